@@ -1,0 +1,77 @@
+"""A case as the networks see it, wherever it came from: a running suite, the ward, or a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """One radiograph: pixels [height, width] in [0, 1], air dark, whole image, longest side at most 512."""
+
+    id: str
+    sop_instance_uid: str
+    pixels: NDArray[np.float32]
+    rows: int
+    """Rows of the original matrix, to which explanation regions refer."""
+    columns: int
+    effective_at: datetime
+    modality: str = "DX"
+    body_part_examined: str | None = None
+    view_position: str | None = None
+
+
+@dataclass(frozen=True)
+class NoteInput:
+    """One note, verbatim; explanation spans are offsets into `text`."""
+
+    id: str
+    text: str
+    authored: datetime
+    type: str
+
+
+@dataclass(frozen=True)
+class VitalsInput:
+    """Irregular samples, oldest first; the i-th of each array belong together."""
+
+    id: str
+    times_h: NDArray[np.float64]
+    """Hours relative to the case time, <= 0."""
+    codes: tuple[str, ...]
+    """LOINC codes."""
+    values: NDArray[np.float64]
+    """In the canonical unit of `shared.codes.VITAL_SIGNS`."""
+
+
+@dataclass(frozen=True)
+class CaseInput:
+    """All that is known and permitted of one case. Empty tuples and None mean that the modality is absent."""
+
+    as_of: datetime
+    images: tuple[ImageInput, ...] = ()
+    notes: tuple[NoteInput, ...] = ()
+    vitals: VitalsInput | None = None
+    age_years: float | None = None
+    sex: str | None = None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the ward knows of a case and no model is told."""
+
+    label: int
+    """Index into `shared.codes.DIAGNOSES`."""
+    deterioration: bool
+    masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Finding -> mask on the image's grid."""
+    spans: tuple[tuple[int, int, str, bool], ...] = ()
+    """(start, end, finding, negated) in the note."""
+    windows: tuple[tuple[str, float, float, str], ...] = ()
+    """(LOINC code, from hour, to hour, finding)."""
+    posterior: dict[str, list[float]] = field(default_factory=dict)
+    """Availability pattern such as `image+note` -> p(y | latent findings of those modalities)."""

@@ -1,0 +1,76 @@
+"""Outbound calls that every service makes: to the audit service, with the suite's own token and a timeout."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import httpx
+
+from shared.auth import read_service_token
+from shared.contracts.audit import AuditEvent, BatchReceipt, ConsentAnswer, ConsentQuestion, EventBatch, Sequenced
+from shared.errors import NotFound, Unavailable
+from shared.settings import CommonSettings
+
+TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+
+
+class ServiceAuth(httpx.Auth):
+    """Adds the service token, read anew for each request because it is rotated."""
+
+    def __init__(self, settings: CommonSettings) -> None:
+        self._settings = settings
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        request.headers["Authorization"] = f"Bearer {read_service_token(self._settings)}"
+        yield request
+
+
+def service_client(settings: CommonSettings, base_url: str) -> httpx.Client:
+    """An HTTP client for calling a neighbour; reuse it, and close it with the app."""
+    return httpx.Client(base_url=base_url, auth=ServiceAuth(settings), timeout=TIMEOUT, trust_env=False)
+
+
+def answer_of(service: str, response: httpx.Response) -> Any:
+    """The JSON of a neighbour's 2xx answer.
+
+    Raises: NotFound: it answered 404. Unavailable: it answered anything else; its words are not passed on.
+    """
+    if response.status_code == 404:
+        raise NotFound(f"The {service} service does not have this.")
+    if not response.is_success:
+        raise Unavailable(f"The {service} service answered {response.status_code}.")
+    return response.json()
+
+
+class AuditClient:
+    """The audit service, as the other services use it."""
+
+    def __init__(self, settings: CommonSettings) -> None:
+        self._http = service_client(settings, settings.audit_url)
+
+    def append(self, events: Sequence[AuditEvent]) -> list[Sequenced]:
+        """Put events into the log; returns when they are durable and covered by a signed checkpoint.
+
+        Raises: Unavailable: they may or may not have arrived; sending them again is safe.
+        """
+        body = EventBatch(events=list(events)).model_dump_json(by_alias=True)
+        answer = self._post("/internal/audit/events", body)
+        return BatchReceipt.model_validate(answer).sequenced
+
+    def decide(self, question: ConsentQuestion) -> ConsentAnswer:
+        """Which modalities of this patient may be used for this purpose now. Raises: Unavailable: nobody knows, so none may."""
+        return ConsentAnswer.model_validate(
+            self._post("/internal/audit/consent/decide", question.model_dump_json(by_alias=True))
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _post(self, path: str, body: str) -> Any:
+        try:
+            response = self._http.post(path, content=body, headers={"Content-Type": "application/json"})
+        except httpx.HTTPError as error:
+            raise Unavailable("The audit service is not answering.") from error
+        return answer_of("audit", response)

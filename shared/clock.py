@@ -1,0 +1,23 @@
+"""Time as an argument: use cases are handed a clock, so that tests can move it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present, as an aware UTC time."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """RFC 3339 text in UTC with microseconds and a `Z`, the one spelling used in digests and in the audit log.
+
+    Raises: ValueError: a naive time, whose zone would be a guess.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time needs a zone")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

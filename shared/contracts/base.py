@@ -1,0 +1,43 @@
+"""The base of all wire models: camelCase on the wire, snake_case in Python, nothing unknown let through."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Wire(BaseModel):
+    """A model that crosses a process boundary."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
+
+
+class Modality(StrEnum):
+    """The kinds of evidence a case is made of."""
+
+    IMAGE = "image"
+    NOTE = "note"
+    VITALS = "vitals"
+
+
+class Purpose(StrEnum):
+    """Why data are used (HL7 v3 PurposeOfUse)."""
+
+    TREAT = "TREAT"
+    """Treatment of this patient."""
+    HRESCH = "HRESCH"
+    """Health-care research."""
+    HOPERAT = "HOPERAT"
+    """Health-care operations."""
+    BTG = "BTG"
+    """Break the glass: emergency access against a denial."""
+
+
+class CodeOut(Wire):
+    """A coded concept."""
+
+    system: str
+    code: str
+    display: str

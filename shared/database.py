@@ -1,0 +1,155 @@
+"""One way to a database for every service: SQLite (WAL, `synchronous=FULL`) or PostgreSQL, by URL.
+
+A service declares its rows on its own `declarative_base()`, keeps every query in its `store.py`, and has its migrations run
+by `migrate` at start-up. One request or task is one transaction, committed at the edge.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Sessions = sessionmaker[Session]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, on SQLite too (which forgets zones). Naive times are refused rather than guessed."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def new_metadata() -> sa.MetaData:
+    """Metadata with the house's constraint names; one per service."""
+    return sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+
+def create_engine(url: str) -> sa.Engine:
+    """An engine whose commits are durable: SQLite in WAL with `synchronous=FULL`, PostgreSQL with its defaults."""
+    if url.startswith("sqlite"):
+        path = sa.engine.make_url(url).database
+        if path and path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    # The driver must not open transactions by itself: `_begin_sqlite` does, with the right lock.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # Deferred transactions that start with a read fail at once (SQLITE_BUSY) when they turn to writing while another
+    # writer commits; a writer says so first with `writing()`.
+    mode = "BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN"
+    connection.exec_driver_sql(mode)
+
+
+def session_factory(engine: sa.Engine) -> Sessions:
+    """Sessions that never refetch after commit; take one per request or task.
+
+    Every transaction on SQLite takes the write lock at its start (`BEGIN IMMEDIATE`): a request then waits its turn instead
+    of failing half way. Read-only work uses `reading`.
+    """
+    bound = engine.execution_options(writing=True) if engine.dialect.name == "sqlite" else engine
+    return sessionmaker(bound, expire_on_commit=False)
+
+
+@contextmanager
+def reading(sessions: Sessions) -> Iterator[Session]:
+    """A session that only reads: on SQLite it takes no write lock, so that readers never wait for writers."""
+    bind = sessions.kw["bind"]
+    engine = bind.execution_options(writing=False) if bind.dialect.name == "sqlite" else bind
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+def migrate(url: str, service: str) -> None:
+    """Bring the database of one service to its newest migration. Safe to call at every start, from several processes."""
+    engine = create_engine(url)
+    try:
+        if engine.dialect.name == "postgresql":
+            with engine.begin() as connection:
+                # Two processes of one service may start together: the first one migrates, the other waits.
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"ddl-{service}"})
+                connection.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
+                _upgrade(connection, service)
+        else:
+            with engine.connect() as connection:
+                _upgrade(connection, service)
+                connection.commit()
+    finally:
+        engine.dispose()
+
+
+def _upgrade(connection: sa.Connection, service: str) -> None:
+    package = importlib.import_module(f"services.{service}.migrations")
+    config = Config()
+    config.set_main_option("script_location", str(Path(package.__path__[0])))
+    config.attributes["connection"] = connection
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if MigrationContext.configure(connection).get_current_revision() != head:
+        command.upgrade(config, "head")
+
+
+def run_migrations(metadata: sa.MetaData) -> None:
+    """The body of every service's `migrations/env.py`."""
+    from alembic import context
+
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transaction_per_migration=False)
+    context.run_migrations()
+
+
+__all__ = [
+    "DeclarativeBase",
+    "Sessions",
+    "UtcDateTime",
+    "create_engine",
+    "migrate",
+    "new_metadata",
+    "reading",
+    "run_migrations",
+    "session_factory",
+]

@@ -1,0 +1,202 @@
+"""What can go wrong, by name, and how it is told to the caller (RFC 9457 problem details).
+
+The domain raises an `AppError`; `install_error_handlers` turns it into `application/problem+json` at the edge. Whatever
+is not an `AppError` answers 500 without detail, because a message may hold patient data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+PROBLEM_JSON = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """One thing wrong with one input: where it stands, what is wrong, how to mend it. Never the value itself."""
+
+    field: str
+    problem: str
+    fix: str = ""
+
+
+class AppError(Exception):
+    """The root of all expected errors.
+
+    Args:
+        detail: a sentence for the caller. It must not hold patient data.
+        fields: the inputs at fault.
+    """
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Unexpected error"
+    slug: ClassVar[str] = "unexpected"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        fields: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = tuple(fields)
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+
+class BadRequest(AppError):
+    """The bytes cannot be read as what they claim to be."""
+
+    status, title, slug = 400, "Bad request", "bad-request"
+
+
+class Unauthenticated(AppError):
+    """No token, or one that cannot be trusted. The reason is logged, not told (RFC 6750)."""
+
+    status, title, slug = 401, "Authentication needed", "unauthenticated"
+
+
+class Forbidden(AppError):
+    """The caller is known and may not do this."""
+
+    status, title, slug = 403, "Not allowed", "forbidden"
+
+
+class NotFound(AppError):
+    """There is no such thing, or none that the caller may see."""
+
+    status, title, slug = 404, "Not found", "not-found"
+
+
+class NotAcceptable(AppError):
+    """None of the media types asked for can be made."""
+
+    status, title, slug = 406, "Not acceptable", "not-acceptable"
+
+
+class Conflict(AppError):
+    """The request is well formed and contradicts what is already stored."""
+
+    status, title, slug = 409, "Conflict", "conflict"
+
+
+class TooLarge(AppError):
+    """More bytes than this door takes."""
+
+    status, title, slug = 413, "Too large", "too-large"
+
+
+class UnsupportedMediaType(AppError):
+    """A content type, SOP class or transfer syntax this door does not take."""
+
+    status, title, slug = 415, "Unsupported media type", "unsupported-media-type"
+
+
+class InvalidInput(AppError):
+    """A malformed request: `fields` says where and how to mend it."""
+
+    status, title, slug = 422, "Invalid input", "invalid-input"
+
+
+class TooManyRequests(AppError):
+    """Come back later: `Retry-After` says when."""
+
+    status, title, slug = 429, "Too many requests", "too-many-requests"
+
+
+class Unavailable(AppError):
+    """Something this needs is not answering. Nothing was lost; the same request may be repeated."""
+
+    status, title, slug = 503, "Temporarily unavailable", "unavailable"
+
+
+def problem(
+    status: int, title: str, detail: str, *, slug: str = "", extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body of a problem document (RFC 9457 section 3.1)."""
+    body: dict[str, Any] = {"type": f"urn:consilium:problem:{slug}" if slug else "about:blank", "title": title}
+    return {**body, "status": status, "detail": detail, **(extra or {})}
+
+
+def problem_response(error: AppError) -> JSONResponse:
+    """An `AppError` as its HTTP answer."""
+    extra = dict(error.extra)
+    if error.fields:
+        extra["errors"] = [
+            {"field": f.field, "problem": f.problem, **({"fix": f.fix} if f.fix else {})} for f in error.fields
+        ]
+    body = problem(error.status, error.title, error.detail, slug=error.slug, extra=extra)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    return JSONResponse(body, error.status, {**headers, **error.headers}, media_type=PROBLEM_JSON)
+
+
+def fields_of(error: RequestValidationError) -> list[FieldProblem]:
+    """Pydantic's complaints without the values it quotes: those may be patient data."""
+    found = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"] if part != "body") or "body"
+        found.append(FieldProblem(where, str(item["msg"]), _fix_for(str(item["type"]))))
+    return found
+
+
+def _fix_for(kind: str) -> str:
+    return {
+        "missing": "send this field",
+        "extra_forbidden": "leave this field out",
+        "json_invalid": "send valid JSON (RFC 8259)",
+        "timezone_aware": "send an RFC 3339 time with a zone, such as 2026-01-31T08:00:00Z",
+        "datetime_from_date_parsing": "send an RFC 3339 time with a zone, such as 2026-01-31T08:00:00Z",
+        "datetime_parsing": "send an RFC 3339 time with a zone, such as 2026-01-31T08:00:00Z",
+    }.get(kind, "see /docs for the form of this field")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every error of this app as `application/problem+json`."""
+
+    @app.exception_handler(AppError)
+    async def _app_error(_: Request, error: AppError) -> JSONResponse:
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        fields = fields_of(error)
+        if any(item["type"] == "json_invalid" for item in error.errors()):
+            return problem_response(BadRequest("The body is not valid JSON.", fields=fields))
+        named = ", ".join(f.field for f in fields)
+        return problem_response(InvalidInput(f"The request is malformed at: {named}.", fields=fields))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        title = HTTPStatus(error.status_code).phrase
+        body = problem(error.status_code, title, str(error.detail))
+        return JSONResponse(body, error.status_code, error.headers, media_type=PROBLEM_JSON)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        route = getattr(request.scope.get("route"), "path", "unmatched")
+        log.error("unexpected error", route=route, method=request.method, error=type(error).__name__, at=_origin(error))
+        body = problem(500, "Unexpected error", "The service failed; nothing acknowledged was lost.", slug="unexpected")
+        return JSONResponse(body, 500, media_type=PROBLEM_JSON)
+
+
+def _origin(error: BaseException) -> str:
+    """Where an exception was raised, without its message or any local value: both may hold patient data."""
+    trace = error.__traceback__
+    where = "unknown"
+    while trace is not None:
+        where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return where

@@ -1,0 +1,109 @@
+"""Events reach the audit log by a transactional outbox: the event is written in the same transaction as what it tells of.
+
+A service has one outbox table on its own metadata (`class OutboxRow(OutboxMixin, Base)`) and one relay per process. The relay sends
+in order, at least once; the audit service drops repeats by `event_id`. A broker is not involved.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from shared.clock import utc_now
+from shared.contracts.audit import AuditEvent
+from shared.database import Sessions, UtcDateTime, reading
+
+BATCH = 256
+POLL_S = 1.0
+log = structlog.get_logger(__name__)
+
+Send = Callable[[Sequence[AuditEvent]], Any]
+"""Hands events to the audit service; raises when they may not have arrived."""
+
+
+class OutboxMixin:
+    """Columns of an outbox table."""
+
+    __tablename__ = "outbox"
+
+    seq: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
+    event_id: Mapped[str] = mapped_column(sa.String(36), unique=True)
+    body: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+def add(session: Session, row: type[OutboxMixin], event: AuditEvent) -> None:
+    """Put an event into the outbox, inside the caller's transaction."""
+    session.add(row(event_id=event.event_id, body=event.model_dump_json(by_alias=True), created_at=utc_now()))  # type: ignore[call-arg]  # a mixin has no __init__ of its own
+
+
+class OutboxRelay:
+    """A thread that moves events from one outbox to the audit service.
+
+    `wake()` after a commit makes it run at once; otherwise it looks once a second. When the audit service does not answer, events
+    stay where they are and the relay tries again, ever more slowly, up to 10 s apart.
+    """
+
+    def __init__(self, sessions: Sessions, row: type[OutboxMixin], send: Send) -> None:
+        self._sessions, self._row, self._send = sessions, row, send
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outbox-relay", daemon=True)
+
+    def start(self) -> None:
+        """Begin relaying."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the batch in hand; what is unsent stays in the outbox."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout=15)
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self._wake.set()
+
+    def drain(self) -> int:
+        """Send one batch and mark it sent; returns how many events were in it.
+
+        No lock is held while the audit service works: two relays may send the same event, and it drops the second.
+        """
+        row: Any = self._row
+        with reading(self._sessions) as session:
+            query = sa.select(row.seq, row.body).where(row.sent_at.is_(None)).order_by(row.seq).limit(BATCH)
+            waiting = session.execute(query).all()
+        if waiting:
+            self._send([AuditEvent.model_validate_json(body) for _, body in waiting])
+            with self._sessions.begin() as session:
+                sent = sa.update(row).where(row.seq.in_([seq for seq, _ in waiting])).values(sent_at=utc_now())
+                session.execute(sent)
+        return len(waiting)
+
+    def lag(self) -> int:
+        """How many events wait to be sent."""
+        row: Any = self._row
+        with reading(self._sessions) as session:
+            return session.scalar(sa.select(sa.func.count()).where(row.sent_at.is_(None))) or 0
+
+    def _run(self) -> None:
+        pause = POLL_S
+        while not self._stop.is_set():
+            self._wake.wait(pause)
+            self._wake.clear()
+            if self._stop.is_set():
+                return
+            try:
+                while self.drain() == BATCH:
+                    pass
+                pause = POLL_S
+            except Exception as error:
+                # Whatever failed, the events are still in the outbox: say so and try again.
+                pause = min(pause * 2, 10.0)
+                log.warning("audit events wait in the outbox", reason=type(error).__name__, retry_s=pause)

@@ -1,0 +1,52 @@
+"""Settings every service has: where its neighbours are, whom it trusts, where bytes go.
+
+All come from `CONSILIUM_*` environment variables. A service adds its own in `services/<name>/settings.py`; the composition
+root sets the environment, so that embedded and distributed differ in settings alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CommonSettings(BaseSettings):
+    """What all services of one suite share (`CONSILIUM_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="CONSILIUM_", frozen=True, extra="ignore")
+
+    tenant: str = "default"
+    """The organisation whose data this suite holds."""
+    auth_issuer: str = "consilium-dev"
+    """`iss` that a token must carry."""
+    auth_audience: str = "consilium"
+    """`aud` that a token must carry."""
+    auth_jwks_file: Path | None = None
+    """Public keys of the issuer (JWK Set), re-read when the file changes."""
+    service_token_file: Path | None = None
+    """The bearer token with which services call one another, re-read when the file changes."""
+    pseudonym_key_file: Path | None = None
+    """32 secret bytes (hex) from which patients' pseudonyms in the audit log are derived."""
+    blob_url: str = "file:///tmp/consilium/blobs"
+    """`file:///dir` or `s3://bucket/prefix` (endpoint and keys from the usual AWS_* variables)."""
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    """Celery's broker. It carries job ids only and may be lost at any time."""
+
+    imaging_url: str = "http://127.0.0.1:8080"
+    notes_url: str = "http://127.0.0.1:8080"
+    vitals_url: str = "http://127.0.0.1:8080"
+    diagnosis_url: str = "http://127.0.0.1:8080"
+    audit_url: str = "http://127.0.0.1:8080"
+    ehr_url: str = "http://127.0.0.1:8080"
+    review_url: str = "http://127.0.0.1:8080"
+    log_level: str = "INFO"
+
+
+class ServiceSettings(BaseSettings):
+    """The base of each service's own settings (`CONSILIUM_<SERVICE>_…`)."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    database_url: str
+    """SQLAlchemy URL. On PostgreSQL each service lives in its own schema, named by `options=-csearch_path=…`."""

@@ -1,0 +1,208 @@
+"""One shape for every service's web part: errors, authentication, sessions, audit outbox, health and metrics.
+
+`create_service_app` wires what all services share; a service's `app.py` adds its routers and its own state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import outbox
+from shared.auditing import EventWriter
+from shared.auth import Principal, Role, current_principal, require, verifier_from
+from shared.blobs import BlobStore, open_blobs
+from shared.clients import AuditClient
+from shared.clock import Clock, utc_now
+from shared.contracts.audit import AuditEvent
+from shared.database import Sessions, create_engine, session_factory
+from shared.errors import TooLarge, install_error_handlers, problem_response
+from shared.settings import CommonSettings
+from shared.telemetry import Instrumented, metrics_response
+
+Readiness = Callable[[], Sequence[str]]
+"""What is not ready yet, in words; empty when all is."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a service's routes and threads work with, built once by `build_runtime`; also found at `app.state.runtime`."""
+
+    common: CommonSettings
+    sessions: Sessions
+    events: EventWriter
+    blobs: BlobStore
+    audit: AuditClient
+    relay: outbox.OutboxRelay | None
+    outbox_row: type[outbox.OutboxMixin] | None
+    clock: Clock = utc_now
+
+    def record(self, session: Session, event: AuditEvent) -> None:
+        """Put an audit event into this service's outbox, in the caller's transaction."""
+        if self.outbox_row is None:
+            raise RuntimeError("this service has no outbox")
+        outbox.add(session, self.outbox_row, event)
+
+    def wake_relay(self) -> None:
+        """After a commit: events may be waiting."""
+        if self.relay is not None:
+            self.relay.wake()
+
+
+def build_runtime(
+    service: str,
+    common: CommonSettings,
+    database_url: str,
+    outbox_row: type[outbox.OutboxMixin] | None,
+    *,
+    clock: Clock = utc_now,
+) -> Runtime:
+    """Open what the settings name: database, blob store, audit client, outbox relay (not started)."""
+    sessions = session_factory(create_engine(database_url))
+    audit = AuditClient(common)
+    return Runtime(
+        common=common,
+        sessions=sessions,
+        events=EventWriter.from_settings(service, common),
+        blobs=open_blobs(common.blob_url),
+        audit=audit,
+        relay=outbox.OutboxRelay(sessions, outbox_row, audit.append) if outbox_row is not None else None,
+        outbox_row=outbox_row,
+        clock=clock,
+    )
+
+
+def create_service_app(
+    service: str,
+    runtime: Runtime,
+    routers: Sequence[APIRouter],
+    *,
+    description: str,
+    readiness: Readiness = lambda: (),
+    lifespan: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    max_body_bytes: int = 16 * 2**20,
+) -> FastAPI:
+    """A FastAPI app with everything that all services share.
+
+    Args:
+        lifespan: entered when the app starts and left when it stops: the service's own threads and listeners.
+        max_body_bytes: a longer request body is answered 413 before it is read further.
+    """
+
+    @asynccontextmanager
+    async def _lifespan(_: FastAPI) -> Any:
+        with lifespan():
+            if runtime.relay is not None:
+                runtime.relay.start()
+            try:
+                yield
+            finally:
+                if runtime.relay is not None:
+                    runtime.relay.stop()
+                runtime.audit.close()
+                runtime.sessions.kw["bind"].dispose()
+
+    app = FastAPI(title=f"Consilium {service}", description=description, lifespan=_lifespan, version="0.1.0")
+    app.state.runtime = runtime
+    app.state.verifier = verifier_from(runtime.common)
+    app.state.readiness = readiness
+    install_error_handlers(app)
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(Instrumented, service=service)
+    app.include_router(_operations(readiness))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _operations(readiness: Readiness) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    def readyz() -> JSONResponse:
+        """A request would be worked on at once."""
+        return ready_response(readiness())
+
+    @router.get("/metrics", dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))])
+    def metrics() -> Response:
+        """Prometheus metrics; they hold no patient data, and still need a token."""
+        return metrics_response()
+
+    return router
+
+
+def ready_response(waiting_for: Sequence[str]) -> JSONResponse:
+    """200 when nothing is waited for, else 503 naming it."""
+    if waiting_for:
+        return JSONResponse({"status": "starting", "waitingFor": list(waiting_for)}, 503, {"Retry-After": "1"})
+    return JSONResponse({"status": "ready"})
+
+
+class BodyLimit:
+    """ASGI middleware: a request body longer than the limit is answered 413, whether announced or streamed."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app, self._max = app, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self._max:
+            await problem_response(self._too_large())(scope, receive, send)
+            return
+        seen = 0
+
+        async def _receive() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max:
+                # FastAPI turns whatever else is raised while it reads a body into a 400.
+                raise HTTPException(413, self._too_large().detail, {"Connection": "close"})
+            return message
+
+        await self._app(scope, _receive, send)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._max} bytes; send less at once.", headers={"Connection": "close"})
+
+
+def runtime_of(request: Request) -> Runtime:
+    """FastAPI dependency: the runtime of the app that serves this request."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def get_session(request: Request) -> Iterator[Session]:
+    """FastAPI dependency: one transaction, committed before the answer leaves (`scope="function"`)."""
+    runtime = runtime_of(request)
+    with runtime.sessions.begin() as session:
+        yield session
+    runtime.wake_relay()
+
+
+def request_id_of(request: Request) -> str:
+    """FastAPI dependency: the id that this request carries through logs and audit events."""
+    request_id: str = request.state.request_id
+    return request_id
+
+
+RuntimeDep = Annotated[Runtime, Depends(runtime_of)]
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+PrincipalDep = Annotated[Principal, Depends(current_principal)]
+RequestIdDep = Annotated[str, Depends(request_id_of)]
