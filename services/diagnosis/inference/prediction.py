@@ -1,0 +1,172 @@
+"""What the model says of one case: plain frozen data that knows neither torch nor the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.diagnosis.bundle.identity import BundleIdentity
+from shared.codes import Coding
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ModalityOutcome:
+    """What became of one modality that the case holds; modalities that the case lacks have no outcome."""
+
+    used: bool
+    """False: rejected, and the prediction was made without it."""
+    evidence: tuple[str, ...]
+    """Ids of the images, notes or vitals windows it consists of."""
+    quality: dict[str, Any]
+    ood_score: float | None
+    """1 - conformal p-value; None where an input rule already refused the input."""
+    ood_flagged: bool
+    reason: str | None = None
+    """Why it was rejected."""
+
+
+@dataclass(frozen=True)
+class RankedDiagnosis:
+    """One label with its calibrated probability; `interval` is the calibrated 90 % interval of that probability."""
+
+    coding: Coding
+    probability: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class PredictionSet:
+    """SNOMED CT codes that hold the truth with probability `coverage`, in the sense that `guarantee` names."""
+
+    coverage: float
+    codes: tuple[str, ...]
+    guarantee: str
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Entropies in nats; total = aleatoric + epistemic."""
+
+    total: float
+    aleatoric: float
+    epistemic: float
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A calibrated probability of an event."""
+
+    probability: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class ModalityExplanation:
+    """base + sum(contributions) = log-odds of the calibrated probability of `code`."""
+
+    code: str
+    base: float
+    contributions: dict[str, float]
+    interactions: dict[str, float]
+    """Pairwise Shapley interaction indices, keyed `image+note`."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle in pixels of the original matrix with its share of the image's contribution."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    contribution: float
+
+
+@dataclass(frozen=True)
+class ImageExplanation:
+    """One image's heat map, a PNG (RGBA) with the aspect of the whole image, and its strongest regions."""
+
+    image_id: str
+    sop_instance_uid: str
+    heatmap_png: bytes
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True)
+class NoteSpan:
+    """Characters [start, end) of the note and what they contributed (log-odds)."""
+
+    start: int
+    end: int
+    contribution: float
+    negated: bool
+
+
+@dataclass(frozen=True)
+class NoteExplanation:
+    """The spans of all notes of a case together sum to the notes' contribution."""
+
+    note_id: str
+    spans: tuple[NoteSpan, ...]
+
+
+@dataclass(frozen=True)
+class VitalsExplanation:
+    """One variable (LOINC code) in one window of time; all of a case together sum to the vitals' contribution."""
+
+    code: str
+    from_: datetime
+    to: datetime
+    contribution: float
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """A synthetic training case near this one; similarity is a mean cosine in [-1, 1]."""
+
+    case: str
+    similarity: float
+    coding: Coding
+
+
+@dataclass(frozen=True)
+class SummarySentence:
+    """A plain sentence and the ids of the evidence it rests on; empty where it speaks of the model itself."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why: across the modalities and inside each. `modalities` is None where nothing was left to predict from."""
+
+    modalities: ModalityExplanation | None = None
+    images: tuple[ImageExplanation, ...] = ()
+    notes: tuple[NoteExplanation, ...] = ()
+    vitals: tuple[VitalsExplanation, ...] = ()
+    similar: tuple[SimilarCase, ...] = ()
+    summary: tuple[SummarySentence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Everything of a result that the model decides. An abstained one may still rank the diagnoses."""
+
+    bundle: BundleIdentity
+    modalities: dict[str, ModalityOutcome]
+    """Keyed `image`, `note`, `vitals`; only those the case holds."""
+    diagnoses: tuple[RankedDiagnosis, ...]
+    """Most probable first; empty where no modality could be used."""
+    prediction_set: PredictionSet | None
+    uncertainty: Uncertainty | None
+    abstained: bool
+    reasons: tuple[str, ...]
+    risks: dict[str, Risk]
+    """Keyed `deterioration24h`."""
+    explanation: Explanation
+    timings: dict[str, float] = field(default_factory=dict, compare=False)
+    """Milliseconds of `encode`, `fuse` and `explain`; no part of what is the same for the same case."""
