@@ -1,0 +1,129 @@
+"""The command line: `consilium …`. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.suite.environment import DEFAULT_DATA_DIR
+
+app = typer.Typer(
+    name="consilium",
+    help="Clinical decision support that says how sure it is and why. Decision support, not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="CONSILIUM_DATA_DIR", help="Where the suite keeps everything it knows.")
+]
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="HTTP port of the suite.")] = 8080,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="One process per service on PostgreSQL and two workers, as in production.")
+    ] = False,
+    dimse_port: Annotated[int, typer.Option(help="DICOM port (AE title CONSILIUM).")] = 11112,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Load the demo population on the first start [default: ask].")
+    ] = None,
+) -> None:
+    """Start the whole suite here and keep it running until Ctrl-C."""
+    from rich.console import Console
+
+    from services.suite.environment import DirectoryInUse
+    from services.suite.servers import MissingServer
+    from services.suite.up import CannotStart, Options, run
+
+    console = Console(soft_wrap=True)
+    try:
+        run(Options(data_dir, port, dimse_port, distributed, demo), console)
+    except (CannotStart, DirectoryInUse, MissingServer) as error:
+        console.print(f"[red]Consilium does not start:[/] {error}", highlight=False)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def token(
+    role: Annotated[str, typer.Option(help="clinician, ehr-system, auditor or admin.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long the token is valid.")] = 12,
+    subject: Annotated[str | None, typer.Option(help="Who it names [default: demo-ROLE].")] = None,
+) -> None:
+    """Print a bearer token for a running embedded suite."""
+    from services.suite.environment import DataDirectory
+    from shared.auth import PEOPLE, Role
+
+    if role not in PEOPLE:
+        raise typer.BadParameter(f"choose one of {', '.join(PEOPLE)}", param_hint="--role")
+    try:
+        issuer = DataDirectory(data_dir.expanduser().resolve()).issuer
+        typer.echo(issuer.mint(Role(role), subject=subject, lifetime=timedelta(hours=hours)))
+    except FileNotFoundError as error:
+        typer.echo(f"No suite has been started in {data_dir}: run `consilium up`, or name its --data-dir.", err=True)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the whole public contract."""
+    import json
+
+    from services.suite.contract import document
+
+    typer.echo(json.dumps(document(), indent=2))
+
+
+@app.command()
+def doctor(data_dir: DataDir = DEFAULT_DATA_DIR, port: int = 8080, dimse_port: int = 11112) -> None:
+    """Say what this machine lacks for a suite, and how to mend it."""
+    from services.suite.doctor import examine
+
+    findings = examine(data_dir.expanduser().resolve(), port, dimse_port)
+    for finding in findings:
+        mark = {"ok": "ok  ", "warn": "note", "bad": "BAD "}[finding.level]
+        typer.echo(f"{mark} {finding.what}" + (f": {finding.advice}" if finding.advice else ""))
+    raise typer.Exit(1 if any(f.level == "bad" for f in findings) else 0)
+
+
+@app.command()
+def demo(
+    into: Annotated[str, typer.Option(help="Address of the running suite.")] = "http://127.0.0.1:8080",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    patients: Annotated[int, typer.Option(min=1, max=200)] = 6,
+) -> None:
+    """Load a small demo population into a running suite and ask for a diagnosis of each."""
+    from services.suite.demo import load
+
+    load(into, data_dir.expanduser().resolve(), patients)
+
+
+def _register() -> None:
+    """Add the commands that belong to single services."""
+    from services.audit.cli import app as audit_app
+    from services.diagnosis.bundle.cli import app as bundle_app
+    from services.diagnosis.training.cli import train
+    from services.diagnosis.ward.cli import synth
+
+    app.command("synth")(synth)
+    app.command("train")(train)
+    app.add_typer(bundle_app, name="bundle")
+    app.add_typer(audit_app, name="audit")
+
+
+def main() -> None:
+    """The console script."""
+    _register()
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

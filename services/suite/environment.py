@@ -1,0 +1,132 @@
+"""What a suite's directory holds, and the environment its processes get.
+
+```
+DATA_DIR/
+  secrets/   issuer key and JWK Set, service token, pseudonym key, log signing key   (0600)
+  db/        SQLite files (embedded) or the PostgreSQL cluster (distributed)
+  blobs/     images, heat maps, manifests, by digest
+  logs/      one file per process
+  suite.lock held while a suite runs here
+```
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+from services.suite.services import SERVICES
+from shared.auth import DevIssuer, Role, write_secret
+
+SERVICE_TOKEN_LIFETIME = timedelta(hours=24)
+DEFAULT_DATA_DIR = Path.home() / ".local" / "share" / "consilium"
+
+
+class DirectoryInUse(Exception):
+    """Another suite runs on this data directory."""
+
+
+@dataclass(frozen=True)
+class DataDirectory:
+    """Paths inside one suite's directory."""
+
+    root: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Keys and tokens."""
+        return self.root / "secrets"
+
+    @property
+    def databases(self) -> Path:
+        """SQLite files or the PostgreSQL cluster."""
+        return self.root / "db"
+
+    @property
+    def logs(self) -> Path:
+        """One file per process."""
+        return self.root / "logs"
+
+    @property
+    def issuer(self) -> DevIssuer:
+        """The development token issuer of this suite."""
+        return DevIssuer(self.secrets)
+
+    @property
+    def service_token(self) -> Path:
+        """The token with which the services call one another."""
+        return self.secrets / "service.token"
+
+    def prepare(self) -> None:
+        """Make directories and secrets that are not there yet."""
+        for directory in (self.root, self.databases, self.logs):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.secrets.mkdir(mode=0o700, exist_ok=True)
+        self.issuer.create()
+        pseudonyms = self.secrets / "pseudonym.key"
+        if not pseudonyms.exists():
+            write_secret(pseudonyms, secrets.token_hex(32))
+        self.renew_service_token()
+
+    def renew_service_token(self) -> None:
+        """Write a fresh service token; called at start and every few hours after."""
+        token = self.issuer.mint(Role.SERVICE, subject="consilium-suite", lifetime=SERVICE_TOKEN_LIFETIME)
+        write_secret(self.service_token, token)
+
+    def lock(self) -> IO[str]:
+        """Take the directory for one suite; the lock goes with the process, however it ends.
+
+        Raises: DirectoryInUse.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        file = (self.root / "suite.lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DirectoryInUse(f"another suite runs on {self.root}: stop it, or choose another --data-dir") from error
+        return file
+
+
+def common_environment(data: DataDirectory, broker_url: str, urls: dict[str, str], dimse_port: int) -> dict[str, str]:
+    """`CONSILIUM_*` settings that every process of a suite gets."""
+    environment = {
+        "CONSILIUM_AUTH_JWKS_FILE": str(data.issuer.jwks_file),
+        "CONSILIUM_SERVICE_TOKEN_FILE": str(data.service_token),
+        "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.secrets / "pseudonym.key"),
+        "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(data.secrets / "log-signing.key"),
+        "CONSILIUM_AUDIT_PUBLIC_KEY_FILE": str(data.root / "log.vkey"),
+        "CONSILIUM_BLOB_URL": os.environ.get("CONSILIUM_BLOB_URL") or f"file://{data.root / 'blobs'}",
+        "CONSILIUM_BROKER_URL": broker_url,
+        "CONSILIUM_IMAGING_DIMSE_PORT": str(dimse_port),
+        # One thread pool per process would fight for the same cores; the worker sets its own number.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    environment |= {f"CONSILIUM_{name.upper()}_URL": url for name, url in urls.items()}
+    return environment
+
+
+def sqlite_urls(data: DataDirectory) -> dict[str, str]:
+    """One SQLite file per service: they never wait for one another's locks."""
+    return {
+        f"CONSILIUM_{s.name.upper()}_DATABASE_URL": f"sqlite:///{data.databases / s.name}.db" for s in SERVICES if s.has_database
+    }
+
+
+def postgres_urls(database: str) -> dict[str, str]:
+    """One schema per service in one PostgreSQL database, chosen by the connection's search path."""
+    import sqlalchemy as sa
+
+    url = sa.engine.make_url(database)
+    return {
+        f"CONSILIUM_{s.name.upper()}_DATABASE_URL": url.update_query_dict(
+            {"options": f"-csearch_path={s.name}"}
+        ).render_as_string(hide_password=False)
+        for s in SERVICES
+        if s.has_database
+    }

@@ -1,0 +1,200 @@
+"""`consilium up`: start everything, say when it is ready and what to try, stop everything on one Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import httpx
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from services.suite import topology
+from services.suite.environment import DataDirectory
+from services.suite.processes import Supervisor
+from services.suite.registration import register_bundle
+from services.suite.servers import port_is_free
+from shared.auth import PEOPLE, read_service_token
+from shared.settings import CommonSettings
+
+READY_TIMEOUT_S = 180.0
+TOKEN_RENEWAL_S = 6 * 3600
+
+
+class CannotStart(Exception):
+    """Why the suite does not start, in words for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `consilium up` was asked for."""
+
+    data_dir: Path
+    port: int
+    dimse_port: int
+    is_distributed: bool
+    demo: bool | None
+    """Load the demo population: yes, no, or ask when there is somebody to ask."""
+
+
+def run(options: Options, console: Console) -> None:
+    """Run a suite until SIGINT or SIGTERM. Raises: CannotStart, DirectoryInUse, MissingServer."""
+    started = time.monotonic()
+    data = DataDirectory(options.data_dir.expanduser().resolve())
+    _check_ports(options)
+    with data.lock():
+        data.prepare()
+        with _topology(options, data) as plan, _supervised(plan, console) as supervisor:
+            stop = _stop_on_signal()
+            wait_until_ready(plan.address, supervisor, data, console, stop)
+            if stop.is_set():
+                return
+            register_bundle(plan.address, _service_token(data))
+            first_start = _is_first_start(data)
+            console.print(_welcome(plan, data, time.monotonic() - started, options))
+            if first_start:
+                _offer_demo(options, plan, data, console, stop)
+            _stay(stop, data)
+
+
+def _check_ports(options: Options) -> None:
+    wanted = [options.port, options.dimse_port]
+    if options.is_distributed:
+        wanted += [options.port + 1 + n for n in range(7)]
+    for port in wanted:
+        if not port_is_free(port):
+            flag = "--dimse-port" if port == options.dimse_port else "--port"
+            raise CannotStart(f"port {port} is in use: choose another with {flag}, or stop what listens there")
+
+
+@contextmanager
+def _topology(options: Options, data: DataDirectory) -> Iterator[topology.Topology]:
+    make = topology.distributed if options.is_distributed else topology.embedded
+    with make(data, options.port, options.dimse_port) as plan:
+        yield plan
+
+
+@contextmanager
+def _supervised(plan: topology.Topology, console: Console) -> Iterator[Supervisor]:
+    supervisor = Supervisor()
+    try:
+        for program in plan.programs:
+            supervisor.start(program)
+        yield supervisor
+    finally:
+        console.print("Stopping …", style="dim")
+        supervisor.stop()
+        console.print("Stopped. Everything acknowledged is on disk.", style="dim")
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def _on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _on_signal)
+    return stop
+
+
+def wait_until_ready(
+    address: str, supervisor: Supervisor, data: DataDirectory, console: Console, stop: threading.Event
+) -> None:
+    """Return when `/readyz` answers 200, telling meanwhile what is waited for.
+
+    Raises: CannotStart: a process keeps dying, or it takes too long; the message ends with the log's last lines.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    with console.status("Starting …") as status, httpx.Client(timeout=5, trust_env=False) as http:
+        while not stop.is_set():
+            if troubled := supervisor.troubled():
+                raise CannotStart(f"{troubled[0]} does not start:\n{_tail(data.logs / f'{troubled[0]}.log')}")
+            if time.monotonic() > deadline:
+                raise CannotStart(f"not ready after {READY_TIMEOUT_S:.0f} s; see {data.logs}")
+            waiting = _waiting_for(http, address)
+            if not waiting:
+                return
+            status.update(f"Starting … waiting for {waiting[0]}")
+            stop.wait(0.2)
+
+
+def _waiting_for(http: httpx.Client, address: str) -> list[str]:
+    try:
+        answer = http.get(f"{address}/readyz")
+        return [] if answer.status_code == 200 else list(answer.json().get("waitingFor") or ["the services"])
+    except (httpx.HTTPError, ValueError):
+        return ["the web process"]
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    with contextlib.suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return f"(no log at {log})"
+
+
+def _service_token(data: DataDirectory) -> str:
+    return read_service_token(CommonSettings(service_token_file=data.service_token))
+
+
+def _is_first_start(data: DataDirectory) -> bool:
+    marker = data.root / "started"
+    if marker.exists():
+        return False
+    marker.touch()
+    return True
+
+
+def _welcome(plan: topology.Topology, data: DataDirectory, seconds: float, options: Options) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    clinician = data.issuer.mint(PEOPLE[0])
+    table.add_row("Open", f"[bold]{plan.address}/#token={clinician}[/]")
+    table.add_row("API", f"{plan.address}/docs")
+    table.add_row("DICOM", f"CONSILIUM at 127.0.0.1:{options.dimse_port}")
+    table.add_row("Data", str(data.root))
+    table.add_row("", "")
+    for role in PEOPLE:
+        table.add_row(f"{role}", f"[dim]{clinician if role == PEOPLE[0] else data.issuer.mint(role)}[/]")
+    flag = f" --data-dir {data.root}"
+    table.add_row("", "")
+    table.add_row("Try", f"consilium synth --patients 5 --seed 1 --into {plan.address}{flag}")
+    table.add_row("", f"consilium token --role clinician{flag}")
+    table.add_row("Stop", "Ctrl-C")
+    title = f"Consilium is ready ({seconds:.1f} s). Decision support, not a medical device."
+    return Panel(table, title=title, border_style="green", expand=False)
+
+
+def _offer_demo(
+    options: Options, plan: topology.Topology, data: DataDirectory, console: Console, stop: threading.Event
+) -> None:
+    wanted = options.demo
+    if wanted is None and sys.stdin.isatty():
+        wanted = _ask(console, "Load a small demo population (6 synthetic patients)?", stop)
+    if not wanted:
+        return
+    command = [sys.executable, "-m", "services.cli", "demo", "--into", plan.address, "--data-dir", str(data.root)]
+    subprocess.run(command, check=False)
+
+
+def _ask(console: Console, question: str, stop: threading.Event) -> bool:
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        return console.input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
+    stop.set()
+    return False
+
+
+def _stay(stop: threading.Event, data: DataDirectory) -> None:
+    while not stop.wait(TOKEN_RENEWAL_S):
+        data.renew_service_token()
+
+
