@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -44,7 +45,9 @@ class _Running:
 class Supervisor:
     """Keeps programs running until `stop`. What dies is started again, ever more slowly while it keeps dying."""
 
-    def __init__(self) -> None:
+    def __init__(self, process_file: Path | None = None) -> None:
+        """Args: process_file: kept up to date with the process ids by name (JSON), for benchmarks and for the curious."""
+        self._process_file = process_file
         self._running: list[_Running] = []
         self._lock = threading.Lock()
         self._stopping = False
@@ -56,11 +59,7 @@ class Supervisor:
         log = program.log.open("ab")
         with self._lock:
             self._running.append(_Running(program, _spawn(program, log), time.monotonic(), log=log))
-
-    def processes(self) -> dict[str, int]:
-        """Process ids by program name."""
-        with self._lock:
-            return {r.program.name: r.process.pid for r in self._running if r.process.poll() is None}
+            self._write_process_file()
 
     def troubled(self) -> list[str]:
         """Programs that have died at least twice since they last ran steadily."""
@@ -95,6 +94,14 @@ class Supervisor:
         elif now >= running.restart_at:
             running.process = _spawn(running.program, running.log)
             running.started, running.restart_at = now, None
+            self._write_process_file()
+
+    def _write_process_file(self) -> None:
+        if self._process_file is not None:
+            listing = {r.program.name: r.process.pid for r in self._running}
+            temporary = self._process_file.with_suffix(".new")
+            temporary.write_text(json.dumps(listing))
+            temporary.replace(self._process_file)
 
 
 def _spawn(program: Program, log: IO[bytes]) -> subprocess.Popen[bytes]:

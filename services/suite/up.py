@@ -54,7 +54,7 @@ def run(options: Options, console: Console) -> None:
     _check_ports(options)
     with data.lock():
         data.prepare()
-        with _topology(options, data) as plan, _supervised(plan, console) as supervisor:
+        with _topology(options, data) as plan, _supervised(plan, data, console) as supervisor:
             stop = _stop_on_signal()
             wait_until_ready(plan.address, supervisor, data, console, stop)
             if stop.is_set():
@@ -85,8 +85,8 @@ def _topology(options: Options, data: DataDirectory) -> Iterator[topology.Topolo
 
 
 @contextmanager
-def _supervised(plan: topology.Topology, console: Console) -> Iterator[Supervisor]:
-    supervisor = Supervisor()
+def _supervised(plan: topology.Topology, data: DataDirectory, console: Console) -> Iterator[Supervisor]:
+    supervisor = Supervisor(data.root / "processes.json")
     try:
         for program in plan.programs:
             supervisor.start(program)

@@ -1,0 +1,69 @@
+# Everything here works on a machine that has Python 3.11+, make and a network to the package registries.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATA_DIR ?= $(HOME)/.local/share/consilium
+PORT ?= 8080
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run ui lint types test test-slow test-e2e test-all format demo-model bench bench-audit docs constraints clean
+
+help: ## List what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ui ## Virtual environment, dependencies and web UI: everything `run` and `test` need
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (about 3 minutes the first time) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 setup"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on -c constraints.txt 'torch==2.13.0' -e '.[all,dev,ui-build]'
+	@touch $@
+
+ui: $(READY) ## Build the web UI (needs no system Node)
+	@$(BIN)/python -m services.review.build_ui
+
+run: setup ## Start the whole suite: make run PORT=8080 DATA_DIR=… ARGS=--distributed
+	@$(BIN)/consilium up --port $(PORT) --data-dir $(DATA_DIR) $(ARGS)
+
+lint: $(READY) ## Style, unused code, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(READY) ## Rewrite the code in the house's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+test: setup ## The tests that every change must pass, end to end included
+	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -m e2e tests/acceptance
+
+test-slow: setup ## The slow suites
+	$(BIN)/pytest -m slow
+
+test-e2e: setup ## The whole suite over real sockets, embedded and distributed
+	$(BIN)/pytest -m e2e
+
+test-all: lint types test test-slow ## Everything
+
+demo-model: $(READY) ## Train the shipped demo bundle again from its seed (under 15 minutes on two cores)
+	$(BIN)/consilium train --recipe demo --out build/demo-bundle
+
+bench: setup ## Latency by stage and memory of the embedded suite
+	$(BIN)/python -m tests.load.bench_diagnosis
+
+bench-audit: setup ## Log appends per second beside raw inserts
+	$(BIN)/python -m tests.load.bench_audit
+
+constraints: $(READY) ## Write constraints.txt from the environment
+	@{ echo "# Exact versions tried together; \`pip install -c constraints.txt -e '.[all]'\`. Made by \`make constraints\`."; \
+	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' | sort -f; } > constraints.txt
+
+clean: ## Remove what can be made again
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache services/review/ui/dist services/review/ui/node_modules
