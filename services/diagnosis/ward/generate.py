@@ -1,0 +1,85 @@
+"""Patients by number: a function of (seed, index) alone, whatever process draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from multiprocessing import get_context
+
+import numpy as np
+
+from services.diagnosis.case import CaseInput, Truth
+from services.diagnosis.ward.model import WardModel, sample
+from services.diagnosis.ward.patient import Streams, WardPatient
+from services.diagnosis.ward.tables import WARD
+
+ANCHOR = datetime(2026, 1, 15, 8, tzinfo=UTC)
+"""The ward's fixed present: no case is later."""
+SPREAD_H = 24.0
+"""Cases lie up to so many hours before the anchor."""
+CHUNK = 8
+
+
+def generate_patient(
+    seed: int,
+    index: int,
+    *,
+    side: int = 512,
+    anchor: datetime = ANCHOR,
+    spread_h: float = SPREAD_H,
+    model: WardModel = WARD,
+) -> WardPatient:
+    """Patient `index` of ward `seed`.
+
+    Args:
+        side: rows of the image, a multiple of ceil(side / 256): 512 for DICOM, 128 or less for quick training.
+        anchor: no case time is later; rounded down to a whole second.
+        spread_h: cases are spread evenly over so many hours before it.
+    """
+    latent, person, *streams = np.random.SeedSequence([seed, index]).spawn(7)
+    rng = np.random.default_rng(person)
+    age, sex = int(np.clip(rng.normal(62, 16), 18, 96)), "F" if rng.random() < 0.5 else "M"
+    back_h, image_h, note_h = rng.random(3) * (spread_h, 3.0, 5.0) + (0.0, 0.1, 0.05)
+    as_of = anchor.astimezone(UTC).replace(microsecond=0) - timedelta(minutes=int(back_h * 60))
+    return WardPatient(
+        patient_id=f"WARD-{seed}-{index:06d}",
+        model=model,
+        latents=sample(model, np.random.default_rng(latent)),
+        age_years=age,
+        sex=sex,
+        as_of=as_of,
+        image_at=as_of - timedelta(seconds=int(image_h * 3600)),
+        note_at=as_of - timedelta(seconds=int(note_h * 3600)),
+        side=side,
+        streams=Streams(*streams),
+    )
+
+
+def iter_cases(
+    seed: int, start: int, count: int, side: int = 128, processes: int = 1, *, missing: float = 0.0
+) -> Iterator[tuple[CaseInput, Truth]]:
+    """Cases `start` to `start + count - 1` in order, each with its truth; memory holds a few chunks, never the whole set."""
+    indices = range(start, start + count)
+    if processes <= 1:
+        for index in indices:
+            yield _case(seed, index, side, missing)
+        return
+    chunks = (indices[i : i + CHUNK] for i in range(0, count, CHUNK))
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting: list[Future[list[tuple[CaseInput, Truth]]]] = [
+            pool.submit(_cases, seed, chunk, side, missing) for chunk in islice(chunks, 2 * processes)
+        ]
+        while waiting:
+            yield from waiting.pop(0).result()
+            waiting += [pool.submit(_cases, seed, chunk, side, missing) for chunk in islice(chunks, 1)]
+
+
+def _cases(seed: int, indices: range, side: int, missing: float) -> list[tuple[CaseInput, Truth]]:
+    return [_case(seed, index, side, missing) for index in indices]
+
+
+def _case(seed: int, index: int, side: int, missing: float) -> tuple[CaseInput, Truth]:
+    patient = generate_patient(seed, index, side=side)
+    return patient.case(missing=missing), patient.truth

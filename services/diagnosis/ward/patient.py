@@ -1,0 +1,173 @@
+"""One patient of the ward: the latent truth, rendered on demand as each part of the suite wants it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.diagnosis.case import CaseInput, ImageInput, NoteInput, Truth, VitalsInput
+from services.diagnosis.ward import dicom, oracle
+from services.diagnosis.ward.model import MODALITIES, Latents, Modality, WardModel
+from services.diagnosis.ward.render_image import Radiograph, render_image
+from services.diagnosis.ward.render_note import Note, render_note
+from services.diagnosis.ward.render_vitals import Stream, render_vitals
+from shared.codes import VITAL_SIGNS
+
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+LONGEST_SIDE = 512
+"""Of the image in a case; larger originals are averaged down to it."""
+UNITS = {sign.coding.code: sign.unit for sign in VITAL_SIGNS}
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Independent random streams, one for each thing that is rendered, so that none disturbs another."""
+
+    image: np.random.SeedSequence
+    note: np.random.SeedSequence
+    vitals: np.random.SeedSequence
+    encoding: np.random.SeedSequence
+    missing: np.random.SeedSequence
+
+
+@dataclass(frozen=True)
+class WardPatient:
+    """A patient. Everything is a function of (seed, index), the image's side and the anchor."""
+
+    patient_id: str
+    model: WardModel
+    latents: Latents
+    age_years: int
+    sex: str
+    as_of: datetime
+    image_at: datetime
+    note_at: datetime
+    side: int
+    streams: Streams
+
+    @cached_property
+    def encoding(self) -> dicom.Encoding:
+        """The scanner that took the image."""
+        return dicom.draw_encoding(np.random.default_rng(self.streams.encoding))
+
+    @cached_property
+    def radiograph(self) -> Radiograph:
+        """The image before it becomes integers, and its masks."""
+        rng = np.random.default_rng(self.streams.image)
+        return render_image(self.latents.findings, rng, side=self.side, sex=self.sex)
+
+    @cached_property
+    def stored(self) -> NDArray[np.uint16]:
+        """The pixel matrix of the DICOM instance."""
+        return dicom.to_stored(self.radiograph.brightness, self.encoding)
+
+    @cached_property
+    def note(self) -> Note:
+        """The admission note and where each finding stands in it."""
+        return render_note(
+            self.latents.findings, np.random.default_rng(self.streams.note), age=self.age_years, sex=self.sex
+        )
+
+    @cached_property
+    def stream(self) -> Stream:
+        """The wearable's samples and the windows of their events."""
+        local = self.as_of + timedelta(minutes=self.encoding.offset_min)
+        hour = local.hour + local.minute / 60
+        rng = np.random.default_rng(self.streams.vitals)
+        return render_vitals(self.latents.findings, rng, hour_of_day=hour, age=self.age_years)
+
+    def case(self, *, missing: float = 0.0) -> CaseInput:
+        """What the networks see. Each modality is left out with probability `missing`; one always stays."""
+        present = self._present(missing)
+        return CaseInput(
+            as_of=self.as_of,
+            images=(self._image(),) if "image" in present else (),
+            notes=(self._note(),) if "note" in present else (),
+            vitals=self._vitals() if "vitals" in present else None,
+            age_years=float(self.age_years),
+            sex=self.sex,
+        )
+
+    @property
+    def truth(self) -> Truth:
+        """What no model is told."""
+        factor = self._reduction()
+        return Truth(
+            label=self.latents.label,
+            deterioration=self.latents.deterioration,
+            masks={name: mask[::factor, ::factor] for name, mask in self.radiograph.masks.items()},
+            spans=self.note.spans,
+            windows=self.stream.windows,
+            posterior=oracle.posteriors(self.model, self.latents.findings),
+        )
+
+    def dataset(self) -> FileDataset:
+        """The radiograph as a DICOM instance."""
+        name = f"WARD^PATIENT {self.patient_id[-6:]}"
+        identity = dicom.Identity(self.patient_id, name, self.sex, self.age_years, self.image_at)
+        return dicom.build_dataset(self.stored, self.encoding, identity)
+
+    def note_json(self) -> dict[str, str]:
+        """Body of `POST /notes`."""
+        authored = self.note_at.isoformat().replace("+00:00", "Z")
+        return {"patient": self.patient_id, "authored": authored, "type": self.note.type, "text": self.note.text}
+
+    def vitals_samples(self) -> list[dict[str, Any]]:
+        """Lines of `POST /vitals/samples`, oldest first."""
+        device = f"wearable-{self.patient_id}"
+        stream = self.stream
+        lines = []
+        for hours, code, value in zip(stream.times_h.tolist(), stream.codes, stream.values.tolist(), strict=True):
+            at = (self.as_of + timedelta(seconds=round(hours * 3600))).isoformat().replace("+00:00", "Z")
+            lines.append(
+                {
+                    "patient": self.patient_id,
+                    "code": code,
+                    "value": value,
+                    "unit": UNITS[code],
+                    "effective": at,
+                    "device": device,
+                }
+            )
+        return lines
+
+    def vitals_ndjson(self) -> str:
+        """Body of `POST /vitals/samples`, one sample a line."""
+        import json
+
+        return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in self.vitals_samples())
+
+    def _present(self, missing: float) -> frozenset[Modality]:
+        rng = np.random.default_rng(self.streams.missing)
+        uniforms, keep = rng.random(len(MODALITIES)), int(rng.integers(len(MODALITIES)))
+        present = frozenset(modality for modality, u in zip(MODALITIES, uniforms, strict=True) if u >= missing)
+        return present or frozenset({MODALITIES[keep]})
+
+    def _reduction(self) -> int:
+        return -(-self.side // LONGEST_SIDE)
+
+    def _image(self) -> ImageInput:
+        pixels, factor = dicom.to_displayed(self.stored, self.encoding), self._reduction()
+        rows, columns = pixels.shape
+        if factor > 1:
+            blocks = pixels[: rows // factor * factor, : columns // factor * factor]
+            pixels = blocks.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))
+        return ImageInput(
+            id=f"{self.patient_id}-image", sop_instance_uid=dicom.uid(self.patient_id, "instance"), pixels=pixels, rows=rows,
+            columns=columns, effective_at=self.image_at, modality=self.encoding.modality, body_part_examined="CHEST",
+            view_position=self.encoding.view_position,
+        )  # fmt: skip
+
+    def _note(self) -> NoteInput:
+        return NoteInput(id=f"{self.patient_id}-note", text=self.note.text, authored=self.note_at, type=self.note.type)
+
+    def _vitals(self) -> VitalsInput:
+        stream = self.stream
+        return VitalsInput(f"{self.patient_id}-vitals", stream.times_h, stream.codes, stream.values)
