@@ -29,11 +29,13 @@ def up(
     port: Annotated[int, typer.Option(help="HTTP port of the suite.")] = 8080,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     distributed: Annotated[
-        bool, typer.Option("--distributed", help="One process per service on PostgreSQL and two workers, as in production.")
+        bool,
+        typer.Option("--distributed", help="One process per service on PostgreSQL and two workers, as in production."),
     ] = False,
     dimse_port: Annotated[int, typer.Option(help="DICOM port (AE title CONSILIUM).")] = 11112,
     demo: Annotated[
-        bool | None, typer.Option("--demo/--no-demo", help="Load the demo population on the first start [default: ask].")
+        bool | None,
+        typer.Option("--demo/--no-demo", help="Load the demo population on the first start [default: ask]."),
     ] = None,
 ) -> None:
     """Start the whole suite here and keep it running until Ctrl-C."""

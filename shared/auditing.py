@@ -16,7 +16,8 @@ from shared.settings import CommonSettings
 
 @dataclass(frozen=True)
 class EventWriter:
-    """Makes the audit events of one service. It turns patient identifiers and content digests into pseudonyms on the way."""
+    """Makes the audit events of one service. It turns patient identifiers and content digests into pseudonyms on the
+    way."""
 
     producer: str
     tenant: str
@@ -49,12 +50,14 @@ class EventWriter:
     ) -> AuditEvent:
         """One event, now. `principal` None means that the service acts by itself.
 
-        `digest` is the content address; the event gets only a keyed commitment to it. `event_id` makes a repeatable act's event the
-        same each time.
+        `digest` is the content address; the event gets only a keyed commitment to it. `event_id` makes a repeatable
+        act's event the same each time.
         """
-        obj = AuditObject(
-            kind=kind, id=object_id or "", digest=self.pseudonyms.content(digest) if digest else None
-        ) if kind else None
+        obj = (
+            AuditObject(kind=kind, id=object_id or "", digest=self.pseudonyms.content(digest) if digest else None)
+            if kind
+            else None
+        )
         return AuditEvent(
             event_id=event_id or uuid7(),
             tenant=self.tenant,

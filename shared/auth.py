@@ -1,7 +1,8 @@
 """Who is calling, and may they? Bearer tokens (OIDC-shaped JWT, asymmetric keys only), roles, deny by default.
 
-Every route declares `Depends(require(Role.CLINICIAN, …))`; a test walks all routes and fails on one that does not. Tokens come
-from any OIDC issuer whose public keys are in `CONSILIUM_AUTH_JWKS_FILE`; `DevIssuer` is the one that `consilium up` runs.
+Every route declares `Depends(require(Role.CLINICIAN, …))`; a test walks all routes and fails on one that does not.
+Tokens come from any OIDC issuer whose public keys are in `CONSILIUM_AUTH_JWKS_FILE`; `DevIssuer` is the one that
+`consilium up` runs.
 """
 
 from __future__ import annotations
@@ -186,7 +187,12 @@ class DevIssuer:
         self.jwks_file.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
 
     def mint(
-        self, role: Role, *, subject: str | None = None, lifetime: timedelta = timedelta(hours=12), now: datetime | None = None
+        self,
+        role: Role,
+        *,
+        subject: str | None = None,
+        lifetime: timedelta = timedelta(hours=12),
+        now: datetime | None = None,
     ) -> str:
         """A signed token for one role.
 

@@ -59,7 +59,8 @@ class AuditClient:
         return BatchReceipt.model_validate(answer).sequenced
 
     def decide(self, question: ConsentQuestion) -> ConsentAnswer:
-        """Which modalities of this patient may be used for this purpose now. Raises: Unavailable: nobody knows, so none may."""
+        """Which modalities of this patient may be used for this purpose now. Raises: Unavailable: nobody knows, so
+        none may."""
         return ConsentAnswer.model_validate(
             self._post("/internal/audit/consent/decide", question.model_dump_json(by_alias=True))
         )

@@ -67,7 +67,9 @@ class VitalSign:
 
 
 VITAL_SIGNS = (
-    VitalSign(HEART_RATE, "/min", 0, 350, (("{beats}/min", 1, 0), ("1/min", 1, 0), ("Hz", 60, 0)), ("76282-3", "8889-8")),
+    VitalSign(
+        HEART_RATE, "/min", 0, 350, (("{beats}/min", 1, 0), ("1/min", 1, 0), ("Hz", 60, 0)), ("76282-3", "8889-8")
+    ),
     VitalSign(RESPIRATORY_RATE, "/min", 0, 120, (("{breaths}/min", 1, 0), ("1/min", 1, 0), ("Hz", 60, 0))),
     VitalSign(OXYGEN_SATURATION, "%", 0, 100, (("1", 100, 0),), ("2708-6",)),
     VitalSign(BODY_TEMPERATURE, "Cel", 20, 46, (("[degF]", 5 / 9, -160 / 9), ("K", 1, -273.15)), ("8331-1", "8328-7")),

@@ -1,7 +1,7 @@
 """One way to a database for every service: SQLite (WAL, `synchronous=FULL`) or PostgreSQL, by URL.
 
-A service declares its rows on its own `declarative_base()`, keeps every query in its `store.py`, and has its migrations run
-by `migrate` at start-up. One request or task is one transaction, committed at the edge.
+A service declares its rows on its own `declarative_base()`, keeps every query in its `store.py`, and has its
+migrations run by `migrate` at start-up. One request or task is one transaction, committed at the edge.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def session_factory(engine: sa.Engine) -> Sessions:
     """Sessions that never refetch after commit; take one per request or task.
 
-    Every transaction on SQLite takes the write lock at its start (`BEGIN IMMEDIATE`): a request then waits its turn instead
-    of failing half way. Read-only work uses `reading`.
+    Every transaction on SQLite takes the write lock at its start (`BEGIN IMMEDIATE`): a request then waits its turn
+    instead of failing half way. Read-only work uses `reading`.
     """
     bound = engine.execution_options(writing=True) if engine.dialect.name == "sqlite" else engine
     return sessionmaker(bound, expire_on_commit=False)
@@ -106,7 +106,8 @@ def reading(sessions: Sessions) -> Iterator[Session]:
 
 
 def migrate(url: str, service: str) -> None:
-    """Bring the database of one service to its newest migration. Safe to call at every start, from several processes."""
+    """Bring the database of one service to its newest migration. Safe to call at every start, from several
+    processes."""
     engine = create_engine(url)
     try:
         if engine.dialect.name == "postgresql":
@@ -138,7 +139,9 @@ def run_migrations(metadata: sa.MetaData) -> None:
     from alembic import context
 
     connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transaction_per_migration=False)
+    context.configure(
+        connection=connection, target_metadata=metadata, render_as_batch=True, transaction_per_migration=False
+    )
     context.run_migrations()
 
 

@@ -1,7 +1,8 @@
-"""Events reach the audit log by a transactional outbox: the event is written in the same transaction as what it tells of.
+"""Events reach the audit log by a transactional outbox: the event is written in the same transaction as what it tells
+of.
 
-A service has one outbox table on its own metadata (`class OutboxRow(OutboxMixin, Base)`) and one relay per process. The relay sends
-in order, at least once; the audit service drops repeats by `event_id`. A broker is not involved.
+A service has one outbox table on its own metadata (`class OutboxRow(OutboxMixin, Base)`) and one relay per process.
+The relay sends in order, at least once; the audit service drops repeats by `event_id`. A broker is not involved.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class OutboxMixin:
 
     __tablename__ = "outbox"
 
-    seq: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
     event_id: Mapped[str] = mapped_column(sa.String(36), unique=True)
     body: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -47,8 +50,8 @@ def add(session: Session, row: type[OutboxMixin], event: AuditEvent) -> None:
 class OutboxRelay:
     """A thread that moves events from one outbox to the audit service.
 
-    `wake()` after a commit makes it run at once; otherwise it looks once a second. When the audit service does not answer, events
-    stay where they are and the relay tries again, ever more slowly, up to 10 s apart.
+    `wake()` after a commit makes it run at once; otherwise it looks once a second. When the audit service does not
+    answer, events stay where they are and the relay tries again, ever more slowly, up to 10 s apart.
     """
 
     def __init__(self, sessions: Sessions, row: type[OutboxMixin], send: Send) -> None:

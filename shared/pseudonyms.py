@@ -1,7 +1,7 @@
 """Names for patients and contents that the audit log may hold: keyed, so that nobody can guess back.
 
-A bare hash of a patient identifier or of a short note can be reversed by trying all candidates; an HMAC under a secret of this
-suite cannot.
+A bare hash of a patient identifier or of a short note can be reversed by trying all candidates; an HMAC under a secret
+of this suite cannot.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settings every service has: where its neighbours are, whom it trusts, where bytes go.
 
-All come from `CONSILIUM_*` environment variables. A service adds its own in `services/<name>/settings.py`; the composition
-root sets the environment, so that embedded and distributed differ in settings alone.
+All come from `CONSILIUM_*` environment variables. A service adds its own in `services/<name>/settings.py`; the
+composition root sets the environment, so that embedded and distributed differ in settings alone.
 """
 
 from __future__ import annotations

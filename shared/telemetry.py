@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.ids import uuid7
 
 REQUESTS = Counter("consilium_http_requests_total", "HTTP requests answered.", ["service", "method", "route", "status"])
-SECONDS = Histogram("consilium_http_request_seconds", "Seconds until the answer was sent.", ["service", "method", "route"])
+SECONDS = Histogram(
+    "consilium_http_request_seconds", "Seconds until the answer was sent.", ["service", "method", "route"]
+)
 
 log = structlog.get_logger(__name__)
 

@@ -34,7 +34,8 @@ Readiness = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a service's routes and threads work with, built once by `build_runtime`; also found at `app.state.runtime`."""
+    """What a service's routes and threads work with, built once by `build_runtime`; also found at
+    `app.state.runtime`."""
 
     common: CommonSettings
     sessions: Sessions
@@ -179,7 +180,9 @@ class BodyLimit:
         await self._app(scope, _receive, send)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is larger than {self._max} bytes; send less at once.", headers={"Connection": "close"})
+        return TooLarge(
+            f"The body is larger than {self._max} bytes; send less at once.", headers={"Connection": "close"}
+        )
 
 
 def runtime_of(request: Request) -> Runtime:

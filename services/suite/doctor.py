@@ -41,11 +41,19 @@ def _python() -> Finding:
 
 
 def _packages() -> list[Finding]:
-    needed = {"torch": "diagnosis", "monai": "diagnosis", "transformers": "diagnosis", "pydicom": "imaging", "celery": "diagnosis"}
+    needed = {
+        "torch": "diagnosis",
+        "monai": "diagnosis",
+        "transformers": "diagnosis",
+        "pydicom": "imaging",
+        "celery": "diagnosis",
+    }
     missing = {name: extra for name, extra in needed.items() if importlib.util.find_spec(name) is None}
     if not missing:
         return [Finding("ok", "all Python packages are installed")]
-    return [Finding("bad", f"{name} is not installed", f"pip install -e '.[{extra}]'") for name, extra in missing.items()]
+    return [
+        Finding("bad", f"{name} is not installed", f"pip install -e '.[{extra}]'") for name, extra in missing.items()
+    ]
 
 
 def _valkey(data_dir: Path) -> Finding:
@@ -64,7 +72,9 @@ def _disk(data_dir: Path) -> Finding:
     if not os.access(there, os.W_OK):
         return Finding("bad", f"{there} is not writable", "choose another --data-dir")
     if free < NEEDED_FREE_BYTES:
-        return Finding("bad", f"{free / 2**30:.1f} GiB free on {there}", "free at least 2 GiB, or choose another --data-dir")
+        return Finding(
+            "bad", f"{free / 2**30:.1f} GiB free on {there}", "free at least 2 GiB, or choose another --data-dir"
+        )
     return Finding("ok", f"{free / 2**30:.0f} GiB free on {there}")
 
 
@@ -72,10 +82,14 @@ def _memory() -> Finding:
     available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     good = available > 3 * 2**30
     return Finding(
-        "ok" if good else "warn", f"{available / 2**30:.1f} GiB of memory free", "" if good else "a suite wants about 3 GiB"
+        "ok" if good else "warn",
+        f"{available / 2**30:.1f} GiB of memory free",
+        "" if good else "a suite wants about 3 GiB",
     )
 
 
 def _ui() -> Finding:
     built = (Path(__file__).resolve().parents[1] / "review" / "ui" / "dist" / "index.html").exists()
-    return Finding("ok" if built else "warn", "web UI is built" if built else "web UI is not built", "" if built else "make ui")
+    return Finding(
+        "ok" if built else "warn", "web UI is built" if built else "web UI is not built", "" if built else "make ui"
+    )

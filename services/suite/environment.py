@@ -114,7 +114,9 @@ def common_environment(data: DataDirectory, broker_url: str, urls: dict[str, str
 def sqlite_urls(data: DataDirectory) -> dict[str, str]:
     """One SQLite file per service: they never wait for one another's locks."""
     return {
-        f"CONSILIUM_{s.name.upper()}_DATABASE_URL": f"sqlite:///{data.databases / s.name}.db" for s in SERVICES if s.has_database
+        f"CONSILIUM_{s.name.upper()}_DATABASE_URL": f"sqlite:///{data.databases / s.name}.db"
+        for s in SERVICES
+        if s.has_database
     }
 
 

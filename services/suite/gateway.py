@@ -1,7 +1,7 @@
 """One origin for the distributed suite: hands each request on to the process that owns its path.
 
-In a cluster an ingress does this; the gateway is for `docker compose` and `consilium up --distributed`, where the browser and the
-EHR expect one address.
+In a cluster an ingress does this; the gateway is for `docker compose` and `consilium up --distributed`, where the
+browser and the EHR expect one address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ from shared.web import ready_response
 
 # RFC 9110 section 7.6.1: these speak of one connection and are not passed on.
 HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host"}
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "host",
+    }
 )
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 TIMEOUT = httpx.Timeout(60.0, connect=2.0)
@@ -61,7 +71,9 @@ async def _forward(request: Request, client: httpx.AsyncClient, owner: str, base
     target = httpx.URL(base_url).copy_with(raw_path=_raw_target(request))
     headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in HOP_BY_HOP]
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
-    outgoing = client.build_request(request.method, target, headers=headers, content=request.stream() if has_body else None)
+    outgoing = client.build_request(
+        request.method, target, headers=headers, content=request.stream() if has_body else None
+    )
     try:
         answer = await client.send(outgoing, stream=True)
     except httpx.HTTPError as error:

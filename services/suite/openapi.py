@@ -12,8 +12,8 @@ OPERATIONS = ("/healthz", "/readyz", "/metrics")
 def merge(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Merge the services' OpenAPI documents into one.
 
-    Internal paths are left out: they are no contract. Raises: ValueError: two services define one path, or one schema name
-    differently.
+    Internal paths are left out: they are no contract. Raises: ValueError: two services define one path, or one schema
+    name differently.
     """
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
@@ -36,13 +36,16 @@ def merge(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {"schemas": dict(sorted(schemas.items()))},
     }
-    merged["components"]["securitySchemes"] = {**security, "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    merged["components"]["securitySchemes"] = {
+        **security,
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
     merged["security"] = [{"bearer": []}]
     return merged
 
 
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 DESCRIPTION = (
-    "Clinical decision support that fuses radiographs, notes and wearable vitals. It advises, never acts; not a medical device. "
-    "Errors are RFC 9457 problem documents; times are RFC 3339 with a zone."
+    "Clinical decision support that fuses radiographs, notes and wearable vitals. It advises, never acts; not a "
+    "medical device. Errors are RFC 9457 problem documents; times are RFC 3339 with a zone."
 )

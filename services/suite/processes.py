@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -36,17 +36,18 @@ class Program:
 class _Running:
     program: Program
     process: subprocess.Popen[bytes]
+    log: IO[bytes]
     started: float
     deaths: int = 0
     restart_at: float | None = None
-    log: IO[bytes] = field(repr=False, default_factory=lambda: open(os.devnull, "wb"))
 
 
 class Supervisor:
     """Keeps programs running until `stop`. What dies is started again, ever more slowly while it keeps dying."""
 
     def __init__(self, process_file: Path | None = None) -> None:
-        """Args: process_file: kept up to date with the process ids by name (JSON), for benchmarks and for the curious."""
+        """Args: process_file: kept up to date with the process ids by name (JSON), for benchmarks and for the
+        curious."""
         self._process_file = process_file
         self._running: list[_Running] = []
         self._lock = threading.Lock()
@@ -58,7 +59,7 @@ class Supervisor:
         program.log.parent.mkdir(parents=True, exist_ok=True)
         log = program.log.open("ab")
         with self._lock:
-            self._running.append(_Running(program, _spawn(program, log), time.monotonic(), log=log))
+            self._running.append(_Running(program, _spawn(program, log), log, time.monotonic()))
             self._write_process_file()
 
     def troubled(self) -> list[str]:
@@ -113,7 +114,7 @@ def _spawn(program: Program, log: IO[bytes]) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         # Ctrl-C reaches the terminal's foreground group: only the supervisor shall hear it, and stop the rest in order.
         start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads hold locks it needs
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # no threads hold locks it needs
     )
 
 

@@ -26,7 +26,9 @@ def register_bundle(address: str, token: str) -> None:
         "digest": identity.digest,
         "card": json.loads(json.dumps(read_card(directory))),
     }
-    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False) as http:
+    with httpx.Client(
+        base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
+    ) as http:
         registered = http.post("/models", json=body).raise_for_status().json()
         models = http.get("/models").raise_for_status().json()["items"]
         if not any(model["stage"] == "active" for model in models):

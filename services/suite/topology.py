@@ -65,7 +65,10 @@ def _uvicorn(name: str, factory: str, port: int, environment: Mapping[str, str],
 def _workers(count: int, environment: Mapping[str, str], data: DataDirectory) -> list[Program]:
     return [
         Program(
-            f"worker-{n}", [sys.executable, "-m", "services.diagnosis.worker"], environment, data.logs / f"worker-{n}.log"
+            f"worker-{n}",
+            [sys.executable, "-m", "services.diagnosis.worker"],
+            environment,
+            data.logs / f"worker-{n}.log",
         )
         for n in range(1, count + 1)
     ]

@@ -196,5 +196,3 @@ def _ask(console: Console, question: str, stop: threading.Event) -> bool:
 def _stay(stop: threading.Event, data: DataDirectory) -> None:
     while not stop.wait(TOKEN_RENEWAL_S):
         data.renew_service_token()
-
-

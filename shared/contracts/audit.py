@@ -40,7 +40,8 @@ class ConsentBasis(Wire):
 
 
 class AuditEvent(Wire):
-    """One entry of the log before it is numbered. It never holds patient data: subjects are pseudonyms, contents are digests."""
+    """One entry of the log before it is numbered. It never holds patient data: subjects are pseudonyms, contents are
+    digests."""
 
     schema_version: Literal[1] = 1
     event_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
@@ -65,7 +66,8 @@ class AuditEvent(Wire):
     consent: ConsentBasis | None = None
     request_id: str | None = None
     details: dict[str, Any] = {}
-    """More facts without patient data. Numbers with a fraction go in as decimal strings, so that the canonical form is exact."""
+    """More facts without patient data. Numbers with a fraction go in as decimal strings, so that the canonical form is
+    exact."""
 
 
 class EventBatch(Wire):
@@ -102,4 +104,5 @@ class ConsentAnswer(Wire):
 
     decisions: dict[Modality, ConsentBasis]
     epoch: int
-    """Grows with every change to this patient's consents: a later different epoch means that the decision may be stale."""
+    """Grows with every change to this patient's consents: a later different epoch means that the decision may be
+    stale."""

@@ -2,8 +2,10 @@
 
 Each of imaging, notes and vitals answers, to the role `service` only:
 
-- `POST /internal/<service>/evidence` `EvidenceQuestion` -> `EvidenceList`: what is known, newest first, without content;
-- `GET /internal/<service>/evidence/{id}` -> the content of one piece: imaging a `RenderedImage`, notes a `NoteContent`, vitals a
+- `POST /internal/<service>/evidence` `EvidenceQuestion` -> `EvidenceList`: what is known, newest first, without
+content;
+- `GET /internal/<service>/evidence/{id}` -> the content of one piece: imaging a `RenderedImage`, notes a
+`NoteContent`, vitals a
   `VitalsWindow`. Unknown ids answer 404. Each content read is an audit event of that service.
 """
 
@@ -35,11 +37,13 @@ class EvidenceRef(Wire):
     """When it was true of the patient (acquired, authored, the newest sample of a window)."""
     received_at: datetime
     quality: dict[str, Any] = {}
-    """What the service found at ingest, such as `{"photometricInterpretation": "MONOCHROME1"}` or `{"samples": 812}`."""
+    """What the service found at ingest, such as `{"photometricInterpretation": "MONOCHROME1"}` or `{"samples":
+    812}`."""
 
 
 class EvidenceList(Wire):
-    """All evidence of one kind for one patient, newest first. Vitals list one window (72 h up to `as_of`) or nothing."""
+    """All evidence of one kind for one patient, newest first. Vitals list one window (72 h up to `as_of`) or
+    nothing."""
 
     known: bool
     """Whether this service has ever stored anything of this patient, at any time."""
