@@ -231,3 +231,17 @@ class FeedbackIn(Wire):
     code: str | None = Field(default=None, max_length=64)
     """SNOMED CT code of the clinician's own diagnosis; needed for `override`."""
     text: str | None = Field(default=None, max_length=4000)
+
+
+class ResultsQuestion(Wire):
+    """`POST /internal/diagnosis/results` (role service): finished diagnoses of a patient, or by id."""
+
+    patient: str | None = Field(default=None, min_length=1, max_length=64)
+    ids: list[str] | None = Field(default=None, max_length=200)
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class ResultsList(Wire):
+    """The answer: `succeeded` and `abstained` diagnoses, newest first. Reading them is an event in the log."""
+
+    items: list[DiagnosisOut]
