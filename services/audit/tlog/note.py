@@ -1,7 +1,7 @@
 """C2SP signed notes with Ed25519 keys: text, a blank line, and one line per signature.
 
-The parser takes the one spelling that the specification allows and nothing else: what two readers may read differently is a
-way to show each of them another log.
+The parser takes the one spelling that the specification allows and nothing else: what two readers may read
+differently is a way to show each of them another log.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """C2SP `tlog-proof`: one text that proves, without a network, that an entry is in a log.
 
-Our receipts carry the entry itself in the `extra` line. It is not authenticated there: a reader hashes it and believes it only
-if the proof leads from that hash to the signed root.
+Our receipts carry the entry itself in the `extra` line. It is not authenticated there: a reader hashes it and
+believes it only if the proof leads from that hash to the signed root.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """C2SP tlog-tiles: the tree as immutable tiles of 256 hashes, and every proof computed from them.
 
-Tile `n` of level `l` holds the hashes of the subtrees of 256^l leaves from number `256 n` on. A partial tile is a prefix of
-the tile that it becomes, so one growing byte string per (level, n) holds all its widths.
+Tile `n` of level `l` holds the hashes of the subtrees of 256^l leaves from number `256 n` on. A partial tile is a
+prefix of the tile that it becomes, so one growing byte string per (level, n) holds all its widths.
 """
 
 from __future__ import annotations
@@ -133,12 +133,13 @@ def _subtree(start: int, end: int, read: TileReader) -> bytes:
     """MTH of leaves [start, end), where `start` is a multiple of the next power of two of the length."""
     length = end - start
     if length & (length - 1) == 0:
-        return _perfect(length.bit_length() - 1, start // length, read)
+        return perfect_subtree(length.bit_length() - 1, start // length, read)
     middle = start + split(length)
     return node_hash(_subtree(start, middle, read), _subtree(middle, end, read))
 
 
-def _perfect(height: int, number: int, read: TileReader) -> bytes:
+def perfect_subtree(height: int, number: int, read: TileReader) -> bytes:
+    """MTH of the `number`-th subtree of 2^height leaves."""
     level, within = divmod(height, HEIGHT)
     count = 1 << within
     first = number * count

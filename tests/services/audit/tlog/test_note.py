@@ -97,7 +97,9 @@ def test_checkpoint_size_in_any_other_spelling_is_refused(size: str) -> None:
         parse_checkpoint_text(f"example.com/log\n{size}\n{base64.b64encode(bytes(32)).decode()}\n")
 
 
-@pytest.mark.parametrize("root", ["", "AAAA", base64.b64encode(bytes(33)).decode(), base64.b64encode(bytes(32)).decode()[:-1]])
+@pytest.mark.parametrize(
+    "root", ["", "AAAA", base64.b64encode(bytes(33)).decode(), base64.b64encode(bytes(32)).decode()[:-1]]
+)
 def test_checkpoint_root_of_another_length_is_refused(root: str) -> None:
     with pytest.raises(NoteError):
         parse_checkpoint_text(f"example.com/log\n3\n{root}\n")

@@ -1,0 +1,48 @@
+"""Consents: give, list, withdraw, and decide by them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from services.audit.api.deps import ContextDep
+from services.audit.schemas import ConsentIn, ConsentList, ConsentOut, PatientId
+from services.audit.usecases import consents as usecases
+from shared.auth import Principal, Role, require
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.web import RequestIdDep
+
+router = APIRouter(tags=["consent"])
+Giver = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
+Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR))]
+
+
+@router.post("/consents", status_code=201)
+def create_consent(body: ConsentIn, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
+    """Record what a patient permits or denies. A later consent for the same purpose and modality supersedes."""
+    consent = usecases.give_consent(context, principal, body.to_domain(), request_id)
+    return ConsentOut.from_domain(consent, context.clock())
+
+
+@router.get("/consents")
+def list_consents(
+    patient: Annotated[PatientId, Query()], principal: Reader, context: ContextDep, request_id: RequestIdDep
+) -> ConsentList:
+    """All consents of a patient, oldest first. Who asked is logged."""
+    consents, epoch = usecases.list_consents(context, principal, patient, request_id)
+    now = context.clock()
+    return ConsentList(items=[ConsentOut.from_domain(consent, now) for consent in consents], epoch=epoch)
+
+
+@router.post("/consents/{consent_id}/withdraw")
+def withdraw_consent(consent_id: str, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
+    """Withdraw a consent: it denies from now on. Withdrawing again changes nothing."""
+    consent = usecases.withdraw_consent(context, principal, consent_id, request_id)
+    return ConsentOut.from_domain(consent, context.clock())
+
+
+@router.post("/internal/audit/consent/decide", dependencies=[Depends(require(Role.SERVICE))])
+def decide_consent(body: ConsentQuestion, context: ContextDep) -> ConsentAnswer:
+    """May these modalities of this patient be used for this purpose now?"""
+    return usecases.decide_consent(context, body)

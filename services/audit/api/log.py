@@ -1,0 +1,67 @@
+"""The log itself: events in; checkpoint, tiles, entry bundles and key out (C2SP tlog-tiles)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+from fastapi.responses import PlainTextResponse
+
+from services.audit.api.deps import ContextDep
+from services.audit.errors import MalformedTilePath
+from services.audit.tlog.tiles import TileName, TilePathError, parse_tile_path
+from services.audit.usecases import entries as usecases
+from shared.auth import Role, require
+from shared.contracts.audit import BatchReceipt, EventBatch
+from shared.database import reading
+
+router = APIRouter(tags=["audit log"])
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+OCTETS = "application/octet-stream"
+# As text, because an integer could also be spelt 00 or +1.
+Level = Annotated[str, Path(pattern=r"^([0-9]|[1-5][0-9]|6[0-3])$")]
+
+
+@router.post("/internal/audit/events", dependencies=[Depends(require(Role.SERVICE))])
+async def append_events(body: EventBatch, context: ContextDep) -> BatchReceipt:
+    """Append events; answered when all are durable and covered by a signed checkpoint. Sending them again is safe.
+
+    All of a batch enter the log, or none. Not a thread waits meanwhile: many callers share one commit.
+    """
+    future = usecases.submit_events(context, body.events)
+    placed, _ = await asyncio.wrap_future(future)
+    return BatchReceipt(sequenced=usecases.sequenced(body.events, placed))
+
+
+@router.get("/audit/checkpoint", response_class=PlainTextResponse)
+def get_checkpoint(context: ContextDep) -> Response:
+    """The newest signed checkpoint (C2SP tlog-checkpoint)."""
+    with reading(context.sessions) as session:
+        note = usecases.newest_checkpoint(session).note
+    return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/audit/tile/entries/{path:path}", response_class=Response)
+def get_entry_bundle(path: str, context: ContextDep) -> Response:
+    """An entry bundle: `tile/entries/<N>[.p/<W>]`."""
+    return Response(usecases.read_bundle(context, _tile_name(path)), media_type=OCTETS, headers=IMMUTABLE)
+
+
+@router.get("/audit/tile/{level}/{path:path}", response_class=Response)
+def get_tile(level: Level, path: str, context: ContextDep) -> Response:
+    """A tile of hashes: `tile/<L>/<N>[.p/<W>]`."""
+    return Response(usecases.read_tile(context, int(level), _tile_name(path)), media_type=OCTETS, headers=IMMUTABLE)
+
+
+@router.get("/audit/key", response_class=PlainTextResponse, dependencies=[Depends(require(*Role))])
+def get_key(context: ContextDep) -> Response:
+    """The log's public key as a C2SP vkey line. Whoever does not trust this server gets it another way."""
+    return PlainTextResponse(f"{context.verifier_key}\n")
+
+
+def _tile_name(path: str) -> TileName:
+    try:
+        return parse_tile_path(path)
+    except TilePathError as error:
+        raise MalformedTilePath(f"Not a tile: {error}.") from error

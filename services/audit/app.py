@@ -1,0 +1,71 @@
+"""Wires the audit service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastapi import FastAPI
+
+from services.audit.api import ROUTERS
+from services.audit.context import AuditContext
+from services.audit.domain.consent import Policy
+from services.audit.keys import open_signer
+from services.audit.sequencer import Sequencer
+from services.audit.settings import Settings
+from shared.clock import Clock, utc_now
+from shared.database import migrate
+from shared.settings import CommonSettings
+from shared.web import Runtime, build_runtime, create_service_app
+
+DESCRIPTION = "The verifiable log, consents, and the registry of model bundles."
+
+
+def create_app(
+    settings: Settings | None = None, common: CommonSettings | None = None, *, clock: Clock = utc_now
+) -> FastAPI:
+    """The audit service's app. Its database is migrated here; its sequencer runs from start-up to shutdown.
+
+    Raises: ValueError: the settings leave something out, or the key files do not belong together.
+    """
+    settings = settings or Settings()  # type: ignore[call-arg]  # the environment gives the rest
+    common = common or CommonSettings()
+    migrate(settings.database_url, "audit")
+    runtime = build_runtime("audit", common, settings.database_url, None, clock=clock)
+    context = _build_context(settings, runtime)
+
+    @contextmanager
+    def _running() -> Iterator[None]:
+        context.sequencer.start()
+        try:
+            yield
+        finally:
+            context.sequencer.stop()
+
+    def _waiting_for() -> list[str]:
+        return [context.sequencer.damage] if context.sequencer.damage else []
+
+    app = create_service_app(
+        "audit", runtime, ROUTERS, description=DESCRIPTION, readiness=_waiting_for, lifespan=_running
+    )
+    app.state.audit = context
+    return app
+
+
+def _build_context(settings: Settings, runtime: Runtime) -> AuditContext:
+    signer = open_signer(settings.origin, settings.signing_key_file, settings.public_key_file)
+    sequencer = Sequencer(
+        runtime.sessions,
+        signer,
+        clock=runtime.clock,
+        max_pending_events=settings.max_pending_events,
+        max_batch_events=settings.max_batch_events,
+    )
+    return AuditContext(
+        sessions=runtime.sessions,
+        sequencer=sequencer,
+        verifier_key=signer.verifier_key,
+        events=runtime.events,
+        policy=Policy.from_rules(settings.consent_policy),
+        clock=runtime.clock,
+    )

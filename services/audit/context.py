@@ -1,0 +1,37 @@
+"""What the use cases of this service work with, built once by `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.audit.domain.consent import Policy
+from services.audit.domain.entries import Placed, new_entry
+from services.audit.sequencer import Apply, Sequencer
+from services.audit.tlog.note import VerifierKey
+from shared.auditing import EventWriter
+from shared.clock import Clock
+from shared.contracts.audit import AuditEvent
+from shared.database import Sessions
+
+
+@dataclass(frozen=True)
+class AuditContext:
+    """The log and what is needed to write to it and read from it."""
+
+    sessions: Sessions
+    sequencer: Sequencer
+    verifier_key: VerifierKey
+    events: EventWriter
+    policy: Policy
+    clock: Clock
+
+    @property
+    def tenant(self) -> str:
+        """The organisation whose log this is."""
+        return self.events.tenant
+
+    def record(self, events: Sequence[AuditEvent], apply: Apply | None = None) -> tuple[list[Placed], Any]:
+        """Log events of this service itself; returns when they are covered by a signed checkpoint."""
+        return self.sequencer.append([new_entry(event, self.tenant) for event in events], apply)

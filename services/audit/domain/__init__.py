@@ -1,0 +1,1 @@
+"""The rules of the audit service, free of frameworks: entries, consent, the registry's stages."""

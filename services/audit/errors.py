@@ -1,0 +1,65 @@
+"""What can go wrong in the audit service, by name."""
+
+from __future__ import annotations
+
+from shared.errors import BadRequest, Conflict, InvalidInput, NotFound, TooManyRequests, Unavailable
+
+
+class MalformedEvent(InvalidInput):
+    """An event that cannot become a leaf: another tenant, a fraction as a number, too long."""
+
+
+class EventConflict(Conflict):
+    """An event id that the log already holds with another content. The log keeps the first."""
+
+    slug = "event-conflict"
+
+
+class LogBusy(TooManyRequests):
+    """More events wait than the sequencer will hold."""
+
+
+class LogUnavailable(Unavailable):
+    """The events may or may not be in the log; sending them again is safe."""
+
+
+class LogDamaged(Unavailable):
+    """What is stored is not what was signed. The log signs nothing more until a person has looked."""
+
+    slug = "log-damaged"
+
+
+class NoSuchEntry(NotFound):
+    """The index is beyond the newest signed checkpoint."""
+
+
+class NoSuchTile(NotFound):
+    """The newest signed checkpoint does not cover this tile."""
+
+
+class MalformedTilePath(BadRequest):
+    """Not the canonical path of any tile."""
+
+
+class MalformedCursor(InvalidInput):
+    """A cursor that this query did not give."""
+
+
+class NoSuchConsent(NotFound):
+    """No consent has this id."""
+
+
+class ConsentAlreadyWithdrawn(Conflict):
+    """It was withdrawn before; nothing changed."""
+
+
+class NoSuchBundle(NotFound):
+    """No model bundle has this id."""
+
+
+class BundleConflict(Conflict):
+    """This name and version, or this digest, already belong to another bundle."""
+
+
+class NothingToRollBackTo(Conflict):
+    """No bundle was active before the present one."""

@@ -1,0 +1,193 @@
+"""What crosses the wire of the audit service, beside `shared.contracts.audit`."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
+
+from services.audit.domain.consent import Consent
+from services.audit.domain.entries import StoredEntry
+from services.audit.domain.registry import BundleChange, Stage
+from services.audit.usecases.consents import NewConsent
+from services.audit.usecases.registry import StagedBundle
+from shared.contracts.base import Modality, Purpose, Wire
+
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
+"""Text without control characters."""
+PatientId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PLAIN)]
+
+
+class Period(Wire):
+    """When a consent holds: from `start` on, up to and without `end`; either may be absent."""
+
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Period:
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError("the period's end must be after its start")
+        return self
+
+
+class ConsentIn(Wire):
+    """`POST /consents`."""
+
+    patient: PatientId
+    decision: Literal["permit", "deny"]
+    purpose: Purpose
+    modalities: list[Modality] = Field(min_length=1, max_length=20)
+    period: Period | None = None
+
+    def to_domain(self) -> NewConsent:
+        period = self.period or Period()
+        modalities = tuple(dict.fromkeys(self.modalities))
+        return NewConsent(self.patient, self.decision, self.purpose, modalities, period.start, period.end)
+
+
+class ConsentOut(Wire):
+    """One consent in its newest version."""
+
+    id: str
+    version: int
+    patient: str
+    subject_ref: str
+    """The patient's pseudonym in the log."""
+    status: Literal["active", "scheduled", "expired", "withdrawn"]
+    decision: Literal["permit", "deny"]
+    purpose: Purpose
+    modalities: list[Modality]
+    period: Period | None
+    given_at: datetime
+    recorded_at: datetime
+    index: int
+    """Log index of the event that tells of this version."""
+
+    @classmethod
+    def from_domain(cls, consent: Consent, now: datetime) -> ConsentOut:
+        period = Period(start=consent.start, end=consent.end) if consent.start or consent.end else None
+        return cls(
+            id=consent.id, version=consent.version, patient=consent.patient, subject_ref=consent.subject_ref,
+            status=_status(consent, now), decision=consent.decision, purpose=consent.purpose,
+            modalities=list(consent.modalities), period=period, given_at=consent.given_at,
+            recorded_at=consent.recorded_at, index=consent.index,
+        )  # fmt: skip
+
+
+class ConsentList(Wire):
+    """`GET /consents?patient=`: oldest first."""
+
+    items: list[ConsentOut]
+    epoch: int
+    """Grows with every change to this patient's consents."""
+
+
+class ModelIn(Wire):
+    """`POST /models`."""
+
+    name: str = Field(min_length=1, max_length=100, pattern=PLAIN)
+    version: str = Field(min_length=1, max_length=100, pattern=PLAIN)
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    """Content address of the bundle's files."""
+    card: dict[str, Any]
+    """The model card, as JSON."""
+
+
+class PromoteIn(Wire):
+    """`POST /models/{id}/promote`."""
+
+    stage: Stage
+
+
+class StageChange(Wire):
+    """One logged change of a bundle's stage."""
+
+    index: int
+    change: BundleChange
+    at: datetime
+    actor: str
+
+
+class ModelSummary(Wire):
+    """A bundle in the list."""
+
+    id: str
+    name: str
+    version: str
+    digest: str
+    stage: Stage
+    registered_at: datetime
+    history: list[StageChange]
+
+    @classmethod
+    def from_domain(cls, staged: StagedBundle) -> ModelSummary:
+        bundle = staged.bundle
+        return cls(
+            id=bundle.id, name=bundle.name, version=bundle.version, digest=bundle.digest, stage=staged.stage,
+            registered_at=bundle.registered_at,
+            history=[StageChange(index=e.index, change=e.change, at=e.at, actor=e.actor) for e in staged.history],
+        )  # fmt: skip
+
+
+class ModelList(Wire):
+    """`GET /models`."""
+
+    items: list[ModelSummary]
+
+
+class Card(RootModel[dict[str, Any]]):
+    """`GET /models/{id}/card`: the card as it was registered."""
+
+
+class Leaf(BaseModel):
+    """A leaf as it stands in the log; its keys are those of the log's own version of the format."""
+
+    model_config = ConfigDict(extra="allow")
+
+    event: dict[str, Any]
+    received_at: str = Field(alias="receivedAt")
+
+
+class EntryOut(Wire):
+    """One entry of the log."""
+
+    index: int
+    leaf_hash: str
+    """Base64 of the RFC 6962 leaf hash."""
+    leaf: Leaf
+
+
+class CheckpointOut(Wire):
+    """The checkpoint up to which a query looked."""
+
+    size: int
+    root: str
+    note: str
+
+
+class EntryPage(Wire):
+    """`GET /audit/entries`."""
+
+    checkpoint: CheckpointOut
+    items: list[EntryOut]
+    next: str | None
+    """Send it as `cursor` to go on; null at the end."""
+
+
+def entry_json(entry: StoredEntry) -> bytes:
+    """An `EntryOut` with the leaf's very bytes inside, so that a reader can hash them."""
+    leaf_hash = base64.b64encode(entry.leaf_hash)
+    return b'{"index":%d,"leafHash":"%b","leaf":%b}' % (entry.index, leaf_hash, entry.entry)
+
+
+def _status(consent: Consent, now: datetime) -> Literal["active", "scheduled", "expired", "withdrawn"]:
+    if consent.withdrawn:
+        return "withdrawn"
+    if consent.start is not None and consent.start > now:
+        return "scheduled"
+    if consent.end is not None and consent.end <= now:
+        return "expired"
+    return "active"

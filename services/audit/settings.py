@@ -1,0 +1,32 @@
+"""Settings of the audit service (`CONSILIUM_AUDIT_…`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+ConsentRule = Literal["opt-in", "opt-out"]
+
+
+class Settings(ServiceSettings):
+    """What the audit service needs beside the common settings."""
+
+    model_config = SettingsConfigDict(env_prefix="CONSILIUM_AUDIT_", frozen=True, extra="ignore")
+
+    signing_key_file: Path
+    """The log's Ed25519 private key (32 bytes in hex), made at the first start, readable by its owner only."""
+    public_key_file: Path
+    """The matching C2SP verifier key line; hand it to whoever checks receipts."""
+    origin: str = "consilium.local/log"
+    """The log's name in its checkpoints. It never changes during the life of a log."""
+    consent_policy: dict[str, ConsentRule] = {}
+    """Per purpose, what counts without a consent: `opt-in` (nothing, the default) or `opt-out` (everything)."""
+    max_pending_events: int = Field(default=20_000, gt=0)
+    """Events waiting for the sequencer beyond which callers are told to come back later."""
+    max_batch_events: int = Field(default=1_000, gt=0)
+    """Events that one commit numbers."""

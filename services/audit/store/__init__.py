@@ -1,0 +1,1 @@
+"""Every table and every query of the audit service."""

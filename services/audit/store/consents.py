@@ -1,0 +1,71 @@
+"""Queries about consents: versions are only ever added."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from services.audit.domain.consent import Consent
+from services.audit.store.rows import ConsentRow
+from shared.contracts.base import Modality, Purpose
+
+
+def add_version(session: Session, consent: Consent) -> None:
+    """Write one version."""
+    session.execute(sa.insert(ConsentRow), [_to_row(consent)])
+
+
+def find_consent(session: Session, consent_id: str) -> Consent | None:
+    """The newest version of a consent."""
+    query = sa.select(ConsentRow).where(ConsentRow.id == consent_id).order_by(ConsentRow.version.desc()).limit(1)
+    row = session.execute(query).scalar()
+    return _to_domain(row) if row else None
+
+
+def consents_of(session: Session, subject_ref: str) -> tuple[list[Consent], int]:
+    """The newest versions of all of a patient's consents, oldest consent first, and the patient's epoch.
+
+    The epoch is the number of versions: it grows with every change and never falls.
+    """
+    query = sa.select(ConsentRow).where(ConsentRow.subject_ref == subject_ref).order_by(ConsentRow.idx)
+    versions = session.execute(query).scalars().all()
+    newest = {row.id: row for row in versions}
+    return sorted(map(_to_domain, newest.values()), key=lambda c: c.given_index), len(versions)
+
+
+def _to_row(consent: Consent) -> dict[str, object]:
+    return {
+        "id": consent.id,
+        "version": consent.version,
+        "idx": consent.index,
+        "given_idx": consent.given_index,
+        "patient": consent.patient,
+        "subject_ref": consent.subject_ref,
+        "decision": consent.decision,
+        "purpose": str(consent.purpose),
+        "modalities": [str(modality) for modality in consent.modalities],
+        "start": consent.start,
+        "end": consent.end,
+        "withdrawn": consent.withdrawn,
+        "given_at": consent.given_at,
+        "recorded_at": consent.recorded_at,
+    }
+
+
+def _to_domain(row: ConsentRow) -> Consent:
+    return Consent(
+        id=row.id,
+        version=row.version,
+        patient=row.patient,
+        subject_ref=row.subject_ref,
+        decision="permit" if row.decision == "permit" else "deny",
+        purpose=Purpose(row.purpose),
+        modalities=tuple(Modality(value) for value in row.modalities),
+        start=row.start,
+        end=row.end,
+        withdrawn=row.withdrawn,
+        given_index=row.given_idx,
+        index=row.idx,
+        given_at=row.given_at,
+        recorded_at=row.recorded_at,
+    )

@@ -1,0 +1,128 @@
+"""The tables. The coordinate row gives out the log index, never a database sequence, which has gaps and no order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database import DeclarativeBase, UtcDateTime, new_metadata
+
+Index = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """The audit service's own metadata."""
+
+    metadata = new_metadata()
+
+
+class LeafRow(Base):
+    """One entry of the log, with copies of the fields that auditors ask by. The entry is the truth, not the copies."""
+
+    __tablename__ = "leaf"
+    __table_args__ = (
+        sa.Index("ix_leaf_subject_ref_idx", "subject_ref", "idx"),
+        sa.Index("ix_leaf_actor_idx", "actor", "idx"),
+        sa.Index("ix_leaf_type_idx", "type", "subtype", "idx"),
+        sa.Index("ix_leaf_object_id_idx", "object_id", "idx"),
+        sa.Index("ix_leaf_occurred_at", "occurred_at"),
+    )
+
+    idx: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    event_id: Mapped[str] = mapped_column(sa.String(36), unique=True)
+    body_digest: Mapped[bytes]
+    """SHA-256 of the event's canonical JSON: tells the same event sent again from another under its id."""
+    entry: Mapped[bytes]
+    leaf_hash: Mapped[bytes]
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    producer: Mapped[str]
+    type: Mapped[str]
+    subtype: Mapped[str]
+    outcome: Mapped[str]
+    actor: Mapped[str]
+    subject_ref: Mapped[str | None]
+    object_id: Mapped[str | None]
+
+
+class TileRow(Base):
+    """The hashes of one tile so far; partial tiles are its prefixes."""
+
+    __tablename__ = "tile"
+
+    level: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes]
+
+
+class CoordinateRow(Base):
+    """The one row whose lock makes a process the sequencer for one transaction."""
+
+    __tablename__ = "coordinate"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(Index)
+
+
+class CheckpointRow(Base):
+    """Every checkpoint ever signed: one per size, so that two roots for one size cannot be stored."""
+
+    __tablename__ = "checkpoint"
+
+    size: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    root: Mapped[bytes]
+    note: Mapped[str] = mapped_column(sa.Text)
+    signed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConsentRow(Base):
+    """One version of one consent; written once, never changed."""
+
+    __tablename__ = "consent"
+    __table_args__ = (sa.Index("ix_consent_subject_ref_idx", "subject_ref", "idx"),)
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    idx: Mapped[int] = mapped_column(Index, unique=True)
+    """Log index of the event that tells of this version."""
+    given_idx: Mapped[int] = mapped_column(Index)
+    patient: Mapped[str]
+    subject_ref: Mapped[str]
+    decision: Mapped[str]
+    purpose: Mapped[str]
+    modalities: Mapped[list[str]] = mapped_column(sa.JSON)
+    start: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn: Mapped[bool]
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class BundleRow(Base):
+    """One registered model bundle."""
+
+    __tablename__ = "bundle"
+    __table_args__ = (sa.UniqueConstraint("name", "version", name="uq_bundle_name_version"),)
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    card: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    registered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class BundleEventRow(Base):
+    """One logged change of a bundle's stage."""
+
+    __tablename__ = "bundle_event"
+
+    idx: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    bundle_id: Mapped[str] = mapped_column(sa.ForeignKey("bundle.id"))
+    change: Mapped[str]
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str]

@@ -1,0 +1,144 @@
+"""What an auditor asks the log, page by page and as an export."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from services.audit.tlog.tree import leaf_hash
+from shared.auth import Role
+from tests.services.audit.support import Audit, event
+
+
+def _indices(audit: Audit, **query: Any) -> list[int]:
+    return [entry["index"] for entry in audit.get("/audit/entries", **query).json()["items"]]
+
+
+@pytest.fixture
+def filled(audit: Audit) -> Audit:
+    """A log with five entries that differ in what can be asked by."""
+    audit.append(
+        event(occurredAt="2026-01-01T00:00:00Z", subjectRef="pat-a"),
+        event(occurredAt="2026-01-02T00:00:00Z", type="ingest", subtype="dicom-stored", producer="imaging"),
+        event(occurredAt="2026-01-03T00:00:00+05:00", object={"kind": "note", "id": "n-1"}),
+        event(occurredAt="2026-01-04T00:00:00Z", actor={"issuer": "x", "subject": "dr-b", "role": "clinician"}),
+        event(occurredAt="2026-01-05T00:00:00Z", outcome="refused"),
+    )
+    return audit
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"subjectRef": "pat-a"}, [0]),
+        ({"type": "ingest"}, [1]),
+        ({"subtype": "dicom-stored"}, [1]),
+        ({"producer": "imaging"}, [1]),
+        ({"objectId": "n-1"}, [2]),
+        ({"actor": "dr-b"}, [3]),
+        ({"outcome": "refused"}, [4]),
+        ({"from": "2026-01-02T19:00:00Z", "to": "2026-01-04T00:00:00Z"}, [2]),
+        ({"firstIndex": 1, "lastIndex": 2}, [2, 1]),
+        ({"type": "read", "order": "oldest", "lastIndex": 3}, [0, 2, 3]),
+        ({"type": "nothing"}, []),
+    ],
+)
+def test_filter_finds_exactly_what_it_names(filled: Audit, query: dict[str, Any], expected: list[int]) -> None:
+    assert _indices(filled, **query) == expected
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_pages_follow_one_another_without_gap_or_repeat(filled: Audit, order: str) -> None:
+    seen, cursor = [], None
+    while True:
+        params = {"order": order, "limit": 2, "lastIndex": 4, **({"cursor": cursor} if cursor else {})}
+        page = filled.get("/audit/entries", **params).json()
+        seen += [entry["index"] for entry in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+    assert seen == sorted(seen, reverse=order == "newest")
+
+
+def test_pages_see_the_log_as_of_one_checkpoint(filled: Audit) -> None:
+    page = filled.get("/audit/entries", order="oldest", limit=4).json()
+    filled.append(event(), event())
+    following = filled.get("/audit/entries", order="oldest", limit=100, cursor=page["next"]).json()
+    assert following["checkpoint"] == page["checkpoint"]
+    assert [entry["index"] for entry in following["items"]] == [4]
+
+
+def test_export_lines_hold_the_leaves_very_bytes(filled: Audit) -> None:
+    headers = {**filled.bed.headers(Role.AUDITOR), "Accept": "application/x-ndjson"}
+    answer = filled.client.get("/audit/entries?order=oldest", headers=headers)
+    lines = answer.content.splitlines()
+    leaves = [line.split(b'"leaf":', 1)[1][:-1] for line in lines]
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    assert [base64.b64decode(json.loads(line)["leafHash"]) for line in lines] == [leaf_hash(leaf) for leaf in leaves]
+    assert len(lines) == 5
+
+
+def test_each_query_is_itself_an_entry(filled: Audit) -> None:
+    filled.get("/audit/entries", actor="dr-b")
+    newest = filled.get("/audit/entries").json()["items"][0]["leaf"]["event"]
+    assert (newest["type"], newest["actor"]["role"], newest["details"]["filter"]) == (
+        "query",
+        "auditor",
+        {"actor": "dr-b"},
+    )
+
+
+def test_reading_one_entry_is_itself_an_entry(filled: Audit) -> None:
+    filled.get("/audit/entries/2")
+    newest = filled.get("/audit/entries").json()["items"][0]["leaf"]["event"]
+    assert newest["details"] == {"index": 2}
+
+
+@pytest.mark.parametrize("index", [5, 2**40])
+def test_entry_beyond_the_log_is_not_found(filled: Audit, index: int) -> None:
+    assert filled.get(f"/audit/entries/{index}").status_code == 404
+    assert filled.get(f"/audit/entries/{index}/receipt").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"from": "yesterday"}, "query.from"),
+        ({"from": "2026-01-01T00:00:00"}, "query.from"),
+        ({"limit": 0}, "query.limit"),
+        ({"limit": 501}, "query.limit"),
+        ({"order": "random"}, "query.order"),
+        ({"outcome": "maybe"}, "query.outcome"),
+        ({"actor": "a\x00"}, "query.actor"),
+        ({"firstIndex": -1}, "query.firstIndex"),
+        ({"firstIndex": 10**30}, "query.firstIndex"),
+        ({"surprise": 1}, "query.surprise"),
+        ({"cursor": "%%%"}, "cursor"),
+        ({"cursor": "e30"}, "cursor"),
+        ({"cursor": base64.urlsafe_b64encode(b'{"after":1,"size":true,"query":""}').decode()}, "cursor"),
+    ],
+)
+def test_malformed_query_is_refused_naming_the_parameter(audit: Audit, query: dict[str, Any], field: str) -> None:
+    answer = audit.get("/audit/entries", **query)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert field in {error["field"] for error in answer.json()["errors"]}
+
+
+def test_cursor_of_another_query_is_refused(filled: Audit) -> None:
+    cursor = filled.get("/audit/entries", limit=1).json()["next"]
+    assert filled.get("/audit/entries", limit=1, cursor=cursor, actor="dr-b").status_code == 422
+
+
+@pytest.mark.parametrize("role", [Role.CLINICIAN, Role.EHR_SYSTEM, Role.ADMIN, Role.SERVICE])
+def test_only_auditors_query(audit: Audit, role: Role) -> None:
+    assert audit.get("/audit/entries", role).status_code == 403
+    assert audit.get("/audit/entries/0", role).status_code == 403
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SERVICE])
+def test_receipts_are_for_those_who_check_them(filled: Audit, role: Role) -> None:
+    assert filled.get("/audit/entries/0/receipt", role).status_code == 403
