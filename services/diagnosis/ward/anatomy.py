@@ -1,7 +1,7 @@
 """Geometry of a normal frontal chest radiograph on a coordinate grid: body, lungs, heart, skeleton, vessels.
 
-Coordinates: y in [0, 1] from the top, x in units of the image's height with 0 at the midline; x > 0 is the patient's left side,
-the right half of the image. All fields are float32 [rows, columns] in [0, 1] with soft edges.
+Coordinates: y in [0, 1] from the top, x in units of the image's height with 0 at the midline; x > 0 is the patient's
+left side, the right half of the image. All fields are float32 [rows, columns] in [0, 1] with soft edges.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,28 @@ Nuisance: TypeAlias = Mapping[str, float]
 """What varies without meaning anything; see `NUISANCE_RANGES`."""
 
 NUISANCE_RANGES: dict[str, tuple[float, float]] = {
-    "aspect": (0, 1), "rotation_deg": (-3.0, 3.0), "scale": (0.92, 1.08), "shift_x": (-0.03, 0.03), "shift_y": (-0.02, 0.03),
-    "chest_width": (0.315, 0.36), "apex_y": (0.085, 0.125), "dome_y": (0.655, 0.715), "dome_height": (0.045, 0.07),
-    "inspiration": (-0.025, 0.025), "heart_size": (-1, 1), "heart_tilt_deg": (20, 40), "knob": (0.026, 0.042),
+    "aspect": (0, 1), "rotation_deg": (-3.0, 3.0), "scale": (0.92, 1.08),
+    "shift_x": (-0.03, 0.03), "shift_y": (-0.02, 0.03), "chest_width": (0.315, 0.36), "apex_y": (0.085, 0.125),
+    "dome_y": (0.655, 0.715), "dome_height": (0.045, 0.07), "inspiration": (-0.025, 0.025),
+    "heart_size": (-1, 1), "heart_tilt_deg": (30, 48), "knob": (0.026, 0.042),
     "rib_spacing": (0.062, 0.073), "rib_phase": (0, 1), "rib_slope": (0.75, 1.15), "rib_contrast": (0.03, 0.075),
-    "clavicle_y": (0.13, 0.185), "soft_tissue": (0.56, 0.68), "lung_density": (0.14, 0.24), "vessel_contrast": (0.08, 0.2),
-    "vessel_pattern": (0, 1), "gastric_bubble": (0, 1), "breast": (0.3, 1), "gamma": (0.8, 1.25), "exposure": (0.9, 1.1),
-    "brightness": (-0.04, 0.04), "vignette": (-0.08, 0.08), "noise": (0.006, 0.028), "grain": (0, 1), "marker": (0, 1),
-    "electrodes": (0, 1), "skin_fold": (0, 1),
+    "clavicle_y": (0.13, 0.185), "soft_tissue": (0.56, 0.68), "lung_density": (0.14, 0.24),
+    "vessel_contrast": (0.10, 0.24), "vessel_pattern": (0, 1), "gastric_bubble": (0, 1), "breast": (0.3, 1),
+    "gamma": (0.8, 1.25), "exposure": (0.9, 1.1), "brightness": (-0.04, 0.04), "vignette": (-0.08, 0.08),
+    "noise": (0.006, 0.028), "marker": (0, 1), "electrodes": (0, 1),
 }  # fmt: skip
 """Uniform ranges of the anatomy's and the exposure's nuisance; the lesions' are in `lesions.py`."""
 
 
-def ramp(distance: Field, softness: float) -> Field:
+def ramp(distance: NDArray[np.floating[Any]], softness: float) -> Field:
     """0 outside, 1 inside, smooth over `softness` around a signed distance of 0."""
     t = np.clip(distance / softness + 0.5, 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+
+
+def wave(cycles: NDArray[np.floating[Any]]) -> Field:
+    """A cosine, 1 at every whole number of cycles."""
+    return np.asarray(np.cos(np.float32(2 * np.pi) * cycles), dtype=np.float32)
 
 
 def ellipse(
@@ -100,6 +106,8 @@ class Chest:
     """Distance from the midline at which the lung meets the chest wall, per pixel."""
     dome: Field
     """y of the diaphragm, per pixel."""
+    inside: Field
+    """Distance to the nearest border of the lung, positive inside."""
     lungs: Field
     heart: Field
 
@@ -109,19 +117,29 @@ def build_chest(frame: Frame, n: Nuisance, *, hyperinflated: bool, enlarged_hear
     x, y = frame.grid()
     off = np.abs(x)
     side = np.where(x < 0, np.float32(-1), np.float32(1))
-    wall, medial = _lung_walls(y, n, hyperinflated=hyperinflated)
+    apex = n["apex_y"] - (0.015 if hyperinflated else 0.0)
+    wall, medial = _lung_walls(y, n, apex, hyperinflated=hyperinflated)
     dome = _diaphragm(off, side, n, hyperinflated=hyperinflated)
-    inside = np.minimum(np.minimum(off - medial, wall - off), dome - y)
-    lungs = ramp(np.minimum(inside, y - n["apex_y"]), 0.012)
-    return Chest(x, y, side, off, wall, dome, lungs, _heart(x, y, n, narrow=hyperinflated, enlarged=enlarged_heart))
+    inside = np.minimum(np.minimum(off - medial, wall - off), np.minimum(dome - y, y - apex))
+    return Chest(
+        x,
+        y,
+        side,
+        off,
+        wall,
+        dome,
+        inside,
+        ramp(inside, 0.012),
+        _heart(x, y, n, narrow=hyperinflated, enlarged=enlarged_heart),
+    )
 
 
-def _lung_walls(y: Field, n: Nuisance, *, hyperinflated: bool) -> tuple[Field, Field]:
-    apex, widest = n["apex_y"] - (0.015 if hyperinflated else 0.0), 0.60
+def _lung_walls(y: Field, n: Nuisance, apex: float, *, hyperinflated: bool) -> tuple[Field, Field]:
+    widest = 0.60
     width = n["chest_width"] + (0.012 if hyperinflated else 0.0)
     t = np.clip((widest - y) / (widest - apex), 0, 1)
     wall = 0.115 + (width - 0.115) * np.sqrt(1 - t**2.1) + 0.05 * np.maximum(y - widest, 0)
-    medial = 0.052 + 0.075 * t**7
+    medial = 0.052 + 0.062 * t**9
     return wall.astype(np.float32), medial.astype(np.float32)
 
 
@@ -135,21 +153,21 @@ def _heart(x: Field, y: Field, n: Nuisance, *, narrow: bool, enlarged: bool) -> 
     half_width = (0.192 + 0.014 * n["heart_size"]) if enlarged else (0.136 + 0.011 * n["heart_size"])
     half_width -= 0.014 if narrow else 0.0
     drop = 0.03 if narrow else 0.0
-    ventricle = ellipse(
-        x, y, (0.052 + 0.25 * (half_width - 0.136), 0.60 + drop), (half_width, 0.135), n["heart_tilt_deg"]
-    )
-    atrium = ellipse(x, y, (-0.035, 0.575 + drop), (0.055 + 0.35 * (half_width - 0.136), 0.115))
-    return ramp(np.maximum(ventricle, atrium), 0.014)
+    grown = half_width - 0.136
+    middle = (0.055 + 0.25 * grown, 0.595 + drop)
+    ventricle = ellipse(x, y, middle, (half_width * 1.12, 0.112 + 0.5 * grown), n["heart_tilt_deg"])
+    atrium = ellipse(x, y, (-0.035, 0.575 + drop), (0.058 + 0.35 * grown, 0.125))
+    return ramp(np.maximum(ventricle, atrium), 0.02)
 
 
 def mediastinum(chest: Chest, n: Nuisance) -> Field:
     """Great vessels, aortic knob, pulmonary trunk, hila."""
     x, y = chest.x, chest.y
-    column = ramp(0.05 + 0.012 * np.sin(y * 9) - chest.off, 0.02) * ramp(0.75 - y, 0.1)
+    column = ramp(0.05 + 0.012 * wave(1.43 * y - 0.25) - chest.off, 0.02) * ramp(0.75 - y, 0.1)
     knob = ramp(ellipse(x, y, (0.052, 0.285), (n["knob"], n["knob"] * 1.1)), 0.014)
     trunk = ramp(ellipse(x, y, (0.055, 0.40), (0.034, 0.05)), 0.02)
-    hila = 0.6 * ramp(ellipse(chest.off, y + 0.012 * chest.side, (0.082, 0.425), (0.035, 0.065), -15), 0.05)
-    return np.maximum(np.maximum(column, knob), np.maximum(trunk, hila))
+    hila = np.float32(0.6) * ramp(ellipse(chest.off, y + 0.012 * chest.side, (0.082, 0.425), (0.035, 0.065), -15), 0.05)
+    return np.asarray(np.maximum(np.maximum(column, knob), np.maximum(trunk, hila)), dtype=np.float32)
 
 
 def skeleton(chest: Chest, n: Nuisance) -> Field:
@@ -157,12 +175,13 @@ def skeleton(chest: Chest, n: Nuisance) -> Field:
     off, y = chest.off, chest.y
     cage = ramp(chest.wall + 0.022 - off, 0.02) * ramp(y - n["apex_y"] + 0.02, 0.03) * ramp(chest.dome + 0.12 - y, 0.16)
     phase = (y - n["rib_slope"] * off * off) / n["rib_spacing"] + n["rib_phase"]
-    wave = np.cos(np.float32(2 * np.pi) * phase)
-    posterior = ramp(wave - 0.25, 0.5) - 0.35 * ramp(wave - 0.75, 0.4)
-    front = np.cos(np.float32(2 * np.pi) * ((y + 0.42 * off) / (1.22 * n["rib_spacing"]) + n["rib_phase"] * 2))
+    back = wave(phase)
+    posterior = ramp(back - 0.25, 0.5) - 0.35 * ramp(back - 0.75, 0.4)
+    front = wave((y + 0.42 * off) / (1.22 * n["rib_spacing"]) + n["rib_phase"] * 2)
     anterior = ramp(front - 0.45, 0.5) * ramp(off - 0.12, 0.1) * ramp(y - 0.2, 0.08)
     bones = n["rib_contrast"] * cage * (posterior + 0.45 * anterior)
-    return np.asarray(bones + _clavicles(chest, n) + _spine(chest, n), dtype=np.float32)
+    scapulae = 0.035 * ramp(ellipse(off, y, (0.315, 0.30), (0.045, 0.13), 14), 0.03)
+    return np.asarray(bones + scapulae + _clavicles(chest, n) + _spine(chest, n), dtype=np.float32)
 
 
 def _clavicles(chest: Chest, n: Nuisance) -> Field:
@@ -176,7 +195,7 @@ def _clavicles(chest: Chest, n: Nuisance) -> Field:
 
 
 def _spine(chest: Chest, n: Nuisance) -> Field:
-    vertebrae = 0.75 + 0.25 * np.cos(np.float32(2 * np.pi) * chest.y / (0.92 * n["rib_spacing"]))
+    vertebrae = 0.75 + 0.25 * wave(chest.y / (0.92 * n["rib_spacing"]))
     return np.asarray(0.055 * ramp(0.036 - chest.off, 0.014) * vertebrae, dtype=np.float32)
 
 
@@ -204,7 +223,8 @@ def vessels(chest: Chest, n: Nuisance) -> Field:
     lateral = np.clip(((chest.x + 0.5) * tree.shape[0]).astype(np.int32), 0, tree.shape[0] - 1)
     if index >= len(bank):
         lateral = tree.shape[0] - 1 - lateral
-    return np.asarray(tree[rows, lateral])
+    fading = 1.15 - 0.9 * ramp(chest.off - 0.19, 0.24)
+    return np.asarray(tree[rows, lateral] * fading)
 
 
 @lru_cache(maxsize=4)
@@ -221,11 +241,12 @@ def _vessel_tree(size: int, rng: np.random.Generator) -> Field:
         for angle in np.linspace(-80, 85, 11) + rng.uniform(-8, 8, 11):
             _branch(draw, rng, scale, (0.5 + side * 0.07, 0.42), side, float(angle), 0.011, 0)
     smooth = canvas.resize((size, size), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(size / 400))
-    return np.asarray(smooth, dtype=np.float32) / 255
+    return np.asarray(np.asarray(smooth) / 255, dtype=np.float32)
 
 
 def _branch(
-    draw: ImageDraw.ImageDraw, rng: np.random.Generator, scale: int, start: tuple[float, float], side: int, angle: float,
+    draw: ImageDraw.ImageDraw, rng: np.random.Generator, scale: int, start: tuple[float, float], side: int,
+    angle: float,
     width: float, depth: int,
 ) -> None:  # fmt: skip
     """Grow one vessel of 4 bends, then fork in two, five generations at most."""

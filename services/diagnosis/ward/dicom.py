@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
 )
 
-IMPLEMENTATION_UID = "2.25.194118329061338104461528420519270137419"
+IMPLEMENTATION_UID = UID("2.25.194118329061338104461528420519270137419")
 MAKERS = (
     ("Ward Imaging", "Chestroom 1"),
     ("Ward Imaging", "Portable 3"),
@@ -85,7 +86,7 @@ def to_stored(brightness: NDArray[np.float32], encoding: Encoding) -> NDArray[np
     scaled = np.rint(brightness * np.float32(encoding.high - encoding.low) + np.float32(encoding.low))
     if encoding.monochrome1:
         scaled = top - scaled
-    return np.clip(scaled, 0, top).astype(np.uint16)
+    return np.asarray(np.clip(scaled, 0, top), dtype=np.uint16)
 
 
 def to_displayed(stored: NDArray[np.uint16], encoding: Encoding) -> NDArray[np.float32]:
@@ -93,7 +94,8 @@ def to_displayed(stored: NDArray[np.uint16], encoding: Encoding) -> NDArray[np.f
     values = stored.astype(np.float32)
     if encoding.monochrome1:
         values = np.float32((1 << encoding.bits_stored) - 1) - values
-    return np.clip((values - encoding.low) / np.float32(encoding.high - encoding.low), 0, 1)
+    brightness = (values - encoding.low) / np.float32(encoding.high - encoding.low)
+    return np.asarray(np.clip(brightness, 0, 1), dtype=np.float32)
 
 
 def window(encoding: Encoding) -> tuple[float, float]:
@@ -107,13 +109,13 @@ def window(encoding: Encoding) -> tuple[float, float]:
     return (low + high + 1) / 2, float(high - low + 1)
 
 
-def uid(*parts: str) -> str:
+def uid(*parts: str) -> UID:
     """A UID under 2.25 (PS3.5 B.2) that is a function of its parts."""
     digest = hashlib.sha256("/".join(parts).encode()).digest()[:16]
     value = int.from_bytes(digest, "big")
     value = value & ~(0xF << 76) | 0x8 << 76  # UUID version 8 (RFC 9562): the digest's bits are ours
     value = value & ~(0b11 << 62) | 0b10 << 62
-    return f"2.25.{value}"
+    return UID(f"2.25.{value}")
 
 
 def build_dataset(stored: NDArray[np.uint16], encoding: Encoding, identity: Identity) -> FileDataset:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from multiprocessing import get_context
+from functools import partial
 
 import numpy as np
 
 from services.diagnosis.case import CaseInput, Truth
 from services.diagnosis.ward.model import WardModel, sample
+from services.diagnosis.ward.parallel import in_order
 from services.diagnosis.ward.patient import Streams, WardPatient
 from services.diagnosis.ward.tables import WARD
 
@@ -60,23 +59,18 @@ def generate_patient(
 def iter_cases(
     seed: int, start: int, count: int, side: int = 128, processes: int = 1, *, missing: float = 0.0
 ) -> Iterator[tuple[CaseInput, Truth]]:
-    """Cases `start` to `start + count - 1` in order, each with its truth; memory holds a few chunks, never the whole set."""
+    """Cases `start` to `start + count - 1` in order, each with its truth; never the whole set in memory."""
     indices = range(start, start + count)
     if processes <= 1:
         for index in indices:
             yield _case(seed, index, side, missing)
         return
-    chunks = (indices[i : i + CHUNK] for i in range(0, count, CHUNK))
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting: list[Future[list[tuple[CaseInput, Truth]]]] = [
-            pool.submit(_cases, seed, chunk, side, missing) for chunk in islice(chunks, 2 * processes)
-        ]
-        while waiting:
-            yield from waiting.pop(0).result()
-            waiting += [pool.submit(_cases, seed, chunk, side, missing) for chunk in islice(chunks, 1)]
+    chunks = [indices[i : i + CHUNK] for i in range(0, count, CHUNK)]
+    for cases in in_order(partial(_cases, seed, side, missing), chunks, processes):
+        yield from cases
 
 
-def _cases(seed: int, indices: range, side: int, missing: float) -> list[tuple[CaseInput, Truth]]:
+def _cases(seed: int, side: int, missing: float, indices: range) -> list[tuple[CaseInput, Truth]]:
     return [_case(seed, index, side, missing) for index in indices]
 
 

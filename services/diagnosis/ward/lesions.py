@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from services.diagnosis.ward.anatomy import Chest, Field, Frame, Nuisance, ellipse, ramp
+from services.diagnosis.ward.anatomy import Chest, Field, Frame, Nuisance, ellipse, ramp, wave
 from services.diagnosis.ward.model import Findings
 
 LESION_RANGES: dict[str, tuple[float, float]] = {
@@ -16,7 +16,8 @@ LESION_RANGES: dict[str, tuple[float, float]] = {
     "consolidation_size": (0.085, 0.135), "consolidation_density": (0.6, 0.95),
     "oedema_density": (0.4, 0.75), "oedema_reach": (0.13, 0.19),
     "pneumothorax_side": (-1, 1), "pneumothorax_depth": (0.045, 0.12),
-    "effusion_side": (-1, 1), "effusion_level": (0.07, 0.2), "effusion_level_other": (0.06, 0.14), "effusion_density": (0.8, 1),
+    "effusion_side": (-1, 1), "effusion_level": (0.07, 0.2), "effusion_level_other": (0.06, 0.14),
+    "effusion_density": (0.8, 1),
     "band_y": (-0.03, 0.03), "band_tilt": (-0.3, 0.3), "band_width": (0.008, 0.013), "band_density": (0.5, 0.85),
     "line_side": (-1, 1), "line_tip": (-0.03, 0.03), "device_density": (0.25, 0.42),
 }  # fmt: skip
@@ -37,7 +38,7 @@ class Lesion:
 
 
 def lesions(findings: Findings, chest: Chest, n: Nuisance, noise: Field) -> list[Lesion]:
-    """The lesions of these findings, in the order they are drawn. `noise` is a smooth random field, mean 0, deviation 1."""
+    """The lesions of these findings in drawing order. `noise` is a smooth random field, mean 0, deviation 1."""
     return [
         draw(findings[name], chest, n, noise)
         for name, draw in _PAINTERS.items()
@@ -63,7 +64,7 @@ def _oedema(_: str, chest: Chest, n: Nuisance, noise: Field) -> Lesion:
     reach = np.float32(n["oedema_reach"])
     wings = np.exp(-(((chest.off - 0.11) / reach) ** 2) - ((chest.y - 0.46) / 0.2) ** 2)
     haze = chest.lungs * np.clip(wings * (1 + 0.16 * noise), 0, 1)
-    septal = np.cos(np.float32(2 * np.pi) * chest.y / 0.022) * ramp(chest.off - chest.wall + 0.06, 0.02)
+    septal = wave(chest.y / 0.022) * ramp(chest.off - chest.wall + 0.06, 0.02)
     kerley = chest.lungs * ramp(septal - 0.6, 0.3) * ramp(chest.y - 0.5, 0.08)
     return Lesion(
         "interstitial_oedema", n["oedema_density"] * haze, 0.62, ramp(haze - 0.4, 0.05), added=np.asarray(0.09 * kerley)
@@ -91,7 +92,7 @@ def _fluid(chest: Chest, level: float) -> Field:
     lateral = np.clip((chest.off - 0.06) / 0.27, 0, 1)
     surface = chest.dome + 0.055 - level - 0.11 * lateral**3
     surface = np.minimum(surface, 0.74 - level + 0.05 - 0.11 * lateral**3)
-    return ramp(chest.y - surface, 0.022) * chest.lungs
+    return ramp(chest.y - surface, 0.022) * ramp(chest.inside + 0.012, 0.012)
 
 
 def _band(value: str, chest: Chest, n: Nuisance, noise: Field) -> Lesion:
@@ -100,7 +101,7 @@ def _band(value: str, chest: Chest, n: Nuisance, noise: Field) -> Lesion:
     across = np.exp(-(((chest.y - centre) / n["band_width"]) ** 2))
     along = ramp(chest.off - 0.1, 0.03) * ramp(0.31 - chest.off, 0.03)
     band = across * along * chest.lungs * (chest.side == side)
-    return Lesion("basal_band", n["band_density"] * band, 0.72, ramp(band - 0.35, 0.1))
+    return Lesion("basal_band", n["band_density"] * band, 0.6, ramp(band - 0.35, 0.1), added=0.16 * band)
 
 
 _PAINTERS: dict[str, Callable[[str, Chest, Nuisance, Field], Lesion]] = {
@@ -131,8 +132,8 @@ def draw_device(value: str, frame: Frame, n: Nuisance) -> tuple[Field, Field]:
         draw.line(frame.pixels(_curve(path)), fill=200, width=width, joint="curve")
     soft = canvas.filter(ImageFilter.GaussianBlur(frame.rows / 900))
     near = canvas.filter(ImageFilter.GaussianBlur(frame.rows / 160))
-    drawn = np.asarray(soft, dtype=np.float32) / 255
-    return np.float32(n["device_density"]) * drawn, (np.asarray(near) > 20).astype(np.float32)
+    drawn = np.asarray(np.asarray(soft) * (n["device_density"] / 255), dtype=np.float32)
+    return drawn, (np.asarray(near) > 20).astype(np.float32)
 
 
 def _pacemaker(draw: ImageDraw.ImageDraw, frame: Frame, n: Nuisance, width: int) -> None:

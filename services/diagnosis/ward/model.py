@@ -1,8 +1,9 @@
 """The generative model: a joint distribution over diagnosis and latent findings, as data.
 
-A patient is a primary diagnosis y ~ PRIOR and one value for each finding. Given y the findings are independent, except the two
-members of a `SynergyPair`, whose values agree or disagree depending on y while each alone says nothing. What the renderers draw
-depends on the findings and on nuisance, never on y itself, so the posterior of the latent findings bounds every model.
+A patient is a primary diagnosis y ~ PRIOR and one value for each finding. Given y the findings are independent, except
+the two members of a `SynergyPair`, whose values agree or disagree depending on y while each alone says nothing. What
+the renderers draw depends on the findings and on nuisance, never on y itself, so the posterior of the latent findings
+bounds every model.
 Tables: `tables.py`; the exact posterior: `oracle.py`; the formulas in words: docs/explanation/the-ward.md.
 """
 

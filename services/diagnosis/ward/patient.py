@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,30 +119,14 @@ class WardPatient:
         authored = self.note_at.isoformat().replace("+00:00", "Z")
         return {"patient": self.patient_id, "authored": authored, "type": self.note.type, "text": self.note.text}
 
-    def vitals_samples(self) -> list[dict[str, Any]]:
-        """Lines of `POST /vitals/samples`, oldest first."""
-        device = f"wearable-{self.patient_id}"
-        stream = self.stream
-        lines = []
-        for hours, code, value in zip(stream.times_h.tolist(), stream.codes, stream.values.tolist(), strict=True):
-            at = (self.as_of + timedelta(seconds=round(hours * 3600))).isoformat().replace("+00:00", "Z")
-            lines.append(
-                {
-                    "patient": self.patient_id,
-                    "code": code,
-                    "value": value,
-                    "unit": UNITS[code],
-                    "effective": at,
-                    "device": device,
-                }
-            )
-        return lines
-
     def vitals_ndjson(self) -> str:
-        """Body of `POST /vitals/samples`, one sample a line."""
-        import json
-
-        return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in self.vitals_samples())
+        """Body of `POST /vitals/samples`, one sample a line, oldest first."""
+        stream, prefix = self.stream, f'{{"patient":"{self.patient_id}","code":"'
+        suffix = f'Z","device":"wearable-{self.patient_id}"}}\n'
+        seconds = np.rint(stream.times_h * 3600).astype(np.int64) + int(self.as_of.timestamp())
+        effective = np.datetime_as_string(seconds.astype("datetime64[s]"))
+        rows = zip(stream.codes, stream.values.tolist(), effective.tolist(), strict=True)
+        return "".join(f'{prefix}{c}","value":{v!r},"unit":"{UNITS[c]}","effective":"{t}{suffix}' for c, v, t in rows)
 
     def _present(self, missing: float) -> frozenset[Modality]:
         rng = np.random.default_rng(self.streams.missing)
@@ -160,7 +144,8 @@ class WardPatient:
             blocks = pixels[: rows // factor * factor, : columns // factor * factor]
             pixels = blocks.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))
         return ImageInput(
-            id=f"{self.patient_id}-image", sop_instance_uid=dicom.uid(self.patient_id, "instance"), pixels=pixels, rows=rows,
+            id=f"{self.patient_id}-image", sop_instance_uid=dicom.uid(self.patient_id, "instance"), pixels=pixels,
+            rows=rows,
             columns=columns, effective_at=self.image_at, modality=self.encoding.modality, body_part_examined="CHEST",
             view_position=self.encoding.view_position,
         )  # fmt: skip

@@ -32,11 +32,11 @@ class Radiograph:
 
 
 def draw_nuisance(rng: np.random.Generator) -> Nuisance:
-    """All of an image's nuisance, one uniform each in a fixed order: the same patient with other findings looks the same."""
+    """All of an image's nuisance, one uniform each in a fixed order, so that findings change nothing else."""
     ranges = NUISANCE_RANGES | LESION_RANGES
     return {
         name: low + (high - low) * u
-        for (name, (low, high)), u in zip(ranges.items(), rng.random(len(ranges)), strict=True)
+        for (name, (low, high)), u in zip(ranges.items(), rng.random(len(ranges)).tolist(), strict=True)
     }
 
 
@@ -91,10 +91,11 @@ def _chest(findings: Findings, frame: Frame, n: Nuisance) -> Chest:
 def _compose(chest: Chest, n: Nuisance, drawn: list[Lesion], texture: Field, sex: str) -> Field:
     """Soft tissue, lungs, vessels, heart, lesions, bones: brightness in the order a beam would add them up."""
     tissue = np.float32(n["soft_tissue"]) + 0.02 * texture + 0.05 * anatomy.ramp(chest.y - chest.dome, 0.1)
-    image = tissue * anatomy.body(chest, n)
+    body = anatomy.body(chest, n)
+    image = tissue * body
     air = n["lung_density"] + 0.06 * chest.y + 0.012 * texture
     image += chest.lungs * (air - image)
-    clear = np.float32(1)
+    clear = np.ones_like(chest.lungs)
     for lesion in drawn:
         clear = clear * (1 - lesion.where) if lesion.clears_vessels else clear
     image += np.float32(n["vessel_contrast"]) * anatomy.vessels(chest, n) * chest.lungs * clear
@@ -109,7 +110,7 @@ def _compose(chest: Chest, n: Nuisance, drawn: list[Lesion], texture: Field, sex
         image += lesion.alpha * (lesion.target - image)
         if lesion.added is not None:
             image += lesion.added
-    image += anatomy.skeleton(chest, n)
+    image += anatomy.skeleton(chest, n) * body
     return np.asarray(image, dtype=np.float32)
 
 

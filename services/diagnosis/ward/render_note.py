@@ -1,4 +1,4 @@
-"""The note: what was documented of each finding, as prose with sections, and where each statement stands in the text."""
+"""The note: what was documented of each finding, as prose with sections, and where each statement stands."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _statement(name: str, section: str, value: str, rng: np.random.Generator) ->
     else:
         phrase, status = str(rng.choice(phrases.PHRASES[name])), value
     cues = phrases.CUES[section, status]
-    before, after = cues[int(rng.integers(len(cues)))]
+    before, _, after = cues[int(rng.integers(len(cues)))].partition("_")
     if not before:
         phrase = phrase[0].upper() + phrase[1:]
     return _Statement(before, phrase, after.format(days=int(rng.integers(1, 6))), name, status == "negated")
@@ -156,7 +156,7 @@ def _restyle(statement: _Statement, style: Style, rng: np.random.Generator) -> _
 
 
 def _misspell(text: str, rate: float, rng: np.random.Generator) -> str:
-    """Swap, drop, double or replace a letter inside some words; first letters and numbers stay, cues are never touched."""
+    """Swap, drop, double or replace a letter inside some words; first letters, numbers and cues stay."""
     words = text.split(" ")
     for i in np.flatnonzero(rng.random(len(words)) < rate * 3):
         word = words[i]

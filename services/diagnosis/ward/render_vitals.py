@@ -46,7 +46,7 @@ CHANNELS: dict[str, Channel] = {
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples in order of time. Times are hours before the case (<= 0), on whole seconds; windows (code, from, to, finding)."""
+    """Samples, oldest first: hours before the case (<= 0), whole seconds. Windows: (code, from, to, finding)."""
 
     times_h: Array
     codes: tuple[str, ...]
@@ -89,8 +89,10 @@ def render_vitals(findings: Findings, rng: np.random.Generator, *, hour_of_day: 
 def _baseline(rng: np.random.Generator, age: int) -> dict[str, float]:
     systolic = rng.normal(122 + 0.12 * (age - 60), 7)
     return {
-        HR: rng.normal(72, 6), SPO2: rng.normal(96.8, 0.6), RR: rng.normal(15, 1.2), TEMPERATURE: rng.normal(36.7, 0.15),
-        SYSTOLIC: systolic, DIASTOLIC: systolic * rng.normal(0.62, 0.03), STEPS: rng.uniform(250, 500), HRV: rng.normal(46, 5),
+        HR: rng.normal(72, 6), SPO2: rng.normal(96.8, 0.6), RR: rng.normal(15, 1.2), TEMPERATURE: rng.normal(36.7,
+        0.15),
+        SYSTOLIC: systolic, DIASTOLIC: systolic * rng.normal(0.62, 0.03), STEPS: rng.uniform(250, 500),
+        HRV: rng.normal(46, 5),
     }  # fmt: skip
 
 
@@ -112,7 +114,7 @@ def _sample_times(rng: np.random.Generator, gaps: list[tuple[float, float]], den
         at = at[at < 0]
         for start, end in gaps:
             at = at[(at < start) | (at > end)]
-        times[code] = np.round(at * 3600) / 3600
+        times[code] = np.unique(np.round(at * 3600)) / 3600
     times[DIASTOLIC] = times[SYSTOLIC]
     return times
 

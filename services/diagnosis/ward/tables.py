@@ -1,7 +1,7 @@
 """The conditional tables of the ward: every number of the generative model, each a choice and none a clinical estimate.
 
-Columns follow `shared.codes.DIAGNOSES`: pneumonia, cardiogenic oedema, pneumothorax, pleural effusion, COPD exacerbation,
-pulmonary embolism, sepsis without pulmonary focus, no acute disease.
+Columns follow `shared.codes.DIAGNOSES`: pneumonia, cardiogenic oedema, pneumothorax, pleural effusion, COPD
+exacerbation, pulmonary embolism, sepsis without pulmonary focus, no acute disease.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ IMAGE: dict[str, dict[str, tuple[float, ...]]] = {
         "upper":                (0.20, 0.03, 0.03, 0.04, 0.04, 0.04, 0.03, 0.02),
     },
     "interstitial_oedema": {
-        "present":              (0.08, 0.66, 0.03, 0.10, 0.06, 0.05, 0.14, 0.03),
+        "present":              (0.08, 0.62, 0.03, 0.10, 0.06, 0.05, 0.14, 0.03),
     },
     "pneumothorax": {
-        "present":              (0.02, 0.01, 0.68, 0.03, 0.06, 0.02, 0.01, 0.02),
+        "present":              (0.03, 0.02, 0.64, 0.04, 0.08, 0.02, 0.01, 0.02),
     },
     "pleural_effusion": {
         "one_sided":            (0.18, 0.12, 0.10, 0.60, 0.04, 0.18, 0.06, 0.03),
         "both_sides":           (0.04, 0.32, 0.02, 0.16, 0.03, 0.05, 0.09, 0.02),
     },
     "hyperinflation": {
-        "present":              (0.10, 0.05, 0.22, 0.07, 0.62, 0.07, 0.05, 0.08),
+        "present":              (0.10, 0.06, 0.22, 0.07, 0.58, 0.07, 0.05, 0.08),
     },
     "cardiomegaly": {
         "present":              (0.12, 0.62, 0.06, 0.24, 0.12, 0.16, 0.15, 0.10),
@@ -67,10 +67,10 @@ PRESENT: dict[str, tuple[float, ...]] = {
 
 DOCUMENTATION = {
     # given presence: asserted, uncertain, negated, unmentioned
-    "present": (0.72, 0.10, 0.02, 0.16),
-    "absent": (0.02, 0.05, 0.42, 0.51),
+    "present": (0.78, 0.07, 0.02, 0.13),
+    "absent": (0.02, 0.03, 0.27, 0.68),
 }
-HISTORY_DOCUMENTATION = {"present": (0.82, 0.03, 0.01, 0.14), "absent": (0.01, 0.02, 0.22, 0.75)}
+HISTORY_DOCUMENTATION = {"present": (0.82, 0.03, 0.01, 0.14), "absent": (0.01, 0.02, 0.12, 0.85)}
 HISTORY = frozenset({"smoking", "cardiac_history", "recent_surgery", "malignancy"})
 NOTE_VALUES = ("unmentioned", "asserted", "uncertain", "negated")
 
@@ -86,7 +86,7 @@ VITALS: dict[str, dict[str, tuple[float, ...]]] = {
     },
     "desaturation": {
         "gradual":              (0.52, 0.56, 0.06, 0.42, 0.68, 0.10, 0.16, 0.04),
-        "abrupt":               (0.06, 0.06, 0.74, 0.04, 0.06, 0.66, 0.04, 0.02),
+        "abrupt":               (0.08, 0.08, 0.68, 0.05, 0.08, 0.62, 0.06, 0.03),
     },
     "tachypnoea": {
         "present":              (0.60, 0.56, 0.52, 0.40, 0.72, 0.56, 0.50, 0.06),
@@ -97,7 +97,7 @@ VITALS: dict[str, dict[str, tuple[float, ...]]] = {
     },
     "inactivity": {
         "gradual":              (0.52, 0.50, 0.06, 0.62, 0.54, 0.10, 0.24, 0.05),
-        "abrupt":               (0.20, 0.08, 0.66, 0.06, 0.06, 0.56, 0.56, 0.04),
+        "abrupt":               (0.22, 0.10, 0.60, 0.08, 0.08, 0.52, 0.52, 0.05),
     },
     "low_variability": {
         "present":              (0.30, 0.60, 0.08, 0.14, 0.40, 0.18, 0.70, 0.08),
