@@ -1,0 +1,45 @@
+"""What can go wrong in a diagnosis, by name."""
+
+from __future__ import annotations
+
+from shared.errors import AppError, Conflict, InvalidInput, NotFound
+
+
+class UnknownPatient(NotFound):
+    """No ingest service has ever stored anything of this patient."""
+
+
+class UnknownDiagnosis(NotFound):
+    """There is no such job."""
+
+
+class UnknownHeatmap(NotFound):
+    """This diagnosis has no heat map of that instance."""
+
+
+class NoEvidence(InvalidInput):
+    """The patient is known, but nothing is known at that time or of those modalities."""
+
+
+class IdempotencyConflict(Conflict):
+    """The same Idempotency-Key came before with another body."""
+
+
+class NotFinished(Conflict):
+    """The diagnosis has no result yet, or never will."""
+
+
+class FenceLost(Exception):
+    """Another worker has claimed the job since: whatever this one did is void."""
+
+
+class CaseFailed(AppError):
+    """The case can never be computed; the detail says why and holds no patient data."""
+
+
+class EvidenceChanged(CaseFailed):
+    """What a service hands out is not what the manifest froze."""
+
+
+class EvidenceGone(CaseFailed):
+    """A piece of evidence that the manifest froze is no longer there."""

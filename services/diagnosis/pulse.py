@@ -1,0 +1,91 @@
+"""A worker's heartbeat: it says that the worker is there, and keeps the lease of the job in hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.diagnosis import store
+from services.diagnosis.domain import Job
+from services.diagnosis.settings import DiagnosisSettings
+from shared.clock import Clock, utc_now
+from shared.database import Sessions
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Hold:
+    """The job in hand. `lost` tells the work that its fence is behind; finishing checks that again in the database."""
+
+    job: Job
+    stage: str | None = None
+    lost: threading.Event = field(default_factory=threading.Event)
+
+
+class Pulse:
+    """A thread that beats every `heartbeat_s`, and at once when the stage changes: a stage never costs the
+    work a commit.
+    """
+
+    def __init__(
+        self, sessions: Sessions, settings: DiagnosisSettings, worker: str, bundle_digest: str, clock: Clock = utc_now
+    ) -> None:
+        self._sessions, self._settings, self._clock = sessions, settings, clock
+        self._worker, self._bundle_digest = worker, bundle_digest
+        self._hold: Hold | None = None
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        """Beat from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and say goodbye so that nobody counts on this worker."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout=5)
+        with self._sessions.begin() as session:
+            store.forget_worker(session, self._worker)
+
+    @contextmanager
+    def holding(self, job: Job) -> Iterator[Hold]:
+        """Keep this job's lease while the block runs."""
+        hold = self._hold = Hold(job)
+        try:
+            yield hold
+        finally:
+            self._hold = None
+
+    def stage(self, name: str) -> None:
+        """The job in hand has come to a new stage."""
+        hold = self._hold
+        if hold is not None:
+            hold.stage = name
+            self._wake.set()
+
+    def beat(self) -> None:
+        """One beat."""
+        now, hold, lease_s = self._clock(), self._hold, self._settings.lease_s
+        with self._sessions.begin() as session:
+            store.worker_seen(session, self._worker, self._bundle_digest, now)
+            if hold is not None and not hold.lost.is_set():
+                kept = store.renew(session, hold.job.id, hold.job.fence, now=now, lease_s=lease_s, stage=hold.stage)
+                if not kept:
+                    hold.lost.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.beat()
+            except SQLAlchemyError as error:
+                # The lease may run out; the fence then keeps this worker from finishing twice.
+                log.warning("a heartbeat could not be written", reason=type(error).__name__)
+            self._wake.wait(self._settings.heartbeat_s)
+            self._wake.clear()

@@ -1,0 +1,97 @@
+"""The audit events of predictions. Their ids are derived, so that the same act told twice is one entry."""
+
+from __future__ import annotations
+
+import uuid
+
+from services.diagnosis.domain import Job
+from services.diagnosis.snapshot import Manifest
+from shared.auditing import EventWriter
+from shared.contracts.audit import AuditEvent, ConsentBasis
+from shared.contracts.diagnosis import DiagnosisResult
+from shared.digests import digest_json
+
+NAMESPACE = uuid.UUID("6c1f2a0e-5d0b-5c7e-9a57-3d1f0e6b8c42")
+
+
+def derived_id(*parts: str) -> str:
+    """A UUID (version 5) that is the same for the same parts."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+
+
+def released_event(events: EventWriter, job: Job, manifest: Manifest, result: DiagnosisResult) -> AuditEvent:
+    """The prediction itself: who asked, which case, which bundle, which consent, and a commitment to the whole
+    result.
+    """
+    return events.event(
+        job.requester,
+        "prediction",
+        "diagnosis-released",
+        "E",
+        patient=job.patient,
+        kind="diagnosis",
+        object_id=job.id,
+        digest=digest_json(result.model_dump(by_alias=True, mode="json", exclude={"timings", "audit"})),
+        purpose="TREAT",
+        consent=_basis(manifest),
+        details={
+            "caseDigest": manifest.digest,
+            "bundle": result.model.bundle,
+            "bundleVersion": result.model.version,
+            "bundleDigest": result.model.digest,
+            "modalities": {kind.value: out.status.value for kind, out in result.modalities.items()},
+            "consent": {kind.value: basis.decision for kind, basis in manifest.consent.items()},
+            "abstained": result.abstained,
+        },
+        event_id=derived_id("released", job.id, manifest.digest, result.model.digest),
+    )
+
+
+def withheld_event(events: EventWriter, job: Job, manifest_digest: str, bundle_digest: str) -> AuditEvent:
+    """A computed result was voided before anyone saw it, because a consent was withdrawn."""
+    return events.event(
+        None,
+        "prediction",
+        "diagnosis-withheld",
+        "E",
+        outcome="refused",
+        reason="consent was withdrawn before the release",
+        patient=job.patient,
+        kind="diagnosis",
+        object_id=job.id,
+        purpose="TREAT",
+        details={"caseDigest": manifest_digest, "bundleDigest": bundle_digest},
+        event_id=derived_id("withheld", job.id, manifest_digest, bundle_digest),
+    )
+
+
+def failed_event(events: EventWriter, job: Job, error: str) -> AuditEvent:
+    """A diagnosis that was asked for and will not come."""
+    return events.event(
+        job.requester,
+        "prediction",
+        "diagnosis-failed",
+        "E",
+        outcome="failure",
+        reason=error,
+        patient=job.patient,
+        kind="diagnosis",
+        object_id=job.id,
+        purpose="TREAT",
+        details={"caseDigest": job.manifest_digest},
+        event_id=derived_id("failed", job.id),
+    )
+
+
+def _basis(manifest: Manifest) -> ConsentBasis:
+    """One basis for all modalities together; the single decisions stand in the manifest and in the event's details."""
+    used = [manifest.consent[kind] for kind in manifest.used]
+    denied = [manifest.consent[kind] for kind in manifest.withheld]
+    bases = used or denied
+    policies = {basis.policy_digest for basis in bases}
+    return ConsentBasis(
+        decision="permit" if used else "deny",
+        reason=f"{len(used)} of {len(used) + len(denied)} modalities with evidence are permitted",
+        consent_ids=sorted({consent for basis in bases for consent in basis.consent_ids}),
+        policy_digest=policies.pop() if len(policies) == 1 else None,
+    )

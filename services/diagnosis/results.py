@@ -1,0 +1,171 @@
+"""From what the model says of a case to the result of the public contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.inference.prediction import Explanation, ModalityOutcome, Prediction
+from services.diagnosis.snapshot import STALE_AFTER, Manifest
+from shared.codes import Coding
+from shared.contracts import diagnosis as wire
+from shared.contracts.base import CodeOut, Modality
+from shared.contracts.diagnosis import DiagnosisResult, ModalityOut, ModalityStatus, SummarySentence
+
+NAMES = {Modality.IMAGE: "radiograph", Modality.NOTE: "note", Modality.VITALS: "vital signs"}
+NOTHING_PERMITTED = "Nothing may be used: no modality with evidence has an active consent for treatment."
+NOTHING_LEFT = "Nothing was left to predict from."
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Milliseconds before and beside the model; `total` is measured again at the release."""
+
+    queued: float
+    fetch: float
+    total: float
+
+
+def compose(
+    job_id: str, patient: str, manifest: Manifest, bundle: BundleIdentity, prediction: Prediction | None, spent: Spent
+) -> DiagnosisResult:
+    """The result of a case. `prediction` is None where consent left nothing to predict from."""
+    explanation = _explanation(job_id, prediction.explanation) if prediction else wire.Explanation()
+    sentences = [*explanation.summary, *_stale_sentences(manifest), *_consent_sentences(manifest)]
+    timings = prediction.timings if prediction else {}
+    return DiagnosisResult(
+        case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient),
+        model=wire.ModelOut(bundle=bundle.name, version=bundle.version, digest=bundle.digest),
+        modalities={kind: _modality(kind, manifest, prediction) for kind in Modality},
+        diagnoses=[
+            wire.RankedDiagnosis(code=_code(d.coding), probability=d.probability, interval=d.interval)
+            for d in (prediction.diagnoses if prediction else ())
+        ],
+        prediction_set=_prediction_set(prediction),
+        uncertainty=_uncertainty(prediction),
+        abstained=prediction.abstained if prediction else True,
+        reasons=list(prediction.reasons) if prediction else [NOTHING_PERMITTED if manifest.withheld else NOTHING_LEFT],
+        risks={
+            name: wire.Risk(probability=risk.probability, interval=risk.interval)
+            for name, risk in (prediction.risks if prediction else {}).items()
+        },
+        explanation=explanation.model_copy(update={"summary": sentences}),
+        timings=wire.Timings(
+            queued=_ms(spent.queued),
+            fetch=_ms(spent.fetch),
+            encode=_ms(timings.get("encode", 0.0)),
+            fuse=_ms(timings.get("fuse", 0.0)),
+            explain=_ms(timings.get("explain", 0.0)),
+            total=_ms(spent.total),
+        ),
+    )
+
+
+def _modality(kind: Modality, manifest: Manifest, prediction: Prediction | None) -> ModalityOut:
+    age = manifest.age(kind)
+    outcome = prediction.modalities.get(kind.value) if prediction else None
+    if outcome is None or age is None:
+        no_consent = kind in manifest.withheld
+        return ModalityOut(status=ModalityStatus.NO_CONSENT if no_consent else ModalityStatus.MISSING)
+    quality: dict[str, Any] = {**outcome.quality, "ageHours": round(age.total_seconds() / 3600, 2)}
+    if kind is not Modality.VITALS and age > STALE_AFTER:
+        quality["stale"] = True
+    if outcome.reason is not None:
+        quality["reason"] = outcome.reason
+    return ModalityOut(
+        status=ModalityStatus.USED if outcome.used else ModalityStatus.REJECTED,
+        evidence=list(outcome.evidence),
+        quality=quality,
+        ood=_ood(outcome),
+    )
+
+
+def _ood(outcome: ModalityOutcome) -> wire.OutOfDistribution | None:
+    if outcome.ood_score is None:
+        return None
+    return wire.OutOfDistribution(score=outcome.ood_score, flagged=outcome.ood_flagged)
+
+
+def _stale_sentences(manifest: Manifest) -> list[SummarySentence]:
+    sentences = []
+    for kind in (Modality.IMAGE, Modality.NOTE):
+        age = manifest.age(kind)
+        if age is not None and age > STALE_AFTER:
+            text = f"The {NAMES[kind]} is {age.days} days older than the case time."
+            sentences.append(SummarySentence(text=text, evidence=[item.id for item in manifest.of(kind)]))
+    return sentences
+
+
+def _consent_sentences(manifest: Manifest) -> list[SummarySentence]:
+    return [
+        SummarySentence(
+            text=f"The {NAMES[kind]} of this patient was not read: no active consent permits it.",
+            evidence=manifest.consent[kind].consent_ids,
+        )
+        for kind in manifest.withheld
+    ]
+
+
+def _prediction_set(prediction: Prediction | None) -> wire.PredictionSet | None:
+    found = prediction.prediction_set if prediction else None
+    if found is None:
+        return None
+    return wire.PredictionSet(coverage=found.coverage, codes=list(found.codes), guarantee=found.guarantee)
+
+
+def _uncertainty(prediction: Prediction | None) -> wire.Uncertainty | None:
+    found = prediction.uncertainty if prediction else None
+    if found is None:
+        return None
+    return wire.Uncertainty(total=found.total, aleatoric=found.aleatoric, epistemic=found.epistemic)
+
+
+def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
+    across = found.modalities
+    return wire.Explanation(
+        modalities=wire.ModalityExplanation(
+            code=across.code, base=across.base, contributions=across.contributions, interactions=across.interactions
+        )
+        if across
+        else None,
+        images=[
+            wire.ImageExplanation(
+                instance=image.sop_instance_uid,
+                heatmap=f"/diagnoses/{job_id}/heatmaps/{image.sop_instance_uid}",
+                regions=[
+                    wire.Region(x=r.x, y=r.y, width=r.width, height=r.height, contribution=r.contribution)
+                    for r in image.regions
+                ],
+            )
+            for image in found.images
+        ],
+        notes=[
+            wire.NoteExplanation(
+                id=note.note_id,
+                spans=[
+                    wire.NoteSpan(start=s.start, end=s.end, contribution=s.contribution, negated=s.negated)
+                    for s in note.spans
+                ],
+            )
+            for note in found.notes
+        ],
+        vitals=[
+            wire.VitalsExplanation.model_validate(
+                {"code": v.code, "from_": v.from_, "to": v.to, "contribution": v.contribution}
+            )
+            for v in found.vitals
+        ],
+        similar=[
+            wire.SimilarCase(case=s.case, similarity=s.similarity, diagnosis=_code(s.coding)) for s in found.similar
+        ],
+        summary=[SummarySentence(text=s.text, evidence=list(s.evidence)) for s in found.summary],
+    )
+
+
+def _code(coding: Coding) -> CodeOut:
+    return CodeOut(system=coding.system, code=coding.code, display=coding.display)
+
+
+def _ms(value: float) -> float:
+    return round(max(value, 0.0), 3)

@@ -1,0 +1,128 @@
+"""The tables of the diagnosis service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database import DeclarativeBase, UtcDateTime, new_metadata
+from shared.outbox import OutboxMixin
+
+
+class Base(DeclarativeBase):
+    metadata = new_metadata()
+
+
+class JobRow(Base):
+    """One diagnosis asked for. `status`, `fence` and `lease_until` decide who may work on it; the broker only hints."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "requester_issuer", "requester_subject", "idempotency_key", name="uq_job_requester_idempotency_key"
+        ),
+        sa.CheckConstraint("status IN ('queued', 'running', 'succeeded', 'abstained', 'failed')", name="status"),
+        sa.CheckConstraint("priority IN ('stat', 'routine')", name="priority"),
+        sa.Index("ix_job_status_priority", "status", "priority", "created_at"),
+        sa.Index("ix_job_patient", "patient", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    patient: Mapped[str] = mapped_column(sa.String(64))
+    status: Mapped[str] = mapped_column(sa.String(16))
+    priority: Mapped[str] = mapped_column(sa.String(16))
+    stage: Mapped[str | None] = mapped_column(sa.String(32))
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    manifest_digest: Mapped[str] = mapped_column(sa.ForeignKey("manifest.digest"))
+    as_of: Mapped[datetime] = mapped_column(UtcDateTime)
+    idempotency_key: Mapped[str | None] = mapped_column(sa.String(255))
+    request_digest: Mapped[str] = mapped_column(sa.String(71))
+    requester_issuer: Mapped[str] = mapped_column(sa.String(255))
+    requester_subject: Mapped[str] = mapped_column(sa.String(255))
+    requester_role: Mapped[str] = mapped_column(sa.String(32))
+    requester_client_id: Mapped[str | None] = mapped_column(sa.String(255))
+    requester_jti: Mapped[str] = mapped_column(sa.String(255))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its id was last handed to the broker; None: due now."""
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    worker: Mapped[str | None] = mapped_column(sa.String(36))
+    fence: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    deferrals: Mapped[int] = mapped_column(default=0)
+
+
+class ManifestRow(Base):
+    """A frozen case; its content is the blob of the same digest."""
+
+    __tablename__ = "manifest"
+
+    digest: Mapped[str] = mapped_column(sa.String(71), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ResultRow(Base):
+    """What a worker computed. It is shown only when `released_at` is set, and set only after its event stands
+    in the log.
+    """
+
+    __tablename__ = "result"
+    __table_args__ = (
+        sa.UniqueConstraint("job_id", "manifest_digest", "bundle_digest", name="uq_result_job_manifest_bundle"),
+        # A withdrawn consent may void a result before its release; of the others a job has one at most.
+        sa.Index(
+            "uq_result_job_standing",
+            "job_id",
+            unique=True,
+            sqlite_where=sa.text("withheld_at IS NULL"),
+            postgresql_where=sa.text("withheld_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("job.id"))
+    manifest_digest: Mapped[str] = mapped_column(sa.ForeignKey("manifest.digest"))
+    bundle_digest: Mapped[str] = mapped_column(sa.String(71))
+    body: Mapped[str] = mapped_column(sa.Text)
+    event: Mapped[str] = mapped_column(sa.Text)
+    consent_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
+    heatmaps: Mapped[dict[str, str]] = mapped_column(sa.JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withheld_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    leaf_index: Mapped[int | None] = mapped_column(sa.BigInteger)
+    leaf_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    total_ms: Mapped[float | None] = mapped_column(sa.Float)
+
+
+class FeedbackRow(Base):
+    """What a clinician made of a result."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("job.id"), index=True)
+    action: Mapped[str] = mapped_column(sa.String(16))
+    code: Mapped[str | None] = mapped_column(sa.String(64))
+    text: Mapped[str | None] = mapped_column(sa.Text)
+    author: Mapped[str] = mapped_column(sa.String(255))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class WorkerRow(Base):
+    """A worker with a loaded bundle, and when it was last heard of."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    bundle_digest: Mapped[str] = mapped_column(sa.String(71))
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class OutboxRow(OutboxMixin, Base):
+    """Audit events on their way to the log."""

@@ -1,0 +1,234 @@
+"""How a worker carries one job from claim to release. Every step may be the last one before a crash, and none
+is done twice.
+
+claim -> consent again -> fetch -> predict -> keep the result -> log entry durable -> consent again -> release
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.diagnosis import store
+from services.diagnosis.assembly import assemble
+from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.case import CaseInput
+from services.diagnosis.clients import ContentClient
+from services.diagnosis.domain import Job, StoredResult, backoff_s
+from services.diagnosis.errors import CaseFailed, FenceLost
+from services.diagnosis.inference.prediction import Prediction
+from services.diagnosis.pulse import Hold, Pulse
+from services.diagnosis.recording import failed_event, released_event, withheld_event
+from services.diagnosis.results import Spent, compose
+from services.diagnosis.settings import DiagnosisSettings
+from services.diagnosis.snapshot import Manifest, parse_manifest
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.contracts.base import Purpose
+from shared.database import reading
+from shared.errors import Unavailable
+from shared.ids import uuid7
+from shared.web import Runtime
+
+MAX_CONSENT_CHANGES = 5
+log = structlog.get_logger(__name__)
+
+
+class Predictor(Protocol):
+    """A loaded bundle."""
+
+    @property
+    def bundle(self) -> BundleIdentity:
+        """Which one."""
+
+    def predict(self, case: CaseInput, *, on_stage: Callable[[str], None]) -> Prediction:
+        """What it says of a case; calls `on_stage` with `encode`, `fuse`, `explain` as it gets there."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Everything that one worker process works with."""
+
+    id: str
+    runtime: Runtime
+    settings: DiagnosisSettings
+    contents: ContentClient
+    predictor: Predictor
+    pulse: Pulse
+
+
+def run_job(worker: Worker, job_id: str) -> None:
+    """Carry a job as far as it goes. Does nothing where the job is finished or in other hands.
+
+    Raises: SQLAlchemyError: the database is away; the lease runs out and another attempt follows.
+    """
+    settings = worker.settings
+    with worker.runtime.sessions.begin() as session:
+        job = store.claim(
+            session,
+            job_id,
+            worker.id,
+            now=worker.runtime.clock(),
+            lease_s=settings.lease_s,
+            max_attempts=settings.max_attempts,
+        )
+    if job is None:
+        return
+    with worker.pulse.holding(job) as hold:
+        try:
+            _carry_out(worker, hold)
+        except FenceLost:
+            log.warning("another worker has this job now", job=job.id)
+        except Unavailable as error:
+            _defer(worker, job, error)
+        except CaseFailed as error:
+            _fail(worker, job, error.detail)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            # Nobody knows what the message holds: the kind of error and its place must do.
+            log.error("a case could not be computed", job=job.id, error=type(error).__name__, at=_origin(error))
+            _fail(worker, job, f"The case could not be computed: {type(error).__name__} at {_origin(error)}.")
+
+
+def _carry_out(worker: Worker, hold: Hold) -> None:
+    for _ in range(MAX_CONSENT_CHANGES):
+        with reading(worker.runtime.sessions) as session:
+            job = store.get_job(session, hold.job.id)
+            stored = store.standing_result(session, job.id)
+        if hold.lost.is_set() or job.fence != hold.job.fence:
+            raise FenceLost(job.id)
+        stored = stored or _compute(worker, job)
+        worker.pulse.stage("record")
+        entry = worker.runtime.audit.append([stored.event])[0]
+        if _may_release(worker, job, stored):
+            with worker.runtime.sessions.begin() as session:
+                store.release(session, job, stored, entry, worker.runtime.clock())
+            return
+        _withhold(worker, job, stored)
+    raise Unavailable("This patient's consents keep changing.")
+
+
+# --- computing ----------------------------------------------------------------------------------------------------
+
+
+def _compute(worker: Worker, job: Job) -> StoredResult:
+    manifest, epoch = _permitted_manifest(worker, job)
+    worker.pulse.stage("fetch")
+    started = time.perf_counter()
+    contents = worker.contents.fetch_all(manifest.evidence)
+    case = assemble(manifest.as_of, manifest.evidence, contents)
+    fetch_ms = (time.perf_counter() - started) * 1000
+    prediction = worker.predictor.predict(case, on_stage=worker.pulse.stage) if contents else None
+    heatmaps = _keep_heatmaps(worker, prediction)
+    spent = Spent(_ms(job.claimed_at, job.created_at), fetch_ms, _ms(worker.runtime.clock(), job.created_at))
+    body = compose(job.id, job.patient, manifest, worker.predictor.bundle, prediction, spent)
+    result = StoredResult(
+        id=uuid7(),
+        job_id=job.id,
+        manifest_digest=manifest.digest,
+        bundle_digest=worker.predictor.bundle.digest,
+        body=body,
+        event=released_event(worker.runtime.events, job, manifest, body),
+        consent_epoch=epoch,
+        heatmaps=heatmaps,
+    )
+    with worker.runtime.sessions.begin() as session:
+        store.add_result(session, job.fence, result, worker.runtime.clock())
+    return result
+
+
+def _permitted_manifest(worker: Worker, job: Job) -> tuple[Manifest, int | None]:
+    """The job's manifest after consent was asked again, and the epoch of the answer.
+
+    What was withdrawn since makes another case: it is frozen anew and the job points to it.
+    """
+    frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
+    answer = _decide(worker, job, frozen)
+    if answer is None:
+        return frozen, None
+    manifest = frozen.under(answer.decisions)
+    if manifest != frozen:
+        digest = worker.runtime.blobs.put(manifest.to_bytes())
+        with worker.runtime.sessions.begin() as session:
+            store.add_manifest(session, digest, worker.runtime.clock())
+            store.repoint(session, job.id, job.fence, digest)
+    return manifest, answer.epoch
+
+
+def _decide(worker: Worker, job: Job, manifest: Manifest) -> ConsentAnswer | None:
+    """Consent for what the manifest uses, as of now; None where it uses nothing."""
+    if not manifest.used:
+        return None
+    question = ConsentQuestion(patient=job.patient, purpose=Purpose.TREAT, modalities=list(manifest.used))
+    return worker.runtime.audit.decide(question)
+
+
+def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, str]:
+    images = prediction.explanation.images if prediction else ()
+    return {image.sop_instance_uid: worker.runtime.blobs.put(image.heatmap_png) for image in images}
+
+
+# --- releasing ----------------------------------------------------------------------------------------------------
+
+
+def _may_release(worker: Worker, job: Job, stored: StoredResult) -> bool:
+    """Whether everything that the result rests on is still permitted."""
+    manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
+    answer = _decide(worker, job, manifest)
+    if answer is None or answer.epoch == stored.consent_epoch:
+        return True
+    return manifest.under(answer.decisions) == manifest
+
+
+def _withhold(worker: Worker, job: Job, stored: StoredResult) -> None:
+    """Void a result whose consent was withdrawn after it was computed; the next round computes without that
+    modality.
+    """
+    event = withheld_event(worker.runtime.events, job, stored.manifest_digest, stored.bundle_digest)
+    with worker.runtime.sessions.begin() as session:
+        store.withhold(session, job, stored, worker.runtime.clock())
+        worker.runtime.record(session, event)
+
+
+def _defer(worker: Worker, job: Job, error: Unavailable) -> None:
+    if job.deferrals >= worker.settings.max_deferrals:
+        _fail(worker, job, f"Tried {job.deferrals} times: {error.detail}")
+        return
+    until = worker.runtime.clock() + timedelta(seconds=backoff_s(job.deferrals))
+    log.warning("a neighbour does not answer; the job waits", job=job.id, deferrals=job.deferrals)
+    _unless_lost(worker, job, lambda session: store.defer(session, job.id, job.fence, until=until))
+
+
+def _fail(worker: Worker, job: Job, error: str) -> None:
+    def _end(session: Any) -> None:
+        store.fail(session, job.id, job.fence, error, worker.runtime.clock())
+        worker.runtime.record(session, failed_event(worker.runtime.events, job, error))
+
+    _unless_lost(worker, job, _end)
+
+
+def _unless_lost(worker: Worker, job: Job, act: Callable[[Any], None]) -> None:
+    try:
+        with worker.runtime.sessions.begin() as session:
+            act(session)
+    except FenceLost:
+        log.warning("another worker has this job now", job=job.id)
+
+
+def _ms(later: Any, earlier: Any) -> float:
+    return float((later - earlier).total_seconds() * 1000) if later is not None else 0.0
+
+
+def _origin(error: BaseException) -> str:
+    """File and line where an exception was raised, without its words."""
+    trace, where = error.__traceback__, "unknown"
+    while trace is not None:
+        where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return where

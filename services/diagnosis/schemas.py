@@ -1,0 +1,79 @@
+"""What crosses the wire beside `shared.contracts.diagnosis`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from services.diagnosis.domain import Feedback, Job, StoredResult
+from shared.contracts.base import Wire
+from shared.contracts.diagnosis import AuditReceipt, DiagnosisOut, DiagnosisResult
+
+
+class DiagnosisPage(Wire):
+    """A page of the work-list, newest first."""
+
+    items: list[DiagnosisOut]
+    next: str | None = None
+    """Pass it as `cursor` to get the next page; absent on the last one."""
+
+
+class SearchIn(Wire):
+    """`POST /diagnoses/search`: a patient identifier never stands in a URL."""
+
+    patient: str = Field(min_length=1, max_length=64)
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class FeedbackOut(Wire):
+    """What was kept of a clinician's feedback."""
+
+    id: str
+    diagnosis: str
+    action: Literal["accept", "override", "comment"]
+    code: str | None
+    created_at: datetime
+
+    @classmethod
+    def from_domain(cls, feedback: Feedback) -> FeedbackOut:
+        return cls.model_validate(
+            {
+                "id": feedback.id,
+                "diagnosis": feedback.job_id,
+                "action": feedback.action,
+                "code": feedback.code,
+                "created_at": feedback.created_at,
+            }
+        )
+
+
+def diagnosis_out(job: Job, stored: StoredResult | None = None, *, explained: bool = True) -> DiagnosisOut:
+    """A job on the wire, with its released result's fields beside it where there is one."""
+    out = DiagnosisOut.model_validate(
+        {
+            "id": job.id,
+            "status": job.status,
+            "patient": job.patient,
+            "created_at": job.created_at,
+            "priority": job.priority,
+            "stage": job.stage,
+            "error": job.error,
+        }
+    )
+    if stored is None:
+        return out
+    fields = {name: getattr(stored.body, name) for name in DiagnosisResult.model_fields}
+    fields["audit"] = _receipt(stored)
+    fields["timings"] = stored.body.timings.model_copy(update={"total": round(stored.total_ms or 0.0, 3)})
+    if not explained:
+        fields["explanation"] = None
+    return out.model_copy(update=fields)
+
+
+def _receipt(stored: StoredResult) -> AuditReceipt:
+    if stored.leaf_index is None or stored.leaf_hash is None:
+        raise ValueError("a result without a log entry must not be shown")
+    url = f"/audit/entries/{stored.leaf_index}/receipt"
+    return AuditReceipt(index=stored.leaf_index, leaf_hash=stored.leaf_hash, receipt=url)

@@ -1,0 +1,36 @@
+"""Settings of the diagnosis service and its worker (`CONSILIUM_DIAGNOSIS_…`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+DEMO_BUNDLE = Path(__file__).parent / "bundles" / "demo"
+
+
+class DiagnosisSettings(ServiceSettings):
+    """What the web part and the worker must agree on; both read the same environment."""
+
+    model_config = SettingsConfigDict(env_prefix="CONSILIUM_DIAGNOSIS_", frozen=True, extra="ignore")
+
+    bundle_dir: Path = DEMO_BUNDLE
+    """The model bundle that the worker loads at start."""
+    lease_s: float = 15.0
+    """A worker that was silent for so long has lost its job to the next one."""
+    heartbeat_s: float = 2.0
+    """How often a worker renews its lease and says that it is there; well under `lease_s` and `worker_fresh_s`."""
+    worker_fresh_s: float = 5.0
+    """`/readyz` wants to have heard of a worker within this time."""
+    sweep_s: float = 1.0
+    """How often the dispatcher looks for jobs that the broker or a worker lost."""
+    resend_after_s: float = 3.0
+    """A queued job that nobody claimed for so long is sent again if the broker's queue is empty."""
+    resend_busy_after_s: float = 60.0
+    """The same while the broker's queue holds messages: the job probably just waits its turn."""
+    max_attempts: int = 5
+    """So many workers may die over one job before it is failed."""
+    max_deferrals: int = 120
+    """So often a job is put off because a neighbour does not answer (about an hour) before it is failed."""

@@ -1,0 +1,104 @@
+"""The worker process: `python -m services.diagnosis.worker`. Loads a bundle once, then takes one job at a time.
+
+It never forks: a forked model deadlocks in its thread pools. For more throughput start more of these processes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+
+from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
+from services.diagnosis.clients import ContentClient
+from services.diagnosis.pulse import Pulse
+from services.diagnosis.rows import OutboxRow
+from services.diagnosis.running import Predictor, Worker
+from services.diagnosis.settings import DiagnosisSettings
+from services.diagnosis.tasks import create_worker_app
+from shared.codes import HEART_RATE, OXYGEN_SATURATION
+from shared.database import migrate
+from shared.ids import uuid7
+from shared.settings import CommonSettings
+from shared.telemetry import configure_logging
+from shared.web import build_runtime
+
+log = structlog.get_logger(__name__)
+Load = Callable[[Path], Predictor]
+
+
+def load_bundle(directory: Path) -> Predictor:
+    """The predictor of a bundle directory."""
+    # Importing torch and MONAI takes seconds; tests of the machinery bring a predictor of their own.
+    from services.diagnosis.inference import predictor
+
+    return predictor.Predictor.load(directory)
+
+
+def warm_up_case() -> CaseInput:
+    """An invented case with all modalities: the first prediction of a process is slow, so nobody should wait for it."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ramp = np.linspace(0.0, 1.0, 512 * 512, dtype=np.float32).reshape(512, 512)
+    hours = np.linspace(-71.0, -1.0, 64)
+    codes = tuple((HEART_RATE, OXYGEN_SATURATION)[i % 2].code for i in range(64))
+    return CaseInput(
+        as_of=now,
+        images=(ImageInput("warm-up", "2.25.1", ramp, 512, 512, now, "DX", "CHEST", "PA"),),
+        notes=(NoteInput("warm-up", "Cough and fever for three days. No chest pain.", now, "34109-9"),),
+        vitals=VitalsInput("warm-up", hours, codes, np.where(np.arange(64) % 2 == 0, 80.0, 96.0)),
+        age_years=60.0,
+        sex="F",
+    )
+
+
+def work(settings: DiagnosisSettings, common: CommonSettings, load: Load = load_bundle) -> int:
+    """Work until SIGTERM or Ctrl-C, which let the job in hand finish. Returns the exit status."""
+    predictor = load(settings.bundle_dir)
+    predictor.predict(warm_up_case(), on_stage=lambda _: None)
+    migrate(settings.database_url, "diagnosis")
+    with ExitStack() as stack:
+        runtime = build_runtime("diagnosis", common, settings.database_url, OutboxRow)
+        stack.callback(runtime.sessions.kw["bind"].dispose)
+        stack.callback(runtime.audit.close)
+        contents = ContentClient(common)
+        stack.callback(contents.close)
+        worker_id = uuid7()
+        pulse = Pulse(runtime.sessions, settings, worker_id, predictor.bundle.digest)
+        app = create_worker_app(common.broker_url, Worker(worker_id, runtime, settings, contents, predictor, pulse))
+        pulse.start()
+        stack.callback(pulse.stop)
+        log.info("worker is ready", worker=worker_id, bundle=predictor.bundle.name, digest=predictor.bundle.digest)
+        return _consume(app, worker_id)
+
+
+def _consume(app: Any, worker_id: str) -> int:
+    celery_worker = app.Worker(
+        hostname=f"{worker_id}@consilium",
+        pool="solo",
+        queues=["stat", "routine"],
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        optimization="fair",
+        quiet=True,
+    )
+    celery_worker.start()
+    return int(celery_worker.exitcode or 0)
+
+
+def main() -> int:
+    """Start from the `CONSILIUM_*` environment."""
+    common = CommonSettings()
+    configure_logging(common.log_level)
+    return work(DiagnosisSettings(), common)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
