@@ -1,0 +1,165 @@
+"""Routes of the FHIR facade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Body, Depends, Path, Request, Response
+
+from services.ehr import usecases
+from services.ehr.deps import NeighboursDep, VisitDep
+from services.ehr.fhir.capability import capability_statement
+from services.ehr.fhir.documents import ELEMENTS, from_note, to_note
+from services.ehr.fhir.observations import from_samples, to_samples
+from services.ehr.fhir.outcome import FhirResponse
+from services.ehr.fhir.reading import Json
+from services.ehr.fhir.reports import diagnostic_report, risk_assessment
+from services.ehr.fhir.search import Pairs, read_search, searchset
+from services.ehr.settings import EhrSettings
+from shared.auth import Role, require
+from shared.contracts.diagnosis import DiagnosisOut
+from shared.errors import AppError, BadRequest, FieldProblem, NotAcceptable, UnsupportedMediaType
+from shared.web import RuntimeDep, SessionDep
+
+JSON_TYPES = ("application/fhir+json", "application/json")
+FORM = "application/x-www-form-urlencoded"
+FhirId = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-.]{1,64}$")]
+
+
+def check_accept(request: Request) -> None:
+    """FastAPI dependency. Raises: NotAcceptable: the caller wants XML or the like only."""
+    wanted = request.query_params.get("_format") or request.headers.get("accept") or "*/*"
+    kinds = {part.partition(";")[0].strip().lower() for part in wanted.split(",")}
+    if kinds.isdisjoint({*JSON_TYPES, "json", "text/json", "*/*", "application/*"}):
+        raise NotAcceptable("This server speaks FHIR in JSON only: accept application/fhir+json.")
+
+
+def check_content(request: Request) -> None:
+    """FastAPI dependency. Raises: UnsupportedMediaType: not declared as JSON. BadRequest: a conditional create."""
+    if "if-none-exist" in request.headers:
+        raise BadRequest(
+            "Conditional create is not offered; leave If-None-Exist out (the same content is stored once)."
+        )
+    if _content_type(request) not in JSON_TYPES:
+        raise UnsupportedMediaType("Send the resource as application/fhir+json.")
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def form_of(request: Request) -> Pairs:
+    """FastAPI dependency: search parameters in the body. Raises: UnsupportedMediaType: they are no form."""
+    if _content_type(request) != FORM:
+        raise UnsupportedMediaType(f"Send the search parameters as {FORM}.")
+    return parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def base_url_of(request: Request) -> str:
+    """FastAPI dependency: the FHIR base under which callers reach us."""
+    settings: EhrSettings = request.app.state.settings
+    return (settings.public_url or request.app.state.runtime.common.ehr_url).rstrip("/") + "/fhir"
+
+
+FormDep = Annotated[Pairs, Depends(form_of)]
+BaseUrlDep = Annotated[str, Depends(base_url_of)]
+
+router = APIRouter(
+    prefix="/fhir",
+    tags=["fhir"],
+    default_response_class=FhirResponse,
+    dependencies=[Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM)), Depends(check_accept)],
+)
+
+
+@router.get("/metadata")
+def read_capabilities(base_url: BaseUrlDep) -> FhirResponse:
+    """What this server does (CapabilityStatement)."""
+    return FhirResponse(capability_statement(base_url))
+
+
+@router.post("/DocumentReference", status_code=201, dependencies=[Depends(check_content)])
+def create_document_reference(
+    request: Request,
+    body: Annotated[Any, Body()],
+    session: SessionDep,
+    runtime: RuntimeDep,
+    neighbours: NeighboursDep,
+    visit: VisitDep,
+    base_url: BaseUrlDep,
+) -> Response:
+    """Store a clinical note: one inline text attachment."""
+    note = to_note(body)
+    try:
+        stored = usecases.create_note(session, runtime, neighbours.notes, visit, note)
+    except AppError as error:
+        error.fields = tuple(FieldProblem(ELEMENTS.get(f.field, f.field), f.problem, f.fix) for f in error.fields)
+        raise
+    return _created(request, base_url, from_note(stored), new=True)
+
+
+@router.get("/DocumentReference/{resource_id}")
+def read_document_reference(
+    resource_id: FhirId, session: SessionDep, runtime: RuntimeDep, neighbours: NeighboursDep, visit: VisitDep
+) -> FhirResponse:
+    """A stored note."""
+    return FhirResponse(from_note(usecases.read_note(session, runtime, neighbours.notes, visit, resource_id)))
+
+
+@router.post("/Observation", status_code=201, dependencies=[Depends(check_content)])
+def create_observation(
+    request: Request,
+    body: Annotated[Any, Body()],
+    session: SessionDep,
+    runtime: RuntimeDep,
+    neighbours: NeighboursDep,
+    visit: VisitDep,
+    base_url: BaseUrlDep,
+) -> Response:
+    """Store vital signs; 200 instead of 201 when all of them were known already."""
+    samples = to_samples(body)
+    stored = usecases.add_samples(session, runtime, neighbours.vitals, visit, samples)
+    return _created(request, base_url, from_samples(stored.id, samples, body), new=stored.new)
+
+
+def _created(request: Request, base_url: str, resource: Json, *, new: bool) -> Response:
+    headers = {"Location": f"{base_url}/{resource['resourceType']}/{resource['id']}"}
+    status = 201 if new else 200
+    if "return=minimal" in request.headers.get("prefer", ""):
+        return Response(status_code=status, headers=headers)
+    return FhirResponse(resource, status, headers)
+
+
+def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Json]) -> None:
+    """Read and search of one way to show results."""
+
+    def _search(pairs: Pairs, request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
+        state = request.app.state
+        search = read_search(pairs, limit=state.settings.search_limit)
+        results = state.neighbours.results
+        found = usecases.find_results(session, state.runtime, results, visit, search, f"{slug}-search")
+        return FhirResponse(searchset(base_url_of(request), kind, search, [build(one) for one in found]))
+
+    @router.get(f"/{kind}", name=f"search {kind}")
+    def search_by_get(request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
+        """Finished results of a patient, newest first."""
+        return _search(request.query_params.multi_items(), request, session, visit)
+
+    @router.post(f"/{kind}/_search", name=f"search {kind} by POST")
+    def search_by_post(form: FormDep, request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
+        """The same search with its parameters in the body, where no log of URLs can hold them."""
+        return _search([*request.query_params.multi_items(), *form], request, session, visit)
+
+    @router.get(f"/{kind}/{{resource_id}}", name=f"read {kind}")
+    def read(
+        resource_id: FhirId, session: SessionDep, runtime: RuntimeDep, neighbours: NeighboursDep, visit: VisitDep
+    ) -> FhirResponse:
+        """One finished result."""
+        result = usecases.read_result(session, runtime, neighbours.results, visit, resource_id, f"{slug}-read")
+        return FhirResponse(build(result))
+
+
+_add_result_routes("DiagnosticReport", "diagnostic-report", diagnostic_report)
+_add_result_routes("RiskAssessment", "risk-assessment", risk_assessment)

@@ -1,0 +1,109 @@
+"""Errors under `/fhir` as OperationOutcome: every problem document of the house is rewritten on its way out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import PROBLEM_JSON
+
+FHIR_JSON = "application/fhir+json"
+PREFIX = "/fhir"
+# http://hl7.org/fhir/issue-type, by HTTP status.
+ISSUE_TYPES = {
+    400: "structure",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    409: "conflict",
+    413: "too-long",
+    415: "not-supported",
+    422: "invalid",
+    429: "throttled",
+    503: "transient",
+}
+
+
+class FhirResponse(JSONResponse):
+    """A resource."""
+
+    media_type = FHIR_JSON
+
+
+def operation_outcome(problem: dict[str, Any], status: int) -> dict[str, Any]:
+    """The OperationOutcome of a problem document: one issue per field at fault, or one in all."""
+    code = ISSUE_TYPES.get(status, "exception")
+    issues = [_issue(code, entry) for entry in problem.get("errors", [])]
+    plain = {"severity": "error", "code": code, "diagnostics": problem.get("detail") or problem["title"]}
+    return {"resourceType": "OperationOutcome", "issue": issues or [plain]}
+
+
+def _issue(code: str, entry: dict[str, str]) -> dict[str, Any]:
+    fix = f"; {entry['fix']}" if entry.get("fix") else ""
+    told = f"{entry['field']}: {entry['problem']}{fix}."
+    issue: dict[str, Any] = {"severity": "error", "code": code, "diagnostics": told}
+    # An expression is FHIRPath: a query parameter is none.
+    return {**issue, "expression": [entry["field"]]} if entry["field"][:1].isupper() else issue
+
+
+class OperationOutcomes:
+    """ASGI middleware: problem documents of FHIR paths leave as OperationOutcome."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not is_fhir(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        held: Message | None = None
+        body = b""
+
+        async def _send(message: Message) -> None:
+            nonlocal held, body
+            if message["type"] == "http.response.start" and _is_problem(message):
+                held = message
+            elif held is None:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await _rewritten(held, body)(scope, receive, send)
+
+        await self._app(scope, receive, _send)
+
+
+def is_fhir(path: str) -> bool:
+    """Whether a path belongs to the FHIR facade."""
+    return path == PREFIX or path.startswith(PREFIX + "/")
+
+
+def _is_problem(start: Message) -> bool:
+    content_type: bytes = dict(start["headers"]).get(b"content-type", b"")
+    return content_type.startswith(PROBLEM_JSON.encode())
+
+
+def _rewritten(start: Message, body: bytes) -> Response:
+    response = FhirResponse(operation_outcome(json.loads(body), start["status"]), start["status"])
+    kept = [(name, value) for name, value in start["headers"] if name not in (b"content-type", b"content-length")]
+    response.raw_headers += kept
+    return response
+
+
+def install_operation_outcomes(app: FastAPI) -> None:
+    """Make every error under `/fhir` an OperationOutcome; unexpected ones are answered outside all middleware."""
+    app.add_middleware(OperationOutcomes)
+    in_house: Any = app.exception_handlers[Exception]
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        answer: Response = await in_house(request, error)
+        if not is_fhir(request.url.path):
+            return answer
+        return FhirResponse(operation_outcome(json.loads(bytes(answer.body)), answer.status_code), answer.status_code)
