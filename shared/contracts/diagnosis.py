@@ -239,9 +239,11 @@ class ResultsQuestion(Wire):
     patient: str | None = Field(default=None, min_length=1, max_length=64)
     ids: list[str] | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=200)
+    include_unfinished: bool = False
+    """Also those queued, running or failed, for saying "under way" rather than nothing."""
 
 
 class ResultsList(Wire):
-    """The answer: `succeeded` and `abstained` diagnoses, newest first. Reading them is an event in the log."""
+    """The answer: `succeeded` and `abstained` diagnoses (and others if asked for), newest first. Reading is an event in the log."""
 
     items: list[DiagnosisOut]
