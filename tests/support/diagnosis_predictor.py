@@ -1,0 +1,111 @@
+"""A tiny deterministic predictor for tests of the job machinery alone: numbers that follow from the case, no network.
+
+Its bundle directory is any directory. A file `hold` in it makes each prediction of a real patient wait until
+the file is gone, and write `held-<process id>` while it waits; a file `fail` makes it raise.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.case import CaseInput
+from services.diagnosis.inference.prediction import (
+    Explanation,
+    ImageExplanation,
+    ModalityExplanation,
+    ModalityOutcome,
+    Prediction,
+    PredictionSet,
+    RankedDiagnosis,
+    Region,
+    SummarySentence,
+    Uncertainty,
+)
+from shared.codes import PNEUMONIA, SEPSIS
+from shared.digests import digest_bytes
+
+BUNDLE = BundleIdentity("arithmetic", "1", digest_bytes(b"arithmetic"))
+
+
+class ArithmeticPredictor:
+    """Probability of pneumonia = sigmoid(mean pixel + note length / 1000 + mean vital sign / 1000)."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @classmethod
+    def load(cls, directory: Path) -> ArithmeticPredictor:
+        """Any directory will do."""
+        return cls(directory)
+
+    @property
+    def bundle(self) -> BundleIdentity:
+        return BUNDLE
+
+    def predict(self, case: CaseInput, *, on_stage: Callable[[str], None]) -> Prediction:
+        on_stage("encode")
+        real = not any(note.id == "warm-up" for note in case.notes)
+        if real:
+            self._obey_files()
+        started = time.perf_counter()
+        terms: dict[str, float] = {}
+        if case.images:
+            terms["image"] = float(case.images[0].pixels.mean())
+        if case.notes:
+            terms["note"] = len(case.notes[0].text) / 1000
+        if case.vitals is not None:
+            terms["vitals"] = float(case.vitals.values.mean()) / 1000
+        on_stage("fuse")
+        return _prediction(case, terms, (time.perf_counter() - started) * 1000)
+
+    def _obey_files(self) -> None:
+        if (self._directory / "fail").exists():
+            raise ValueError("MRN 4711 cannot be computed")
+        mark = self._directory / f"held-{os.getpid()}"
+        while (self._directory / "hold").exists():
+            mark.touch()
+            time.sleep(0.02)
+
+
+def _prediction(case: CaseInput, terms: dict[str, float], spent_ms: float) -> Prediction:
+    probability = 1 / (1 + math.exp(-sum(terms.values())))
+    evidence = {"image": [i.id for i in case.images], "note": [n.id for n in case.notes]}
+    evidence["vitals"] = [case.vitals.id] if case.vitals else []
+    return Prediction(
+        bundle=BUNDLE,
+        modalities={
+            name: ModalityOutcome(True, tuple(evidence[name]), {"term": round(terms[name], 6)}, 0.1, False)
+            for name in terms
+        },
+        diagnoses=(
+            RankedDiagnosis(PNEUMONIA, probability, (probability / 2, (1 + probability) / 2)),
+            RankedDiagnosis(SEPSIS, 1 - probability, (0.0, 1 - probability / 2)),
+        ),
+        prediction_set=PredictionSet(0.9, (PNEUMONIA.code,), "marginal"),
+        uncertainty=Uncertainty(0.5, 0.3, 0.2),
+        abstained=False,
+        reasons=(),
+        risks={},
+        explanation=Explanation(
+            modalities=ModalityExplanation(PNEUMONIA.code, 0.0, terms, {}),
+            images=tuple(
+                ImageExplanation(i.id, i.sop_instance_uid, _png(), (Region(0, 0, 1, 1, 0.1),)) for i in case.images
+            ),
+            summary=(SummarySentence("Pneumonia is most probable.", tuple(evidence["note"])),),
+        ),
+        timings={"encode": spent_ms, "fuse": spent_ms, "explain": spent_ms},
+    )
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (4, 4), (255, 0, 0, 128)).save(buffer, "PNG")
+    return buffer.getvalue()
