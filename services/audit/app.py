@@ -28,7 +28,7 @@ def create_app(
 
     Raises: ValueError: the settings leave something out, or the key files do not belong together.
     """
-    settings = settings or Settings()  # type: ignore[call-arg]  # the environment gives the rest
+    settings = settings or Settings()
     common = common or CommonSettings()
     migrate(settings.database_url, "audit")
     runtime = build_runtime("audit", common, settings.database_url, None, clock=clock)

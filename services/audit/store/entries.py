@@ -35,11 +35,11 @@ def find_entries(session: Session, wanted: EntryFilter, page: Page, limit: int) 
     return _fetch(session, query)
 
 
-def _select() -> sa.Select[tuple[int, bytes, bytes]]:
+def _select() -> sa.Select[int, bytes, bytes]:
     return sa.select(LeafRow.idx, LeafRow.entry, LeafRow.leaf_hash)
 
 
-def _fetch(session: Session, query: sa.Select[tuple[int, bytes, bytes]]) -> list[StoredEntry]:
+def _fetch(session: Session, query: sa.Select[int, bytes, bytes]) -> list[StoredEntry]:
     return [StoredEntry(*row) for row in session.execute(query)]
 
 

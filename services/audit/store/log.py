@@ -160,6 +160,6 @@ def add_checkpoint(session: Session, checkpoint: SignedCheckpoint, signed_at: da
     session.execute(sa.insert(CheckpointRow), [row])
 
 
-def _checkpoint(session: Session, query: sa.Select[tuple[CheckpointRow]]) -> SignedCheckpoint | None:
+def _checkpoint(session: Session, query: sa.Select[CheckpointRow]) -> SignedCheckpoint | None:
     row = session.execute(query).scalar()
     return SignedCheckpoint(row.size, row.root, row.note) if row else None

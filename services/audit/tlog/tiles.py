@@ -157,7 +157,8 @@ def decode_bundle(bundle: bytes) -> list[bytes]:
 
     Raises: ValueError: the bundle ends within an entry.
     """
-    entries, at = [], 0
+    entries: list[bytes] = []
+    at = 0
     while at < len(bundle):
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
         if end > len(bundle) or at + 2 > len(bundle):

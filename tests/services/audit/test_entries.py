@@ -54,7 +54,7 @@ def test_filter_finds_exactly_what_it_names(filled: Audit, query: dict[str, Any]
 def test_pages_follow_one_another_without_gap_or_repeat(filled: Audit, order: str) -> None:
     seen, cursor = [], None
     while True:
-        params = {"order": order, "limit": 2, "lastIndex": 4, **({"cursor": cursor} if cursor else {})}
+        params: dict[str, Any] = {"order": order, "limit": 2, "lastIndex": 4, **({"cursor": cursor} if cursor else {})}
         page = filled.get("/audit/entries", **params).json()
         seen += [entry["index"] for entry in page["items"]]
         cursor = page["next"]
