@@ -75,6 +75,25 @@ def token(
 
 
 @app.command()
+def secrets(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and renew the services' token every few hours.")] =
+    False,
+) -> None:
+    """Make a suite's keys and tokens without starting it (used by the containers)."""
+    import time
+
+    from services.suite.environment import TOKEN_RENEWAL_S, DataDirectory
+
+    data = DataDirectory(data_dir.expanduser().resolve())
+    data.prepare()
+    typer.echo(f"Secrets are in {data.secrets}")
+    while watch:
+        time.sleep(TOKEN_RENEWAL_S)
+        data.renew_service_token()
+
+
+@app.command()
 def openapi() -> None:
     """Print the OpenAPI document of the whole public contract."""
     import json

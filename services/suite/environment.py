@@ -24,6 +24,7 @@ from services.suite.services import SERVICES
 from shared.auth import DevIssuer, Role, write_secret
 
 SERVICE_TOKEN_LIFETIME = timedelta(hours=24)
+TOKEN_RENEWAL_S = 6 * 3600
 DEFAULT_DATA_DIR = Path.home() / ".local" / "share" / "consilium"
 
 
@@ -88,6 +89,7 @@ class DataDirectory:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            file.close()
             raise DirectoryInUse(f"another suite runs on {self.root}: stop it, or choose another --data-dir") from error
         return file
 

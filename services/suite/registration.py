@@ -8,27 +8,24 @@ from pathlib import Path
 
 import httpx
 
-from services.diagnosis.bundle.manifest import read_card, read_identity
+from services.diagnosis.bundle.location import DEMO_BUNDLE
+from services.diagnosis.bundle.manifest import verify_manifest
 
-PACKAGED_BUNDLE = Path(__file__).resolve().parents[1] / "diagnosis" / "bundles" / "demo"
+MODEL_CARD = "model-card.json"
 
 
 def register_bundle(address: str, token: str) -> None:
     """Register the bundle that the workers load, and make it active if no model is.
 
+    Args: token: of the role `admin`.
     Raises: httpx.HTTPStatusError: the registry refuses it.
     """
-    directory = Path(os.environ.get("CONSILIUM_DIAGNOSIS_BUNDLE_DIR", PACKAGED_BUNDLE))
-    identity = read_identity(directory)
-    body = {
-        "name": identity.name,
-        "version": identity.version,
-        "digest": identity.digest,
-        "card": json.loads(json.dumps(read_card(directory))),
-    }
-    with httpx.Client(
-        base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
-    ) as http:
+    directory = Path(os.environ.get("CONSILIUM_DIAGNOSIS_BUNDLE_DIR", DEMO_BUNDLE))
+    identity = verify_manifest(directory)
+    card = json.loads((directory / MODEL_CARD).read_text())
+    body = {"name": identity.name, "version": identity.version, "digest": identity.digest, "card": card}
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as http:
         registered = http.post("/models", json=body).raise_for_status().json()
         models = http.get("/models").raise_for_status().json()["items"]
         if not any(model["stage"] == "active" for model in models):

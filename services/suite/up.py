@@ -20,15 +20,13 @@ from rich.panel import Panel
 from rich.table import Table
 
 from services.suite import topology
-from services.suite.environment import DataDirectory
+from services.suite.environment import TOKEN_RENEWAL_S, DataDirectory
 from services.suite.processes import Supervisor
 from services.suite.registration import register_bundle
 from services.suite.servers import port_is_free
-from shared.auth import PEOPLE, read_service_token
-from shared.settings import CommonSettings
+from shared.auth import PEOPLE, Role
 
 READY_TIMEOUT_S = 180.0
-TOKEN_RENEWAL_S = 6 * 3600
 
 
 class CannotStart(Exception):
@@ -59,7 +57,7 @@ def run(options: Options, console: Console) -> None:
             wait_until_ready(plan.address, supervisor, data, console, stop)
             if stop.is_set():
                 return
-            register_bundle(plan.address, _service_token(data))
+            register_bundle(plan.address, data.issuer.mint(Role.ADMIN, subject="consilium-suite"))
             first_start = _is_first_start(data)
             console.print(_welcome(plan, data, time.monotonic() - started, options))
             if first_start:
@@ -141,10 +139,6 @@ def _tail(log: Path, lines: int = 15) -> str:
     with contextlib.suppress(OSError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     return f"(no log at {log})"
-
-
-def _service_token(data: DataDirectory) -> str:
-    return read_service_token(CommonSettings(service_token_file=data.service_token))
 
 
 def _is_first_start(data: DataDirectory) -> bool:
