@@ -94,7 +94,11 @@ def ranked(first: float = 0.71) -> list[dict[str, Any]]:
     probabilities = [first, *((1 - first) * share for share in rest)]
     order = [DIAGNOSES[i] for i in (0, 3, 6, 4, 1, 5, 2, 7)]
     return [
-        {"code": _code(code), "probability": p, "interval": [max(0.0, p - 0.35 * p), min(1.0, p + 0.2 * (1 - p) + 0.01)]}
+        {
+            "code": _code(code),
+            "probability": p,
+            "interval": [max(0.0, p - 0.35 * p), min(1.0, p + 0.2 * (1 - p) + 0.01)],
+        }
         for code, p in zip(order, probabilities, strict=True)
     ]
 
@@ -178,7 +182,11 @@ def result(diagnosis_id: str, patient: str, *, first: float = 0.71, **odd: str) 
     diagnoses = ranked(first)
     members = [d["code"]["code"] for d in diagnoses[: 1 if first > 0.8 else 2 if first > 0.5 else 5]]
     flagged = any(value == "flagged" for value in odd.values())
-    reasons = ["The radiograph is unlike those that the model was trained on (out-of-distribution score 0.997)."] if flagged else []
+    reasons = (
+        ["The radiograph is unlike those that the model was trained on (out-of-distribution score 0.997)."]
+        if flagged
+        else []
+    )
     if flagged and first < 0.5:
         reasons.append("The prediction set holds 5 of 8 diagnoses.")
     return {
@@ -203,7 +211,13 @@ def result(diagnosis_id: str, patient: str, *, first: float = 0.71, **odd: str) 
 
 
 def _job(diagnosis_id: str, patient: str, status: str, **more: Any) -> dict[str, Any]:
-    base = {"id": diagnosis_id, "status": status, "patient": patient, "createdAt": AS_OF.isoformat(), "priority": "stat"}
+    base = {
+        "id": diagnosis_id,
+        "status": status,
+        "patient": patient,
+        "createdAt": AS_OF.isoformat(),
+        "priority": "stat",
+    }
     return {**base, **more}
 
 
@@ -216,7 +230,12 @@ def all_cases() -> dict[str, dict[str, Any]]:
         result("vitals-only", "CX-0031", first=0.45, image="rejected", note="missing"),
         _job("running", "CX-1200", "running", stage="encode"),
         _job("queued", "CX-1201", "queued"),
-        _job("failed", "CX-1202", "failed", error="No evidence of this patient may be used: consent is missing for all of it."),
+        _job(
+            "failed",
+            "CX-1202",
+            "failed",
+            error="No evidence of this patient may be used: consent is missing for all of it.",
+        ),
     ]
     return {case["id"]: case for case in cases}
 
@@ -248,7 +267,11 @@ def heatmap() -> bytes:
     warm = np.exp(-(((x - 143) / 60) ** 2 + ((y - 390) / 55) ** 2))
     cool = 0.5 * np.exp(-(((x - 370) / 40) ** 2 + ((y - 195) / 40) ** 2))
     rgba = np.zeros((ROWS, COLUMNS, 4), dtype=np.uint8)
-    rgba[..., 0], rgba[..., 1], rgba[..., 2] = 255 * (warm > cool), 140 * (warm > cool) + 120 * (warm <= cool), 255 * (warm <= cool)
+    rgba[..., 0], rgba[..., 1], rgba[..., 2] = (
+        255 * (warm > cool),
+        140 * (warm > cool) + 120 * (warm <= cool),
+        255 * (warm <= cool),
+    )
     rgba[..., 3] = (220 * np.maximum(warm, cool)).astype(np.uint8)
     return _png(Image.fromarray(rgba, "RGBA"))
 
@@ -299,7 +322,9 @@ def make_router() -> APIRouter:
         return DiagnosisPage.model_validate({"items": list(cases.values())[:limit], "next": None})
 
     @router.post("/diagnoses", status_code=202)
-    def create_diagnosis(body: DiagnosisRequest, idempotency_key: Annotated[str, Header()], response: Response) -> DiagnosisOut:
+    def create_diagnosis(
+        body: DiagnosisRequest, idempotency_key: Annotated[str, Header()], response: Response
+    ) -> DiagnosisOut:
         made = f"new-{len(cases)}"
         cases[made] = _job(made, body.patient, "queued")
         response.headers["Location"] = f"/diagnoses/{made}"
@@ -345,7 +370,12 @@ def make_router() -> APIRouter:
 
     @router.get("/notes/{note_id}")
     def get_note(note_id: str) -> NoteContent:
-        fields = {"digest": "sha256:" + "a1" * 32, "authored": AS_OF - timedelta(hours=3), "type": "34117-2", "text": NOTE}
+        fields = {
+            "digest": "sha256:" + "a1" * 32,
+            "authored": AS_OF - timedelta(hours=3),
+            "type": "34117-2",
+            "text": NOTE,
+        }
         return NoteContent.model_validate({"id": note_id, **fields})
 
     @router.post("/vitals/search")

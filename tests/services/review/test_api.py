@@ -61,7 +61,9 @@ def test_hashed_asset_is_cached_for_ever(client: TestClient) -> None:
 
 
 def test_asset_is_compressed(client: TestClient) -> None:
-    assert client.get("/assets/index-a1b2.js", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    assert (
+        client.get("/assets/index-a1b2.js", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    )
 
 
 @pytest.mark.parametrize("name", ["..%2F..%2Fsecret.txt", "..%2Findex.html", "missing.js", "%2e%2e"])

@@ -1,0 +1,95 @@
+import { IntervalBar } from '@/components/interval-bar';
+import { Panel } from '@/components/panel';
+import type { Diagnosis, RankedDiagnosis } from '@/lib/contract';
+import { percent, percentInterval } from '@/lib/format';
+
+/** The ranked diagnoses with their intervals and the prediction set, then how sure all this is. */
+export function Assessment({ diagnosis }: { diagnosis: Diagnosis }) {
+  const ranked = diagnosis.diagnoses ?? [];
+  const set = diagnosis.predictionSet ?? null;
+  const members = new Set(set?.codes ?? []);
+  return (
+    <Panel
+      title="Assessment"
+      className={diagnosis.abstained ? 'panel-muted' : ''}
+      aside={set === null ? null : <span className="small muted">prediction set at {percent(set.coverage)}</span>}
+    >
+      {ranked.length === 0 ? (
+        <p className="muted">No probabilities were computed.</p>
+      ) : (
+        <ol className="ranking">
+          {ranked.map((item) => (
+            <Ranked key={item.code.code} item={item} member={members.has(item.code.code)} />
+          ))}
+        </ol>
+      )}
+      {set === null ? null : (
+        <p className="small muted set-note">
+          <span className="set-mark" aria-hidden="true" /> In the prediction set: {members.size} of {ranked.length}{' '}
+          {ranked.length === 1 ? 'diagnosis' : 'diagnoses'}. It is meant to hold the true one in {percent(set.coverage)} of
+          cases ({set.guarantee}).
+        </p>
+      )}
+      <Sureness diagnosis={diagnosis} />
+    </Panel>
+  );
+}
+
+function Ranked({ item, member }: { item: RankedDiagnosis; member: boolean }) {
+  return (
+    <li className={member ? 'in-set' : 'out-of-set'}>
+      <span className="ranked-name">
+        {item.code.display}
+        {member ? <span className="visually-hidden"> (in the prediction set)</span> : null}
+      </span>
+      <IntervalBar probability={item.probability} interval={item.interval} label={item.code.display} strong={member} />
+      <span className="ranked-number">{percent(item.probability)}</span>
+      <span className="ranked-interval muted small">{percentInterval(item.interval)}</span>
+    </li>
+  );
+}
+
+function Sureness({ diagnosis }: { diagnosis: Diagnosis }) {
+  const { uncertainty, risks } = diagnosis;
+  const deterioration = risks?.deterioration24h;
+  return (
+    <div className="sureness">
+      {deterioration === undefined ? null : (
+        <div className="tile">
+          <h3>Deterioration within 24 h</h3>
+          <p className="tile-number">
+            {percent(deterioration.probability)} <span className="muted small">{percentInterval(deterioration.interval)}</span>
+          </p>
+          <IntervalBar probability={deterioration.probability} interval={deterioration.interval} label="Deterioration within 24 h" />
+        </div>
+      )}
+      {uncertainty ? (
+        <div className="tile">
+          <h3>Uncertainty</h3>
+          <p className="tile-number">
+            {uncertainty.total.toFixed(2)} <span className="muted small">nats</span>
+          </p>
+          <UncertaintyBar aleatoric={uncertainty.aleatoric} epistemic={uncertainty.epistemic} most={mostOf(diagnosis)} />
+          <p className="small muted">
+            <span className="key key-aleatoric" /> case itself {uncertainty.aleatoric.toFixed(2)}{' '}
+            <span className="key key-epistemic" /> model {uncertainty.epistemic.toFixed(2)}
+          </p>
+        </div>
+      ) : null}
+    </div>
+  );
+}
+
+/** The entropy of knowing nothing, so that the bar has a meaningful end. */
+function mostOf(diagnosis: Diagnosis): number {
+  return Math.log(Math.max(diagnosis.diagnoses?.length ?? 2, 2));
+}
+
+function UncertaintyBar({ aleatoric, epistemic, most }: { aleatoric: number; epistemic: number; most: number }) {
+  return (
+    <div className="stacked" aria-hidden="true" title={`Knowing nothing would be ${most.toFixed(2)} nats`}>
+      <span className="stacked-aleatoric" style={{ width: `${(aleatoric / most) * 100}%` }} />
+      <span className="stacked-epistemic" style={{ width: `${(epistemic / most) * 100}%` }} />
+    </div>
+  );
+}

@@ -1,0 +1,26 @@
+const STAGES: readonly [string, string][] = [
+  ['queued', 'Waiting for a worker'],
+  ['fetch', 'Collecting the evidence and its consents'],
+  ['encode', 'Reading radiograph, note and vitals'],
+  ['fuse', 'Weighing them together'],
+  ['explain', 'Finding what spoke for and against'],
+  ['record', 'Writing it to the audit log'],
+];
+
+/** Where a diagnosis in progress stands. */
+export function InProgress({ status, stage }: { status: 'queued' | 'running'; stage: string | null }) {
+  const at = status === 'queued' && stage === null ? 0 : Math.max(1, STAGES.findIndex(([name]) => name === stage));
+  return (
+    <section className="panel in-progress" aria-label="Progress">
+      <h2>In progress</h2>
+      <ol className="stages" aria-live="polite">
+        {STAGES.map(([name, words], i) => (
+          <li key={name} className={i < at ? 'done' : i === at ? 'now' : undefined} aria-current={i === at ? 'step' : undefined}>
+            {words}
+          </li>
+        ))}
+      </ol>
+      <p className="muted small">This page shows the result as soon as there is one. You can leave it and come back.</p>
+    </section>
+  );
+}

@@ -1,0 +1,34 @@
+import { EmptyState } from '@/components/states';
+import type { Modality, ModalityOut } from '@/lib/contract';
+import { MODALITY_NAMES } from '@/lib/format';
+
+/** Why a kind of evidence is not shown. */
+export function NotShown({ modality, found }: { modality: Modality; found: ModalityOut | undefined }) {
+  const name = MODALITY_NAMES[modality].toLowerCase();
+  switch (found?.status) {
+    case 'no-consent':
+      return (
+        <EmptyState icon="lock" title={`The ${name} may not be used`}>
+          <p>There is no active consent for it, so it was neither read nor shown. The assessment does without.</p>
+        </EmptyState>
+      );
+    case 'rejected':
+      return (
+        <EmptyState icon="warning" title={`The ${name} was rejected`}>
+          <p>Its quality checks failed, so the assessment does without.</p>
+        </EmptyState>
+      );
+    case 'used':
+      return (
+        <EmptyState icon={modality} title={`Nothing in the ${name} stood out`}>
+          <p>It was used; no part of it moved the assessment noticeably.</p>
+        </EmptyState>
+      );
+    default:
+      return (
+        <EmptyState icon={modality} title={`No ${name} on record`}>
+          <p>None had arrived by the time of the case. The assessment does without.</p>
+        </EmptyState>
+      );
+  }
+}

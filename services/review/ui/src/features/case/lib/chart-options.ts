@@ -1,0 +1,75 @@
+import uPlot from 'uplot';
+
+import type { Series } from '@/features/case/lib/vitals-series';
+
+type Wanted = {
+  series: Series;
+  from: number;
+  to: number;
+  last: boolean;
+  width: number;
+  digits: number;
+  onCursor: (index: number | null) => void;
+};
+
+const HEIGHT = 84;
+const AXIS_HEIGHT = 26;
+
+/** uPlot's options for one vital sign, with the colours of the document's theme. */
+export function chartOptions({ series, from, to, last, width, digits, onCursor }: Wanted): uPlot.Options & { height: number } {
+  const ink = colour('--ink-soft');
+  const grid = { stroke: colour('--line'), width: 1 };
+  const font = '11px "Inter Variable", sans-serif';
+  return {
+    width,
+    height: HEIGHT + (last ? AXIS_HEIGHT : 0),
+    padding: [6, 10, last ? 0 : 4, 0],
+    legend: { show: false },
+    cursor: { sync: { key: 'vitals' }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
+    scales: { x: { time: true, range: [from, to] }, y: { range: (_, low, high) => padded(low, high) } },
+    axes: [
+      { stroke: ink, grid, ticks: { show: false }, font, size: last ? AXIS_HEIGHT : 0, values: last ? undefined : () => [] },
+      { stroke: ink, grid, ticks: { show: false }, font, size: 42, space: 26, values: (_, ticks) => ticks.map((t) => label(t, digits)) },
+    ],
+    series: [
+      {},
+      {
+        stroke: colour('--trace'),
+        width: 1.25,
+        points: { show: true, size: 3.5, fill: colour('--trace') },
+        spanGaps: false,
+      },
+    ],
+    hooks: {
+      drawAxes: [(chart) => shade(chart, series)],
+      setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)],
+    },
+  };
+}
+
+function shade(chart: uPlot, series: Series): void {
+  const { ctx, bbox } = chart;
+  for (const window of series.windows) {
+    const left = chart.valToPos(Date.parse(window.from) / 1000, 'x', true);
+    const right = chart.valToPos(Date.parse(window.to) / 1000, 'x', true);
+    const x = Math.max(left, bbox.left);
+    ctx.save();
+    ctx.fillStyle = colour(window.contribution < 0 ? '--against-wash' : '--for-wash');
+    ctx.fillRect(x, bbox.top, Math.min(right, bbox.left + bbox.width) - x, bbox.height);
+    ctx.restore();
+  }
+}
+
+/** Room above and below, and never a flat line that fills the chart. */
+function padded(low: number, high: number): [number, number] {
+  const room = Math.max((high - low) * 0.12, 0.5);
+  return [low - room, high + room];
+}
+
+function label(tick: number, digits: number): string {
+  return Number.isInteger(tick) ? String(tick) : tick.toFixed(Math.max(digits, 1));
+}
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}

@@ -1,0 +1,22 @@
+import type { components } from '@/lib/api-types';
+
+type Schemas = components['schemas'];
+
+/** The public contract's shapes under the names that this UI uses; generated from `openapi.json`. */
+export type Diagnosis = Schemas['DiagnosisOut'];
+export type DiagnosisStatus = Schemas['JobStatus'];
+export type RankedDiagnosis = Schemas['RankedDiagnosis'];
+export type ModalityOut = Schemas['ModalityOut'];
+export type ModalityStatus = Schemas['ModalityStatus'];
+export type Modality = Schemas['Modality'];
+export type ModalityExplanation = Schemas['ModalityExplanation'];
+export type Explanation = Schemas['Explanation'];
+export type ImageExplanation = Schemas['ImageExplanation'];
+export type NoteExplanation = Schemas['NoteExplanation'];
+export type NoteSpan = Schemas['NoteSpan'];
+export type VitalsExplanation = Schemas['VitalsExplanation'];
+export type SummarySentence = Schemas['SummarySentence'];
+export type Feedback = Schemas['FeedbackIn'];
+
+export const MODALITIES: readonly Modality[] = ['image', 'note', 'vitals'];
+export const FINAL: readonly DiagnosisStatus[] = ['succeeded', 'abstained', 'failed'];

@@ -1,0 +1,61 @@
+import type { Modality } from '@/lib/contract';
+
+/** A probability as clinicians read it; never 0 % or 100 %, which would claim certainty. */
+export function percent(probability: number): string {
+  if (probability > 0 && probability < 0.01) return '<1 %';
+  if (probability > 0.99 && probability < 1) return '>99 %';
+  return `${Math.round(probability * 100)} %`;
+}
+
+/** An interval such as `58–80 %`. */
+export function percentInterval([low, high]: readonly [number, number]): string {
+  return `${Math.round(low * 100)}–${Math.round(high * 100)} %`;
+}
+
+/** A signed number with a real minus sign and fixed decimals. */
+export function signed(value: number, digits = 2): string {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? '−' : '+'}${text}`;
+}
+
+export function milliseconds(value: number): string {
+  return value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+const DATE_TIME = new Intl.DateTimeFormat(undefined, {
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+});
+
+export function dateTime(value: string | Date): string {
+  return DATE_TIME.format(new Date(value));
+}
+
+/** How long ago, coarsely: `just now`, `5 min ago`, `3 h ago`, else the date. */
+export function ago(value: string | Date, now: Date): string {
+  const minutes = (now.getTime() - new Date(value).getTime()) / 60_000;
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return `${Math.floor(minutes)} min ago`;
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return dateTime(value);
+}
+
+/** `sha256:1234abcd…` short enough to compare by eye. */
+export function shortDigest(digest: string): string {
+  const [scheme, value] = digest.includes(':') ? digest.split(':', 2) : ['', digest];
+  return `${scheme ? `${scheme}:` : ''}${(value ?? '').slice(0, 12)}…`;
+}
+
+export const MODALITY_NAMES: Record<Modality, string> = { image: 'Radiograph', note: 'Note', vitals: 'Vitals' };
+
+/** `image+note` as `Radiograph × Note`. */
+export function modalityNames(key: string): string {
+  return key
+    .split('+')
+    .map((part) => (part in MODALITY_NAMES ? MODALITY_NAMES[part as Modality] : part))
+    .join(' × ');
+}

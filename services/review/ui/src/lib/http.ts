@@ -1,0 +1,76 @@
+import { storedToken } from '@/lib/session';
+
+/** What a service answered instead of what was asked for (RFC 9457). */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+  ) {
+    super(`${status} ${title}`);
+    this.name = 'Problem';
+  }
+}
+
+const listeners = new Set<() => void>();
+
+/** Calls back whenever a service refuses the token; gives the way to stop. */
+export function onUnauthenticated(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export type RequestOptions = {
+  method?: 'GET' | 'POST';
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+};
+
+/** Sends a request with the session's token. Throws Problem for any answer that is not 2xx. */
+export async function request(path: string, options: RequestOptions = {}): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json', ...options.headers };
+  const token = storedToken();
+  if (token !== null) headers.Authorization = `Bearer ${token}`;
+  if (options.body !== undefined) headers['Content-Type'] = 'application/json';
+  const answer = await send(sameOrigin(path), {
+    method: options.method ?? 'GET',
+    headers,
+    body: options.body === undefined ? null : JSON.stringify(options.body),
+    cache: 'no-store',
+    credentials: 'omit',
+    signal: options.signal ?? null,
+  });
+  if (answer.ok) return answer;
+  if (answer.status === 401) for (const listener of listeners) listener();
+  throw await problemOf(answer);
+}
+
+/** The JSON that a path answers with; its shape is the contract's. */
+export async function requestJson<T>(path: string, options: RequestOptions = {}): Promise<T> {
+  return (await (await request(path, options)).json()) as T;
+}
+
+/** A path of this origin, whatever URL a service gave: the token goes nowhere else. */
+export function sameOrigin(url: string): string {
+  const parsed = new URL(url, window.location.origin);
+  return parsed.pathname + parsed.search;
+}
+
+async function send(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Problem(0, 'No answer', 'The suite cannot be reached. Check the network; this page will try again.');
+  }
+}
+
+async function problemOf(answer: Response): Promise<Problem> {
+  try {
+    const body = (await answer.json()) as { title?: string; detail?: string };
+    return new Problem(answer.status, body.title ?? answer.statusText, body.detail ?? 'The service gave no reason.');
+  } catch {
+    return new Problem(answer.status, answer.statusText || 'Error', 'The service gave no reason.');
+  }
+}
