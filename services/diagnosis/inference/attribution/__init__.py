@@ -1,0 +1,1 @@
+"""Inside one modality: which cells, words and readings its contribution came from."""

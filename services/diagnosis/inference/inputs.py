@@ -1,0 +1,140 @@
+"""From a case to the tensors of each encoder, with what is needed to point back at pixels, characters and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from services.diagnosis.case import ImageInput, NoteInput, VitalsInput
+from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.encoder import Inputs
+from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
+from services.diagnosis.model.preprocessing.notes import NoteWindows, note_statistics, window_notes
+from services.diagnosis.model.preprocessing.vitals import (
+    Readings,
+    VitalsScale,
+    reading_features,
+    select,
+    vitals_statistics,
+)
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+MAX_IMAGES = 4
+"""The newest ones; a case with more is told so in `quality`."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One modality of one case, ready for its encoder (batch of one)."""
+
+    inputs: Inputs
+    statistics: NDArray[np.float64]
+    quality: dict[str, Any]
+    refused: str | None = None
+    """Why an input rule refuses it; then there are no inputs."""
+
+
+@dataclass(frozen=True)
+class PreparedImages(Prepared):
+    images: tuple[ImageInput, ...] = ()
+    boxes: tuple[Letterbox, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedNotes(Prepared):
+    notes: tuple[NoteInput, ...] = ()
+    windows: NoteWindows | None = None
+
+
+@dataclass(frozen=True)
+class PreparedVitals(Prepared):
+    readings: Readings | None = None
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """The one door to the encoders, in training and in serving."""
+
+    config: ModelConfig
+    tokenizer: Tokenizer
+    scale: VitalsScale
+
+    def images(self, images: Sequence[ImageInput]) -> PreparedImages:
+        """Newest first; a blank image or another part of the body is refused."""
+        newest = sorted(images, key=lambda item: (item.effective_at, item.sop_instance_uid), reverse=True)[:MAX_IMAGES]
+        squares, boxes = zip(*(letterbox(item.pixels, self.config.image.side) for item in newest), strict=True)
+        quality = {"images": len(newest), "leftOut": len(images) - len(newest)}
+        quality["contrast"] = round(float(np.mean([item.pixels.std() for item in newest])), 4)
+        statistics = np.mean([image_statistics(square) for square in squares], axis=0)
+        reason = _refuse_images(newest)
+        return PreparedImages(image_inputs(squares), statistics, quality, reason, tuple(newest), boxes)
+
+    def notes(self, notes: Sequence[NoteInput]) -> PreparedNotes:
+        """Newest first; notes without a single word are refused."""
+        newest = sorted(notes, key=lambda item: (item.authored, item.id), reverse=True)
+        texts = [note.text for note in newest]
+        config = self.config.note
+        windows = window_notes(texts, self.tokenizer, window=config.window, overlap=config.overlap)
+        quality = {
+            "notes": len(newest),
+            "pieces": windows.pieces,
+            "piecesPerWord": round(windows.pieces_per_word, 3),
+            "unknownShare": round(windows.unknown_share, 4),
+            "truncated": windows.truncated,
+        }
+        reason = None if windows.pieces else "the notes hold no words"
+        return PreparedNotes(
+            note_inputs(windows), note_statistics(texts, windows), quality, reason, tuple(newest), windows
+        )
+
+    def vitals(self, vitals: VitalsInput) -> PreparedVitals:
+        """Readings that no living person can show are left out; refused when nothing else remains."""
+        readings = select(vitals)
+        quality: dict[str, Any] = {"readings": len(readings.times_h), "refused": readings.refused}
+        if not len(readings.times_h):
+            reason = "no plausible reading in the last 96 hours"
+            return PreparedVitals({}, np.zeros(0), quality, reason, readings)
+        quality["newestAgeHours"] = round(float(-readings.times_h.max()), 2)
+        quality["variables"] = len(np.unique(readings.variables))
+        statistics = vitals_statistics(readings, self.scale)
+        return PreparedVitals(vitals_inputs(readings, self.scale), statistics, quality, None, readings)
+
+
+def image_inputs(squares: Sequence[NDArray[np.float32]]) -> Inputs:
+    """Squares of one case as a batch of one."""
+    pixels = torch.from_numpy(np.stack(squares))[None, :, None]  # [1, images, 1, side, side]
+    return {"pixels": pixels, "present": torch.ones(pixels.shape[:2], dtype=torch.bool)}
+
+
+def note_inputs(windows: NoteWindows) -> Inputs:
+    """Windows of one case as a batch of one."""
+    arrays = {"input_ids": windows.input_ids, "attention": windows.attention, "contexts": windows.contexts}
+    return {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
+
+
+def vitals_inputs(readings: Readings, scale: VitalsScale) -> Inputs:
+    """Readings of one case as a batch of one."""
+    return {
+        "readings": torch.from_numpy(reading_features(readings, scale))[None],
+        "times_h": torch.from_numpy(readings.times_h.astype(np.float32))[None],
+        "variables": torch.from_numpy(readings.variables)[None],
+        "mask": torch.ones((1, len(readings.times_h)), dtype=torch.bool),
+    }
+
+
+def _refuse_images(images: Sequence[ImageInput]) -> str | None:
+    for image in images:
+        if float(np.ptp(image.pixels)) < 0.02:
+            return "the image is blank"
+        if image.modality not in {"CR", "DX"}:
+            return f"{image.modality} is not a radiograph modality (CR or DX)"
+        if image.body_part_examined and image.body_part_examined.upper() not in {"CHEST", "THORAX", "LUNG"}:
+            return "the body part examined is not the chest"
+    return None

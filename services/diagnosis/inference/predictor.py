@@ -1,0 +1,131 @@
+"""A case in, a prediction out. Importing this module is cheap: torch, MONAI and transformers come with `load`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.case import CaseInput
+from services.diagnosis.inference.prediction import ModalityOutcome, Prediction
+
+if TYPE_CHECKING:
+    from services.diagnosis.bundle.contents import BundleContents
+    from services.diagnosis.inference.engine import EncodedModality, Engine
+    from services.diagnosis.inference.inputs import Prepared, Preprocessor
+
+OnStage = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A loaded bundle. Holds no state of any case, so several threads may share it."""
+
+    bundle: BundleIdentity
+    contents: BundleContents
+    engine: Engine
+    preprocessor: Preprocessor
+
+    @classmethod
+    def load(cls, directory: Path) -> Predictor:
+        """Verify and load a bundle.
+
+        Raises: BundleMissing, BundleTampered, BundleUnreadable.
+        """
+        from tokenizers import Tokenizer
+
+        from services.diagnosis.bundle.contents import read_bundle
+        from services.diagnosis.bundle.errors import BundleUnreadable
+        from services.diagnosis.inference.engine import Engine
+        from services.diagnosis.inference.inputs import Preprocessor
+
+        identity, contents = read_bundle(directory)
+        preprocessor = Preprocessor(contents.config, Tokenizer.from_str(contents.tokenizer), contents.scale)
+        try:
+            engine = Engine.build(contents)
+        except RuntimeError as error:
+            raise BundleUnreadable(f"The weights of {identity.name} do not fit its configuration.") from error
+        return cls(identity, contents, engine, preprocessor)
+
+    def predict(self, case: CaseInput, *, on_stage: OnStage = _silent) -> Prediction:
+        """Encode, fuse, explain. The same case gives the same prediction.
+
+        Args:
+            on_stage: told `encode`, `fuse` and `explain` as each begins.
+        Raises: ValueError: a case without any evidence.
+        """
+        from services.diagnosis.inference.decision import decide
+        from services.diagnosis.inference.explanation import explain
+
+        on_stage("encode")
+        clock = _Stopwatch()
+        prepared = self._prepare(case)
+        if not prepared:
+            raise ValueError("a case needs at least one image, note or vital sign")
+        encoded = {
+            name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None
+        }
+        outcomes = {name: self._judge(case, name, part, encoded) for name, part in prepared.items()}
+        used = {name: item for name, item in encoded.items() if outcomes[name].used}
+        clock.lap("encode")
+        on_stage("fuse")
+        members = self.engine.ask_every_subset({name: item.encoded for name, item in used.items()}) if used else {}
+        prediction = decide(self.bundle, self.contents, outcomes, members)
+        clock.lap("fuse")
+        on_stage("explain")
+        explanation = explain(self, case, prepared, used, prediction, members)
+        clock.lap("explain")
+        return replace(prediction, explanation=explanation, timings=clock.laps)
+
+    def _prepare(self, case: CaseInput) -> dict[str, Prepared]:
+        prepared: dict[str, Prepared] = {}
+        if case.images:
+            prepared["image"] = self.preprocessor.images(case.images)
+        if case.notes:
+            prepared["note"] = self.preprocessor.notes(case.notes)
+        if case.vitals is not None:
+            prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+        return prepared
+
+    def _judge(
+        self, case: CaseInput, name: str, prepared: Prepared, encoded: Mapping[str, EncodedModality]
+    ) -> ModalityOutcome:
+        from services.diagnosis.inference.ood import REJECT_BELOW
+
+        evidence = _evidence(case, name)
+        if prepared.refused is not None:
+            return ModalityOutcome(False, evidence, prepared.quality, None, True, prepared.refused)
+        p_value = self.contents.ood[name].p_value(encoded[name].features)
+        flagged = p_value < REJECT_BELOW
+        reason = "it is unlike anything this model was trained on" if flagged else None
+        return ModalityOutcome(not flagged, evidence, prepared.quality, 1 - p_value, flagged, reason)
+
+
+def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:
+    if name == "image":
+        return tuple(image.id for image in case.images)
+    if name == "note":
+        return tuple(note.id for note in case.notes)
+    return (case.vitals.id,) if case.vitals is not None else ()
+
+
+class _Stopwatch:
+    """Milliseconds between laps."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._started) * 1000, 3)
+        self._started = now
+
+

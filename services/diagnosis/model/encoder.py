@@ -1,0 +1,69 @@
+"""What every encoder is: inputs of one modality in, positions with a mask, then a few tokens and one pooled vector out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Inputs = dict[str, Tensor]
+"""Named tensors of one modality; the first axis is the case."""
+
+
+@dataclass
+class Positions:
+    """What an encoder saw, place by place: grid cells, word pieces or readings."""
+
+    features: Tensor
+    """[batch, positions, dim]"""
+    mask: Tensor
+    """[batch, positions]; True where there is something."""
+
+
+@dataclass
+class Encoded:
+    """One modality of a batch of cases."""
+
+    tokens: Tensor
+    """[batch, tokens, dim]"""
+    pooled: Tensor
+    """[batch, dim]"""
+
+
+class Encoder(nn.Module):
+    """The interface of all encoders. `pool(positions(inputs))` is the whole of it; explanations step in between."""
+
+    def positions(self, inputs: Inputs) -> Positions:
+        raise NotImplementedError
+
+    def pool(self, positions: Positions) -> Encoded:
+        raise NotImplementedError
+
+    def forward(self, inputs: Inputs) -> Encoded:
+        return self.pool(self.positions(inputs))
+
+
+class TokenPooler(nn.Module):
+    """Learned queries gather any number of positions into a fixed number of tokens (Perceiver, arXiv 2103.03206)."""
+
+    def __init__(self, dim: int, tokens: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.queries = nn.Parameter(torch.randn(tokens, dim) * dim**-0.5)
+        self.norm = nn.LayerNorm(dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.pooled = nn.Sequential(nn.Linear(tokens * dim, dim), nn.GELU(), nn.Linear(dim, dim))
+
+    def forward(self, features: Tensor, mask: Tensor) -> Encoded:
+        batch, positions, dim = features.shape
+        keys, values = self.key_value(self.norm(features)).chunk(2, dim=-1)  # [batch, positions, dim]
+        keys = keys.view(batch, positions, self.heads, -1).transpose(1, 2)  # [batch, heads, positions, dim/heads]
+        values = values.view(batch, positions, self.heads, -1).transpose(1, 2)
+        queries = self.queries.view(1, -1, self.heads, dim // self.heads).transpose(1, 2)
+        scores = queries @ keys.transpose(-1, -2) * (dim // self.heads) ** -0.5  # [batch, heads, tokens, positions]
+        scores = scores.masked_fill(~mask[:, None, None], torch.finfo(scores.dtype).min)
+        tokens = (scores.softmax(-1) @ values).transpose(1, 2).reshape(batch, -1, dim)  # [batch, tokens, dim]
+        tokens = self.out(tokens)
+        return Encoded(tokens, self.pooled(tokens.flatten(1)))

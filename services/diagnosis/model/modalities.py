@@ -1,0 +1,45 @@
+"""The order of modalities, the subsets of them that a case may hold, and what the network is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+MODALITIES = ("image", "note", "vitals")
+"""Order of every per-modality axis. Adding a modality appends to it and to `network.ENCODERS`."""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One question: its name, its kind, and how many logits answer it."""
+
+    name: str
+    kind: Literal["multiclass", "binary"]
+    logits: int
+
+
+def pattern_name(present: tuple[str, ...] | list[str] | frozenset[str]) -> str:
+    """`image+note` for a subset of modalities, in the order of `MODALITIES`.
+
+    Raises: ValueError: an unknown or no modality.
+    """
+    unknown = set(present) - set(MODALITIES)
+    if unknown or not present:
+        raise ValueError(f"a pattern is a non-empty subset of {MODALITIES}, got {sorted(present)}")
+    return "+".join(name for name in MODALITIES if name in present)
+
+
+def subsets(present: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """All non-empty subsets, small ones first, each in the order given."""
+    return tuple(subset for size in range(1, len(present) + 1) for subset in combinations(present, size))
+
+
+PATTERNS = tuple(pattern_name(subset) for subset in subsets(MODALITIES))
+"""The seven availability patterns."""
+
+
+def mask_of(pattern: str) -> tuple[bool, ...]:
+    """Which of `MODALITIES` a pattern holds."""
+    names = pattern.split("+")
+    return tuple(name in names for name in MODALITIES)

@@ -1,0 +1,65 @@
+"""What is varied between epochs so that the encoders meet more than the ward shows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from services.diagnosis.model.encoder import Inputs
+
+
+def augment_images(pixels: Tensor, rng: torch.Generator) -> Tensor:
+    """[n, 1, side, side]: small shifts, zooms and rotations, tone curve, blur and noise. No mirror: the heart has a side."""
+    n = len(pixels)
+    angle, zoom = _uniform(n, -0.07, 0.07, rng), _uniform(n, 0.93, 1.08, rng)
+    matrix = torch.stack(
+        [zoom * angle.cos(), -zoom * angle.sin(), _uniform(n, -0.06, 0.06, rng)]
+        + [zoom * angle.sin(), zoom * angle.cos(), _uniform(n, -0.06, 0.06, rng)],
+        dim=1,
+    ).view(n, 2, 3)
+    grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    pixels = functional.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False)
+    gamma = _uniform(n, 0.75, 1.35, rng).view(n, 1, 1, 1)
+    pixels = pixels.clamp(1e-4, 1) ** gamma
+    noise = torch.randn(pixels.shape, generator=rng) * _uniform(n, 0, 0.03, rng).view(n, 1, 1, 1)
+    return (pixels + noise).clamp(0, 1)
+
+
+
+
+def augment_notes(inputs: Inputs, mask_id: int, rng: torch.Generator) -> Inputs:
+    """Mask single words, and now and then hide a stretch of the note, so that short and damaged notes are familiar."""
+    ids, attention = inputs["input_ids"].clone(), inputs["attention"].clone()
+    batch, _, pieces = ids.shape
+    rate = _uniform(batch, 0, 0.3, rng) * (torch.rand(batch, generator=rng) < 0.7)
+    chosen = torch.rand(ids.shape, generator=rng) < rate[:, None, None]
+    chosen &= (ids > mask_id) & attention.bool()
+    ids[chosen] = mask_id
+    place = torch.arange(pieces)
+    start = torch.rand(batch, generator=rng) * pieces
+    length = torch.rand(batch, generator=rng) * 0.6 * pieces * (torch.rand(batch, generator=rng) < 0.25)
+    hidden = (place >= start[:, None]) & (place < (start + length)[:, None]) & (place > 0)
+    attention[hidden[:, None].expand_as(attention)] = 0
+    return {**inputs, "input_ids": ids, "attention": attention}
+
+
+def thin_vitals(inputs: Inputs, rng: torch.Generator) -> Inputs:
+    """Drop whole variables, a stretch of time, and single readings, so that a sparse record is familiar too."""
+    mask = inputs["mask"].clone()
+    batch, _ = mask.shape
+    some = torch.rand(batch, generator=rng)
+    kept = torch.rand((batch, 16), generator=rng) > 0.15 * (some < 0.5)[:, None]
+    mask &= kept.gather(1, inputs["variables"])
+    start, length = _uniform(batch, -72, 0, rng), _uniform(batch, 0, 24, rng) * (torch.rand(batch, generator=rng) < 0.3)
+    gap = (inputs["times_h"] >= start[:, None]) & (inputs["times_h"] < (start + length)[:, None])
+    mask &= ~gap
+    rate = torch.where(some > 0.8, _uniform(batch, 0.02, 1, rng), torch.ones(batch))
+    mask &= torch.rand(mask.shape, generator=rng) < rate[:, None]
+    empty = ~mask.any(1)
+    mask[empty] = inputs["mask"][empty]
+    return {**inputs, "mask": mask}
+
+
+def _uniform(n: int, low: float, high: float, rng: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=rng)

@@ -1,0 +1,127 @@
+"""The model card: what the bundle is, what it is not, and its measured figures with n and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.diagnosis.inference.conformal import ConformalTable
+from services.diagnosis.inference.ood import REJECT_BELOW, OodReference
+from services.diagnosis.inference.uncertainty import IntervalScale, logit, spread
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.model.network import ConsiliumNetwork
+from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.metrics import (
+    accuracy,
+    binomial_interval,
+    brier_score,
+    expected_calibration_error,
+    macro_auroc,
+    round_floats,
+    with_interval,
+)
+from services.diagnosis.training.pretrain import CLASSES
+from services.diagnosis.training.recipe import Recipe
+from services.diagnosis.training.stages import Feeds, Vocabulary, ood_features
+
+Array = NDArray[np.float64]
+WARNING = "Synthetic data, not for clinical use"
+
+
+def evaluate(
+    members: Mapping[str, Array],
+    test: Cohort,
+    conformal: ConformalTable,
+    intervals: IntervalScale,
+    network: ConsiliumNetwork,
+    ood: Mapping[str, OodReference],
+    feeds: Feeds,
+    vocabulary: Vocabulary,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Figures on the test split, which neither training nor calibration has seen."""
+    posteriors = test.posteriors()
+    patterns = {
+        pattern: _pattern(pattern, members[pattern], posteriors[pattern], test, conformal, intervals, seed)
+        for pattern in PATTERNS
+    }
+    rejected = {
+        name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, seed) for name in MODALITIES
+    }
+    return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected}
+
+
+def _pattern(
+    pattern: str,
+    members: Array,
+    posterior: Array,
+    test: Cohort,
+    conformal: ConformalTable,
+    intervals: IntervalScale,
+    seed: int,
+) -> dict[str, Any]:
+    probabilities, labels = members[..., :CLASSES].mean(0), test.labels
+    sets = [conformal.predict(row, pattern)[0] for row in probabilities]
+    hits = np.array([label in chosen for label, chosen in zip(labels, sets, strict=True)])
+    worse = np.stack([1 - members[..., CLASSES].mean(0), members[..., CLASSES].mean(0)], axis=1)
+    return {
+        "macroAuroc": with_interval(macro_auroc, probabilities, labels, seed=seed),
+        "oracleMacroAuroc": macro_auroc(posterior, labels),
+        "accuracy": with_interval(accuracy, probabilities, labels, seed=seed),
+        "oracleAccuracy": accuracy(posterior, labels),
+        "brier": with_interval(brier_score, probabilities, labels, seed=seed),
+        "ece": with_interval(expected_calibration_error, probabilities, labels, seed=seed),
+        "coverage": {"target": conformal.coverage, **binomial_interval(int(hits.sum()), len(hits))},
+        "smallestClassCoverage": min(float(hits[labels == k].mean()) for k in np.unique(labels)),
+        "meanSetSize": float(np.mean([len(chosen) for chosen in sets])),
+        "guarantee": conformal.predict(probabilities[0], pattern)[1],
+        "intervalCoverage": _interval_coverage(pattern, members[..., :CLASSES], posterior, intervals),
+        "deteriorationAuroc": macro_auroc(worse, test.deterioration.astype(np.int64)),
+    }
+
+
+def _interval_coverage(pattern: str, members: Array, posterior: Array, intervals: IntervalScale) -> float:
+    half = intervals.multipliers[pattern] * (spread(members) + intervals.floors[pattern])
+    error = np.abs(logit(members.mean(0)) - logit(np.clip(posterior, 1e-4, 1 - 1e-4)))
+    return float((error <= half).mean())
+
+
+def _false_rejections(
+    name: str,
+    reference: OodReference,
+    network: ConsiliumNetwork,
+    test: Cohort,
+    feeds: Feeds,
+    vocabulary: Vocabulary,
+    seed: int,
+) -> dict[str, float]:
+    features = ood_features(network, name, test, feeds, vocabulary, seed=seed, at_most=len(test), varied=False)
+    rejected = sum(reference.p_value(row) < REJECT_BELOW for row in features)
+    return binomial_interval(int(rejected), len(features))
+
+
+def model_card(recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, Any], parameters: int) -> dict[str, Any]:
+    """The card as JSON; `bundle.card` writes it out as Markdown."""
+    card: dict[str, Any] = {
+        "name": recipe.bundle,
+        "version": recipe.version,
+        "warning": WARNING,
+        "intendedUse": "To try, demonstrate and test Consilium. Decision support software in development, no medical device.",
+        "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on and are rejected.",
+        "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of 96 hours; "
+        "any non-empty subset.",
+        "outputs": "Probabilities of eight acute chest conditions and of deterioration within 24 hours.",
+        "trainingData": "The synthetic ward of this repository; no patient's data.",
+        "parameters": parameters,
+        "licence": "Apache-2.0",
+        "seed": training["seed"],
+        "data": training["data"],
+        "metrics": metrics,
+        "intervals": "macroAuroc, accuracy, brier, ece: 95 % bootstrap over patients; coverage, rejection: 95 % exact binomial.",
+    }
+    rounded: dict[str, Any] = round_floats(card)
+    return rounded

@@ -1,0 +1,52 @@
+"""Recipes: every number of a training run in one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from services.diagnosis.model.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How many cases, how long, how fast."""
+
+    name: str = "demo"
+    bundle: str = "consilium-demo"
+    version: str = "0.1.0"
+    train: int = 7000
+    calibration: int = 2000
+    test: int = 2000
+    image_epochs: int = 10
+    note_epochs: int = 8
+    vitals_epochs: int = 8
+    fusion_epochs: int = 12
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    fusion_learning_rate: float = 2e-3
+    variants: int = 3
+    """Encodings of each training case that the fusion learns from: one plain, the others augmented."""
+    coverage: float = 0.9
+    largest_set: int = 4
+    references: int = 240
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+    def scaled(self, *, patients: int | None = None, epochs: float = 1.0) -> Recipe:
+        """The same recipe on `patients` cases in all (split 7 : 2 : 2) and `epochs` times as long."""
+        total = self.train + self.calibration + self.test
+        share = 1.0 if patients is None else patients / total
+        return replace(
+            self,
+            train=max(64, round(self.train * share)),
+            calibration=max(64, round(self.calibration * share)),
+            test=max(64, round(self.test * share)),
+            image_epochs=max(1, round(self.image_epochs * epochs)),
+            note_epochs=max(1, round(self.note_epochs * epochs)),
+            vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
+            fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
+        )
+
+
+RECIPES = {"demo": Recipe()}
+WARD_SEED_OFFSET = 1_000_000
+"""Training wards have seeds of their own, so that `consilium synth --seed 1` never shows a training case."""

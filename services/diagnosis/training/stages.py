@@ -1,0 +1,222 @@
+"""The stages of a run, each from values to values: encoders, tokens, members, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from services.diagnosis.bundle.contents import ReferenceCases
+from services.diagnosis.inference.calibration import Calibrator
+from services.diagnosis.inference.ood import OodReference, fit_ood
+from services.diagnosis.model.encoder import Encoded, Inputs
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
+from services.diagnosis.model.network import ConsiliumNetwork, stack
+from services.diagnosis.model.note_encoder import MASK_ID
+from services.diagnosis.model.preprocessing.image import image_statistics
+from services.diagnosis.model.preprocessing.notes import note_statistics
+from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
+from services.diagnosis.training.augment import augment_images, augment_notes, thin_vitals
+from services.diagnosis.training.batches import ImageBatches, NoteBatches, VitalsBatches
+from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.fuse import TokenCache, train_member
+from services.diagnosis.training.pretrain import Augment, FindingTargets, Pretraining, encode_all, pretrain
+from services.diagnosis.training.progress import Reporter
+from services.diagnosis.training.recipe import Recipe
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What is learned from the training split before any network."""
+
+    tokenizer: Tokenizer
+    scale: VitalsScale
+    catalogue: Mapping[str, Mapping[str, tuple[str, ...]]]
+    """Modality -> finding -> values."""
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """The batches of one split."""
+
+    image: ImageBatches
+    note: NoteBatches
+    vitals: VitalsBatches
+
+    @classmethod
+    def of(cls, cohort: Cohort, vocabulary: Vocabulary, recipe: Recipe) -> Feeds:
+        places = {name: tuple(findings) for name, findings in vocabulary.catalogue.items()}
+        return cls(
+            ImageBatches.of(cohort, places["image"]),
+            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, places["note"]),
+            VitalsBatches.of(cohort, vocabulary.scale),
+        )
+
+    def plain(self, name: str, rows: NDArray[np.int64]) -> Inputs:
+        inputs: Inputs = getattr(self, name)(rows)
+        return inputs
+
+
+def vary_image(inputs: Inputs, rng: torch.Generator) -> Inputs:
+    return {**inputs, "pixels": augment_images(inputs["pixels"][:, 0], rng)[:, None]}
+
+
+def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
+    return augment_notes(inputs, MASK_ID, rng)
+
+
+VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": thin_vitals}
+
+
+def train_encoders(
+    network: ConsiliumNetwork, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe, seed: int,
+    reporter: Reporter,
+) -> dict[str, list[float]]:
+    """Stage A for every modality. Returns: the loss per epoch of each."""
+    epochs = {"image": recipe.image_epochs, "note": recipe.note_epochs, "vitals": recipe.vitals_epochs}
+    history = {}
+    for index, name in enumerate(MODALITIES):
+        findings = FindingTargets.of(train, vocabulary.catalogue[name])
+        places = {"image": len(findings.names), "note": 1 + 2 * len(findings.names), "vitals": 0}[name]
+        plan = Pretraining(
+            name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
+        )
+        steps = epochs[name] * max(1, len(train) // recipe.batch_size)
+        with reporter.stage(f"{name} encoder", steps) as advance:
+            history[name] = pretrain(
+                network.encoders[name], recipe.model, train, findings, plan, seed=seed + index, on_step=advance
+            )
+    return history
+
+
+def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int | None = None) -> dict[str, Encoded]:
+    """All modalities of a split; varied by augmentation where a seed is given."""
+    encoded = {}
+    for name in MODALITIES:
+        rng = torch.Generator().manual_seed(seed) if seed is not None else None
+
+        def batches(rows: NDArray[np.int64], name: str = name, rng: torch.Generator | None = rng) -> Inputs:
+            inputs = feeds.plain(name, rows)
+            return inputs if rng is None else VARY[name](inputs, rng)
+
+        encoded[name] = encode_all(network.encoders[name], batches, n)
+    return encoded
+
+
+def train_fusion(
+    network: ConsiliumNetwork, cache: TokenCache, recipe: Recipe, seed: int, reporter: Reporter
+) -> list[list[float]]:
+    """Stage B: every member from its own seed and bootstrap sample."""
+    steps = len(network.fusion.members) * recipe.fusion_epochs * max(1, len(cache.labels) // recipe.batch_size)
+    with reporter.stage("fusion ensemble", steps) as advance:
+        return [
+            train_member(
+                member,
+                cache,
+                epochs=recipe.fusion_epochs,
+                batch_size=recipe.batch_size,
+                learning_rate=recipe.fusion_learning_rate,
+                seed=seed + 100 + index,
+                on_step=advance,
+            )
+            for index, member in enumerate(network.fusion.members)
+        ]
+
+
+def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded], n: int) -> dict[str, Tensor]:
+    """Pattern -> member logits [members, n, logits]."""
+    tokens, pooled = stack(encoded, n, network.config)
+    answers = {}
+    with torch.no_grad():
+        for pattern in PATTERNS:
+            available = torch.tensor(mask_of(pattern)).expand(n, -1)
+            answers[pattern] = network.fusion(tokens, pooled, available)
+    return answers
+
+
+def calibrated(calibrator: Calibrator, logits: Mapping[str, Tensor]) -> dict[str, Array]:
+    """Pattern -> member probabilities [members, n, logits]."""
+    return {
+        pattern: calibrator.member_probabilities(value, torch.full((value.shape[1],), PATTERNS.index(pattern))).numpy()
+        for pattern, value in logits.items()
+    }
+
+
+def fit_references(
+    network: ConsiliumNetwork, vocabulary: Vocabulary, train: tuple[Cohort, Feeds], held_out: tuple[Cohort, Feeds],
+    *, seed: int, at_most: int = 3000,
+) -> dict[str, OodReference]:
+    """Out-of-distribution statistics of every modality, on plain and varied inputs alike."""
+    references = {}
+    for name in MODALITIES:
+        fitted = ood_features(network, name, *train, vocabulary, seed=seed, at_most=at_most)
+        judged = ood_features(network, name, *held_out, vocabulary, seed=seed + 1, at_most=at_most)
+        references[name] = fit_ood(fitted, judged)
+    return references
+
+
+def ood_features(
+    network: ConsiliumNetwork, name: str, cohort: Cohort, feeds: Feeds, vocabulary: Vocabulary, *, seed: int,
+    at_most: int, varied: bool = True,
+) -> Array:
+    """[n, features]: pooled features beside input statistics; every second batch is varied."""
+    encoder, rng, parts = network.encoders[name], torch.Generator().manual_seed(seed), []
+    for batch, start in enumerate(range(0, min(len(cohort), at_most), 50)):
+        rows = np.arange(start, min(len(cohort), at_most, start + 50))
+        inputs = feeds.plain(name, rows)
+        if varied and batch % 2:
+            inputs = VARY[name](inputs, rng)
+        with torch.no_grad():
+            pooled = encoder(inputs).pooled.numpy().astype(np.float64)
+        statistics = _statistics(name, inputs, cohort, feeds, vocabulary, rows)
+        parts.append(np.concatenate([pooled, statistics], axis=1))
+    return np.concatenate(parts)
+
+
+def _statistics(
+    name: str, inputs: Inputs, cohort: Cohort, feeds: Feeds, vocabulary: Vocabulary, rows: NDArray[np.int64]
+) -> Array:
+    if name == "image":
+        return np.stack([image_statistics(square) for square in inputs["pixels"][:, 0, 0].numpy()])
+    if name == "note":
+        return np.stack([note_statistics([cohort.records[i].text], feeds.note.windows[i]) for i in rows])
+    kept = inputs["mask"].numpy()
+    return np.stack(
+        [
+            vitals_statistics(_only(cohort.records[row].readings, kept[line]), vocabulary.scale)
+            for line, row in enumerate(rows)
+        ]
+    )
+
+
+def _only(readings: Readings, kept: NDArray[np.bool_]) -> Readings:
+    own = kept[: len(readings.times_h)]
+    return Readings(readings.times_h[own], readings.variables[own], readings.values[own], 0)
+
+
+def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: int) -> ReferenceCases:
+    """Unit vectors of about `count` training cases, the diagnoses evenly among them."""
+    labels = cohort.labels
+    classes = np.unique(labels)
+    rows = np.concatenate([np.flatnonzero(labels == k)[: max(1, count // len(classes))] for k in classes])
+    vectors = np.stack([encoded[name].pooled.numpy()[rows] for name in MODALITIES], axis=1)
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return ReferenceCases(vectors.astype(np.float32), labels[rows], tuple(cohort.records[i].name for i in rows))
+
+
+def image_baseline(network: ConsiliumNetwork, feeds: Feeds, n: int) -> NDArray[np.float32]:
+    """[cells, dim]: the mean feature grid, places included."""
+    total: Tensor | None = None
+    with torch.no_grad():
+        for start in range(0, n, 50):
+            features = network.encoders["image"].positions(feeds.image(np.arange(start, min(n, start + 50)))).features
+            total = features.double().sum(0) if total is None else total + features.double().sum(0)
+    assert total is not None
+    return (total / n).float().numpy()
