@@ -77,8 +77,7 @@ def token(
 @app.command()
 def secrets(
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay, and renew the services' token every few hours.")] =
-    False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and renew the services' token now and then.")] = False,
 ) -> None:
     """Make a suite's keys and tokens without starting it (used by the containers)."""
     import time

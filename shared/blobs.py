@@ -76,10 +76,10 @@ def _sync_directory(path: Path) -> None:
 class S3Blobs:
     """Blobs in an S3-compatible bucket (`obstore`); the server's 200 is its word that they are durable."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, retries: int = 3) -> None:
         from obstore.store import from_url  # only the distributed suite installs it
 
-        self._store = from_url(url)
+        self._store = from_url(url, retry_config={"max_retries": retries})
 
     def put(self, content: bytes) -> str:
         import obstore
@@ -99,6 +99,8 @@ class S3Blobs:
             return bytes(obstore.get(self._store, _key(digest)).bytes())
         except FileNotFoundError as error:
             raise NotFound("There is no such blob.") from error
+        except Exception as error:
+            raise Unavailable("The object store is not answering.") from error
 
 
 def open_blobs(url: str) -> BlobStore:

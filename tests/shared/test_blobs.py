@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.blobs import FileBlobs, open_blobs
+from shared.blobs import FileBlobs, S3Blobs, open_blobs
 from shared.digests import digest_bytes
 from shared.errors import NotFound, Unavailable
 
@@ -37,3 +39,41 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="file:///"):
         open_blobs("ftp://host/x")
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    """A bucket on a simulated S3 server (moto) that speaks the protocol on a real socket."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        settings = {"ENDPOINT": f"http://{host}:{port}", "ALLOW_HTTP": "true", "REGION": "us-east-1"}
+        for name, value in {**settings, "ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        httpx.put(f"http://{host}:{port}/bucket", trust_env=False).raise_for_status()
+        yield "s3://bucket/blobs"
+    server.stop()
+
+
+def test_s3_keeps_what_is_put(s3_url: str) -> None:
+    blobs = open_blobs(s3_url)
+    digest = blobs.put(b"a radiograph")
+    assert blobs.put(b"a radiograph") == digest
+    assert open_blobs(s3_url).get(digest) == b"a radiograph"
+
+
+def test_s3_says_when_there_is_no_such_blob(s3_url: str) -> None:
+    with pytest.raises(NotFound):
+        open_blobs(s3_url).get(digest_bytes(b"never stored"))
+
+
+def test_a_store_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ENDPOINT": "http://127.0.0.1:9", "ALLOW_HTTP": "true", "ACCESS_KEY_ID": "k"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    blobs = S3Blobs("s3://bucket/x", retries=0)
+    with pytest.raises(Unavailable):
+        blobs.put(b"x")

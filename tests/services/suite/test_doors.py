@@ -1,0 +1,84 @@
+"""Every route of every service names the roles it admits; what is open to all is a short list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from services.suite.environment import DataDirectory, common_environment, sqlite_urls
+from services.suite.services import SERVICES
+from shared.auth import Role
+
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/audit/checkpoint",
+    "/audit/tile/entries/{path:path}",
+    "/audit/tile/{level}/{path:path}",
+}
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FastAPI]]:
+    """All services' apps, built but not started."""
+    before = dict(os.environ)
+    data = DataDirectory(Path(tmp_path_factory.mktemp("doors")))
+    data.prepare()
+    urls = {service.name: "http://127.0.0.1:9" for service in SERVICES}
+    os.environ |= common_environment(data, "redis://127.0.0.1:9/0", urls, 0) | sqlite_urls(data)
+    built = {service.name: service.create_app() for service in SERVICES}
+    yield built
+    for app in built.values():
+        app.state.runtime.sessions.kw["bind"].dispose()
+        app.state.runtime.audit.close()
+    os.environ.clear()
+    os.environ |= before
+
+
+def _roles(dependant: Dependant) -> frozenset[Role] | None:
+    """The roles that a route's dependencies admit, or None where none of them asks."""
+    asked = [getattr(dependant.call, "roles", None), *(_roles(d) for d in dependant.dependencies)]
+    found = [roles for roles in asked if roles is not None]
+    return frozenset.intersection(*found) if found else None
+
+
+def _routes(app: FastAPI) -> list[APIRoute]:
+    return [route for route in app.routes if isinstance(route, APIRoute)]
+
+
+def test_every_route_names_its_roles(apps: dict[str, FastAPI]) -> None:
+    unguarded = {
+        f"{name} {route.path}"
+        for name, app in apps.items()
+        if name != "review"
+        for route in _routes(app)
+        if _roles(route.dependant) is None and route.path not in OPEN
+    }
+    assert unguarded == set()
+
+
+def test_the_page_serves_files_and_nothing_else_without_a_token(apps: dict[str, FastAPI]) -> None:
+    assert all(route.methods <= {"GET", "HEAD"} for route in _routes(apps["review"]))
+
+
+def test_internal_doors_admit_services_alone(apps: dict[str, FastAPI]) -> None:
+    internal = [r for app in apps.values() for r in _routes(app) if r.path.startswith("/internal/")]
+    assert len(internal) >= 8
+    assert {_roles(r.dependant) for r in internal} == {frozenset({Role.SERVICE})}
+
+
+def test_administrators_and_auditors_reach_no_evidence(apps: dict[str, FastAPI]) -> None:
+    prefixes = ("/dicomweb", "/notes", "/vitals", "/diagnoses", "/fhir", "/cds-services")
+    for app in apps.values():
+        for route in _routes(app):
+            if route.path.startswith(prefixes):
+                assert not (_roles(route.dependant) or frozenset()) & {Role.ADMIN, Role.AUDITOR}, route.path
