@@ -104,27 +104,34 @@ def _carry_out(worker: Worker, hold: Hold) -> None:
         if hold.lost.is_set() or job.fence != hold.job.fence:
             raise FenceLost(job.id)
         stored = stored or _compute(worker, job)
+        if stored is None:
+            continue
         worker.pulse.stage("record")
         entry = worker.runtime.audit.append([stored.event])[0]
-        if _may_release(worker, job, stored):
+        narrower = _narrower_case(worker, job, stored)
+        if narrower is None:
             with worker.runtime.sessions.begin() as session:
                 store.release(session, job, stored, entry, worker.runtime.clock())
             return
-        _withhold(worker, job, stored)
+        _withhold(worker, job, stored, narrower)
     raise Unavailable("This patient's consents keep changing.")
 
 
 # --- computing ----------------------------------------------------------------------------------------------------
 
 
-def _compute(worker: Worker, job: Job) -> StoredResult:
-    manifest, epoch = _permitted_manifest(worker, job)
+def _compute(worker: Worker, job: Job) -> StoredResult | None:
+    """The result, kept and not yet released; None where a consent was withdrawn while the model worked."""
+    manifest = _permitted_manifest(worker, job)
     worker.pulse.stage("fetch")
     started = time.perf_counter()
     contents = worker.contents.fetch_all(manifest.evidence)
     case = assemble(manifest.as_of, manifest.evidence, contents)
     fetch_ms = (time.perf_counter() - started) * 1000
     prediction = worker.predictor.predict(case, on_stage=worker.pulse.stage) if contents else None
+    answer = _decide(worker, job, manifest)
+    if answer is not None and manifest.under(answer.decisions) != manifest:
+        return None
     heatmaps = _keep_heatmaps(worker, prediction)
     spent = Spent(_ms(job.claimed_at, job.created_at), fetch_ms, _ms(worker.runtime.clock(), job.created_at))
     body = compose(job.id, job.patient, manifest, worker.predictor.bundle, prediction, spent)
@@ -135,7 +142,7 @@ def _compute(worker: Worker, job: Job) -> StoredResult:
         bundle_digest=worker.predictor.bundle.digest,
         body=body,
         event=released_event(worker.runtime.events, job, manifest, body),
-        consent_epoch=epoch,
+        consent_epoch=answer.epoch if answer is not None else None,
         heatmaps=heatmaps,
     )
     with worker.runtime.sessions.begin() as session:
@@ -143,22 +150,22 @@ def _compute(worker: Worker, job: Job) -> StoredResult:
     return result
 
 
-def _permitted_manifest(worker: Worker, job: Job) -> tuple[Manifest, int | None]:
-    """The job's manifest after consent was asked again, and the epoch of the answer.
+def _permitted_manifest(worker: Worker, job: Job) -> Manifest:
+    """The job's manifest after consent was asked again.
 
     What was withdrawn since makes another case: it is frozen anew and the job points to it.
     """
     frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
     answer = _decide(worker, job, frozen)
     if answer is None:
-        return frozen, None
+        return frozen
     manifest = frozen.under(answer.decisions)
     if manifest != frozen:
-        digest = worker.runtime.blobs.put(manifest.to_bytes())
+        worker.runtime.blobs.put(manifest.to_bytes())
         with worker.runtime.sessions.begin() as session:
-            store.add_manifest(session, digest, worker.runtime.clock())
-            store.repoint(session, job.id, job.fence, digest)
-    return manifest, answer.epoch
+            store.add_manifest(session, manifest.digest, worker.runtime.clock())
+            store.repoint(session, job.id, job.fence, manifest.digest)
+    return manifest
 
 
 def _decide(worker: Worker, job: Job, manifest: Manifest) -> ConsentAnswer | None:
@@ -177,22 +184,24 @@ def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, s
 # --- releasing ----------------------------------------------------------------------------------------------------
 
 
-def _may_release(worker: Worker, job: Job, stored: StoredResult) -> bool:
-    """Whether everything that the result rests on is still permitted."""
+def _narrower_case(worker: Worker, job: Job, stored: StoredResult) -> Manifest | None:
+    """What would be left of the case under the consents of now; None where the result rests on nothing else."""
     manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
     answer = _decide(worker, job, manifest)
     if answer is None or answer.epoch == stored.consent_epoch:
-        return True
-    return manifest.under(answer.decisions) == manifest
+        return None
+    narrower = manifest.under(answer.decisions)
+    return narrower if narrower != manifest else None
 
 
-def _withhold(worker: Worker, job: Job, stored: StoredResult) -> None:
-    """Void a result whose consent was withdrawn after it was computed; the next round computes without that
-    modality.
-    """
+def _withhold(worker: Worker, job: Job, stored: StoredResult, narrower: Manifest) -> None:
+    """Void a result whose consent was withdrawn after it was computed; the next round computes the narrower case."""
     event = withheld_event(worker.runtime.events, job, stored.manifest_digest, stored.bundle_digest)
+    worker.runtime.blobs.put(narrower.to_bytes())
     with worker.runtime.sessions.begin() as session:
         store.withhold(session, job, stored, worker.runtime.clock())
+        store.add_manifest(session, narrower.digest, worker.runtime.clock())
+        store.repoint(session, job.id, job.fence, narrower.digest)
         worker.runtime.record(session, event)
 
 

@@ -102,8 +102,8 @@ class House:
         """The predictor's directory, whose files it obeys."""
         return self.settings.bundle_dir
 
-    def headers(self, role: Role = Role.CLINICIAN, **more: str) -> dict[str, str]:
-        return {**self.bed.headers(role), **more}
+    def headers(self, role: Role = Role.CLINICIAN) -> dict[str, str]:
+        return self.bed.headers(role)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """A worker process; returns when the service has heard of it."""

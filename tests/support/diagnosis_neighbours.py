@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from PIL import Image
 
@@ -54,6 +54,8 @@ class Ward:
     """Services that answer 503."""
     events: dict[str, AuditEvent] = field(default_factory=dict)
     """The log: event id -> event, in order of arrival."""
+    refuse_appends: bool = False
+    """The log answers 503 to events, and nothing else is down."""
     appended: int = 0
     """How many events were sent, repeats included."""
     fetched: list[str] = field(default_factory=list)
@@ -140,8 +142,10 @@ def create_neighbours(ward: Ward) -> FastAPI:
 
     @app.post("/internal/audit/events")
     def append(batch: EventBatch) -> BatchReceipt:
+        ward.appended += len(batch.events)
+        if ward.refuse_appends:
+            raise HTTPException(503)
         for event in batch.events:
-            ward.appended += 1
             known = ward.events.setdefault(event.event_id, event)
             assert known == event, "an event id was used for two different events"
         order = list(ward.events)
@@ -172,10 +176,14 @@ def _ref(key: str, kind: Modality, digest: str, at: datetime, quality: dict[str,
 
 def _listed(ward: Ward, kind: Modality, question: EvidenceQuestion, refs: list[EvidenceRef]) -> EvidenceList:
     ward.questions.append((kind.value, question.as_of))
-    held = {Modality.IMAGE: ward.images, Modality.NOTE: ward.notes, Modality.VITALS: ward.samples}[kind]
+    held: dict[Modality, Any] = {
+        Modality.IMAGE: ward.images,
+        Modality.NOTE: ward.notes,
+        Modality.VITALS: ward.samples,
+    }
     found = [ref for ref in refs if question.as_of is None or ref.effective_at <= question.as_of]
     found.sort(key=lambda ref: ref.effective_at, reverse=True)
-    return EvidenceList(known=question.patient in held, items=found)
+    return EvidenceList(known=question.patient in held[kind], items=found)
 
 
 def _window(ward: Ward, question: EvidenceQuestion) -> list[EvidenceRef]:
