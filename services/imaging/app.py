@@ -1,0 +1,61 @@
+"""Puts the imaging service together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+
+from fastapi import FastAPI
+
+from services.imaging.api import evidence, qido, stow, wado
+from services.imaging.settings import Settings
+from services.imaging.store import OutboxRow
+from shared.settings import CommonSettings
+from shared.web import build_runtime, create_service_app
+
+DESCRIPTION = "DICOM in by STOW-RS and C-STORE, out by QIDO-RS and WADO-RS; renderings for the diagnosis service."
+
+
+def create_app(settings: Settings | None = None, common: CommonSettings | None = None) -> FastAPI:
+    """The imaging service's web part, and its DICOM listener for as long as the app runs; the database is migrated already.
+
+    While it runs, `app.state.dimse_port` is the port of the listener (None where it is not enabled).
+    """
+    settings = settings or Settings()
+    runtime = build_runtime("imaging", common or CommonSettings(), settings.database_url, OutboxRow)
+
+    def _waiting_for() -> Sequence[str]:
+        return ("dicom listener",) if settings.dimse_enabled and app.state.dimse_port is None else ()
+
+    @contextmanager
+    def _listening() -> Iterator[None]:
+        if not settings.dimse_enabled:
+            # The first instance should not wait for pydicom and numpy.
+            threading.Thread(target=import_module, args=("services.imaging.usecases.ingest",), daemon=True).start()
+            yield
+            return
+        from services.imaging.dimse import DimseServer
+
+        server = DimseServer(runtime, settings)
+        server.start()
+        app.state.dimse_port = server.port
+        try:
+            yield
+        finally:
+            app.state.dimse_port = None
+            server.stop()
+
+    app = create_service_app(
+        "imaging",
+        runtime,
+        [stow.router, wado.router, qido.router, evidence.router],
+        description=DESCRIPTION,
+        readiness=_waiting_for,
+        lifespan=_listening,
+        max_body_bytes=settings.max_body_bytes,
+    )
+    app.state.settings = settings
+    app.state.dimse_port = None
+    return app

@@ -1,0 +1,74 @@
+"""What an instance is to this service, as plain frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class InstanceKey:
+    """The identity of an instance. The SOP instance UID alone is not enough: senders have been seen to reuse it across series."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the header says of an instance, for searching and for the diagnosis service."""
+
+    key: InstanceKey
+    patient: str
+    patient_name: str
+    patient_sex: str | None
+    patient_age_years: float | None
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    study_date: str
+    accession_number: str
+    body_part_examined: str | None
+    view_position: str | None
+    rows: int
+    columns: int
+    effective_at: datetime
+    quality: Mapping[str, Any]
+    header: Mapping[str, Any]
+    """The data set in the DICOM JSON model (PS3.18 annex F) without pixel and other bulk data."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An instance that passed all checks, with everything that its row needs. Its bytes are durable already."""
+
+    description: Description
+    digest: str
+    """Content address of the file as received."""
+    dataset_digest: str
+    """Digest of transfer syntax and data set without the file meta information, which each sender writes anew."""
+    rendered_digest: str
+    """Content address of the 16-bit PNG that the networks see."""
+    size_bytes: int
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An instance that is stored."""
+
+    id: str
+    prepared: Prepared
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the store says of an instance that it already has."""
+
+    id: str
+    digest: str
+    dataset_digest: str
+    patient: str

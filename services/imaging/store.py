@@ -1,0 +1,201 @@
+"""Rows of the imaging service and every query on them. Functions take and give domain types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from services.imaging.domain import InstanceKey, Known, Prepared
+from shared.database import UtcDateTime, new_metadata
+from shared.outbox import OutboxMixin
+
+
+class Base(DeclarativeBase):
+    """All tables of the imaging service."""
+
+    metadata = new_metadata()
+
+
+class OutboxRow(OutboxMixin, Base):
+    """Audit events on their way."""
+
+
+class OwnerRow(Base):
+    """Which patient a study or series belongs to. The first instance decides; a later one of another patient is refused."""
+
+    __tablename__ = "owner"
+
+    tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    uid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    patient: Mapped[str] = mapped_column(sa.String(64))
+
+
+class InstanceRow(Base):
+    """One stored instance. It is written once and never changed."""
+
+    __tablename__ = "instance"
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "tenant", "study_instance_uid", "series_instance_uid", "sop_instance_uid", name="uq_instance_key"
+        ),
+        sa.Index("ix_instance_patient", "tenant", "patient", "effective_at"),
+        sa.Index("ix_instance_sop", "tenant", "sop_instance_uid"),
+        sa.Index("ix_instance_study_date", "tenant", "study_date"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(sa.String(64))
+    study_instance_uid: Mapped[str] = mapped_column(sa.String(64))
+    series_instance_uid: Mapped[str] = mapped_column(sa.String(64))
+    sop_instance_uid: Mapped[str] = mapped_column(sa.String(64))
+    patient: Mapped[str] = mapped_column(sa.String(64))
+    patient_name: Mapped[str] = mapped_column(sa.String(330))
+    patient_sex: Mapped[str | None] = mapped_column(sa.String(1))
+    patient_age_years: Mapped[float | None]
+    sop_class_uid: Mapped[str] = mapped_column(sa.String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(sa.String(64))
+    modality: Mapped[str] = mapped_column(sa.String(16))
+    study_date: Mapped[str] = mapped_column(sa.String(8))
+    accession_number: Mapped[str] = mapped_column(sa.String(64))
+    body_part_examined: Mapped[str | None] = mapped_column(sa.String(64))
+    view_position: Mapped[str | None] = mapped_column(sa.String(64))
+    rows: Mapped[int]
+    columns: Mapped[int]
+    digest: Mapped[str] = mapped_column(sa.String(80))
+    dataset_digest: Mapped[str] = mapped_column(sa.String(80))
+    rendered_digest: Mapped[str] = mapped_column(sa.String(80))
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    effective_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    quality: Mapped[str] = mapped_column(sa.Text)
+    header: Mapped[str] = mapped_column(sa.Text)
+
+    def quality_json(self) -> dict[str, Any]:
+        """What was found at ingest."""
+        found: dict[str, Any] = json.loads(self.quality)
+        return found
+
+    def header_json(self) -> dict[str, Any]:
+        """The data set in the DICOM JSON model, without bulk data."""
+        model: dict[str, Any] = json.loads(self.header)
+        return model
+
+
+def find_known(session: Session, tenant: str, key: InstanceKey) -> Known | None:
+    """What is stored under this key."""
+    row = session.scalar(_instances(tenant, key))
+    return Known(row.id, row.digest, row.dataset_digest, row.patient) if row else None
+
+
+def _instances(tenant: str, key: InstanceKey) -> sa.Select[InstanceRow]:
+    return sa.select(InstanceRow).where(
+        InstanceRow.tenant == tenant,
+        InstanceRow.study_instance_uid == key.study_instance_uid,
+        InstanceRow.series_instance_uid == key.series_instance_uid,
+        InstanceRow.sop_instance_uid == key.sop_instance_uid,
+    )
+
+
+def add_instance(session: Session, tenant: str, id_: str, prepared: Prepared) -> bool:
+    """Store a new instance; False when another transaction stored this key first."""
+    try:
+        with session.begin_nested():
+            session.add(_row(tenant, id_, prepared))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _row(tenant: str, id_: str, prepared: Prepared) -> InstanceRow:
+    said = prepared.description
+    return InstanceRow(
+        id=id_,
+        tenant=tenant,
+        study_instance_uid=said.key.study_instance_uid,
+        series_instance_uid=said.key.series_instance_uid,
+        sop_instance_uid=said.key.sop_instance_uid,
+        patient=said.patient,
+        patient_name=said.patient_name[:330],
+        patient_sex=said.patient_sex,
+        patient_age_years=said.patient_age_years,
+        sop_class_uid=said.sop_class_uid,
+        transfer_syntax_uid=said.transfer_syntax_uid,
+        modality=said.modality[:16],
+        study_date=said.study_date[:8],
+        accession_number=said.accession_number[:64],
+        body_part_examined=said.body_part_examined,
+        view_position=said.view_position,
+        rows=said.rows,
+        columns=said.columns,
+        digest=prepared.digest,
+        dataset_digest=prepared.dataset_digest,
+        rendered_digest=prepared.rendered_digest,
+        size_bytes=prepared.size_bytes,
+        effective_at=said.effective_at,
+        received_at=prepared.received_at,
+        quality=json.dumps(said.quality),
+        header=json.dumps(said.header),
+    )
+
+
+def find_owner(session: Session, tenant: str, uid: str) -> str | None:
+    """The patient to whom a study or series belongs, where one is known."""
+    owner = session.get(OwnerRow, (tenant, uid))
+    return owner.patient if owner else None
+
+
+def claim_owner(session: Session, tenant: str, uid: str, patient: str) -> str:
+    """The patient to whom a study or series belongs; `patient` becomes that when nobody was."""
+    owner = session.get(OwnerRow, (tenant, uid))
+    if owner is None:
+        try:
+            with session.begin_nested():
+                session.add(OwnerRow(tenant=tenant, uid=uid, patient=patient))
+            return patient
+        except IntegrityError:
+            owner = session.get_one(OwnerRow, (tenant, uid))
+    return owner.patient
+
+
+def find_instances(
+    session: Session,
+    tenant: str,
+    study_instance_uid: str,
+    series_instance_uid: str | None = None,
+    sop_instance_uid: str | None = None,
+) -> Sequence[InstanceRow]:
+    """The instances of a study, of one of its series, or one instance, in the order of their receipt."""
+    query = sa.select(InstanceRow).where(
+        InstanceRow.tenant == tenant, InstanceRow.study_instance_uid == study_instance_uid
+    )
+    if series_instance_uid is not None:
+        query = query.where(InstanceRow.series_instance_uid == series_instance_uid)
+    if sop_instance_uid is not None:
+        query = query.where(InstanceRow.sop_instance_uid == sop_instance_uid)
+    return session.scalars(query.order_by(InstanceRow.received_at, InstanceRow.id)).all()
+
+
+def knows_patient(session: Session, tenant: str, patient: str) -> bool:
+    """Whether any instance of this patient was ever stored."""
+    query = sa.select(InstanceRow.id).where(InstanceRow.tenant == tenant, InstanceRow.patient == patient).limit(1)
+    return session.scalar(query) is not None
+
+
+def find_evidence(session: Session, tenant: str, patient: str, as_of: datetime | None) -> Sequence[InstanceRow]:
+    """A patient's instances with an effective time at or before `as_of`, newest first."""
+    query = sa.select(InstanceRow).where(InstanceRow.tenant == tenant, InstanceRow.patient == patient)
+    if as_of is not None:
+        query = query.where(InstanceRow.effective_at <= as_of)
+    return session.scalars(query.order_by(InstanceRow.effective_at.desc(), InstanceRow.id.desc())).all()
+
+
+def find_by_id(session: Session, tenant: str, id_: str) -> InstanceRow | None:
+    """The instance with our own id."""
+    row = session.get(InstanceRow, id_)
+    return row if row is not None and row.tenant == tenant else None

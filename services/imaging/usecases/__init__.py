@@ -1,0 +1,1 @@
+"""What the imaging service does, one verb per function; everything it needs is an argument."""

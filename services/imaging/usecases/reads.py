@@ -1,0 +1,113 @@
+"""Giving instances out. Whatever shows patient data writes its audit event in the transaction that reads, before the bytes leave."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby, islice
+
+from sqlalchemy.orm import Session
+
+from services.imaging import store
+from services.imaging.errors import NoSuchInstance
+from services.imaging.store import InstanceRow
+from shared.auth import Principal
+from shared.contracts.base import Modality
+from shared.contracts.evidence import EvidenceList, EvidenceRef, RenderedImage
+from shared.web import Runtime
+
+IDS_PER_EVENT = 500
+
+
+def get_instances(
+    session: Session, runtime: Runtime, study: str, series: str | None = None, instance: str | None = None
+) -> Sequence[InstanceRow]:
+    """The instances of a study, a series or one instance.
+
+    Raises: NoSuchInstance.
+    """
+    found = store.find_instances(session, runtime.common.tenant, study, series, instance)
+    if not found:
+        raise NoSuchInstance("No such study, series or instance is stored here.")
+    return found
+
+
+def record_read(
+    session: Session,
+    runtime: Runtime,
+    principal: Principal,
+    subtype: str,
+    instances: Sequence[InstanceRow],
+    request_id: str | None,
+) -> None:
+    """One event per patient (and per 500 instances) that names all instances whose content or header is given out."""
+    for patient, rows in groupby(sorted(instances, key=lambda row: row.patient), key=lambda row: row.patient):
+        while listed := list(islice(rows, IDS_PER_EVENT)):
+            only = listed[0] if len(listed) == 1 else None
+            event = runtime.events.event(
+                principal,
+                "read",
+                subtype,
+                "R",
+                patient=patient,
+                kind="image",
+                object_id=only.id if only else None,
+                digest=only.digest if only else None,
+                request_id=request_id,
+                details={} if only else {"instances": [row.id for row in listed]},
+            )
+            runtime.record(session, event)
+
+
+def record_search(session: Session, runtime: Runtime, principal: Principal, level: str, request_id: str | None) -> None:
+    """A search that found nothing is an act too: it may have asked whether somebody is a patient here."""
+    event = runtime.events.event(
+        principal, "read", "dicom-searched", "R", request_id=request_id, details={"level": level, "matches": 0}
+    )
+    runtime.record(session, event)
+
+
+def list_evidence(session: Session, runtime: Runtime, patient: str, as_of: datetime | None) -> EvidenceList:
+    """What is known of a patient's radiographs, without content."""
+    tenant = runtime.common.tenant
+    items = [
+        EvidenceRef(
+            id=row.id,
+            kind=Modality.IMAGE,
+            digest=row.digest,
+            effective_at=row.effective_at,
+            received_at=row.received_at,
+            quality=row.quality_json(),
+        )
+        for row in store.find_evidence(session, tenant, patient, as_of)
+    ]
+    return EvidenceList(known=bool(items) or store.knows_patient(session, tenant, patient), items=items)
+
+
+def get_rendered(
+    session: Session, runtime: Runtime, principal: Principal, id_: str, request_id: str | None
+) -> RenderedImage:
+    """The image that the networks see, with what they may know of it.
+
+    Raises: NoSuchInstance.
+    """
+    row = store.find_by_id(session, runtime.common.tenant, id_)
+    if row is None:
+        raise NoSuchInstance("No image has this id.")
+    record_read(session, runtime, principal, "image-read", [row], request_id)
+    return RenderedImage(
+        id=row.id,
+        digest=row.digest,
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        modality=row.modality,
+        rows=row.rows,
+        columns=row.columns,
+        body_part_examined=row.body_part_examined,
+        view_position=row.view_position,
+        patient_sex=row.patient_sex,
+        patient_age_years=row.patient_age_years,
+        png=base64.b64encode(runtime.blobs.get(row.rendered_digest)).decode(),
+    )

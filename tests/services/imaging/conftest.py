@@ -1,0 +1,80 @@
+"""An imaging service of its own for each test: migrated database, blob store, web part and DICOM listener."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from services.imaging.app import create_app
+from services.imaging.settings import Settings
+from services.imaging.store import InstanceRow, OutboxRow
+from shared.auth import Role
+from shared.database import migrate
+from tests.services.imaging.radiographs import multipart
+from tests.support.common import TestBed
+
+
+@dataclass
+class Imaging:
+    """A running imaging service and what it wrote."""
+
+    app: FastAPI
+    client: TestClient
+    bed: TestBed
+
+    @property
+    def dimse_port(self) -> int:
+        """Where its DICOM listener is."""
+        port: int = self.app.state.dimse_port
+        return port
+
+    def headers(self, role: Role, more: dict[str, str]) -> dict[str, str]:
+        """An Authorization header and others; `_` in a name stands for `-`."""
+        return {**self.bed.headers(role), **{name.replace("_", "-"): value for name, value in more.items()}}
+
+    def stow(self, *files: bytes, study: str = "", role: Role = Role.EHR_SYSTEM, **more: str) -> Any:
+        """Send DICOM files in one store transaction."""
+        body, content_type = multipart(*files)
+        url = "/dicomweb/studies" + (f"/{study}" if study else "")
+        return self.client.post(url, content=body, headers={**self.headers(role, more), **content_type})
+
+    def get(self, url: str, role: Role = Role.CLINICIAN, **more: str) -> Any:
+        """Read something under /dicomweb."""
+        return self.client.get(f"/dicomweb{url}", headers=self.headers(role, more))
+
+    def instances(self) -> list[InstanceRow]:
+        """All rows."""
+        with self.app.state.runtime.sessions() as session:
+            return list(session.scalars(sa.select(InstanceRow).order_by(InstanceRow.received_at)))
+
+    def events(self) -> list[dict[str, Any]]:
+        """All audit events, in order."""
+        with self.app.state.runtime.sessions() as session:
+            return [json.loads(body) for body in session.scalars(sa.select(OutboxRow.body).order_by(OutboxRow.seq))]
+
+
+Start = Callable[..., Any]
+
+
+@contextmanager
+def started(bed: TestBed, database_url: str, **settings: Any) -> Iterator[Imaging]:
+    """Run an imaging service; its DICOM listener is on any free port."""
+    migrate(database_url, "imaging")
+    app = create_app(Settings(database_url=database_url, dimse_port=0, **settings), bed.common)
+    with TestClient(app) as client:
+        yield Imaging(app, client, bed)
+
+
+@pytest.fixture
+def imaging(bed: TestBed) -> Iterator[Imaging]:
+    """An imaging service on SQLite."""
+    with started(bed, bed.sqlite("imaging")) as service:
+        yield service
