@@ -64,6 +64,7 @@ class _Course:
     """When sudden illness strikes."""
     strength: float
     rng: np.random.Generator
+    """The events' own stream: a finding more or less leaves everything outside its window as it was."""
 
 
 def render_vitals(findings: Findings, rng: np.random.Generator, *, hour_of_day: float, age: int) -> Stream:
@@ -72,7 +73,7 @@ def render_vitals(findings: Findings, rng: np.random.Generator, *, hour_of_day: 
     Args:
         hour_of_day: local time at the case, for the circadian rhythm.
     """
-    course = _Course(-rng.uniform(20, 44), -rng.uniform(5, 30), rng.uniform(0.75, 1.35), rng)
+    course = _Course(-rng.uniform(20, 44), -rng.uniform(14, 36), rng.uniform(0.75, 1.35), rng.spawn(1)[0])
     baseline = _baseline(rng, age)
     gaps, density = _gaps(rng), rng.uniform(0.6, 1.5)
     times = _sample_times(rng, gaps, density)
