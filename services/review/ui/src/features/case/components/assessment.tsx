@@ -26,13 +26,25 @@ export function Assessment({ diagnosis }: { diagnosis: Diagnosis }) {
       {set === null ? null : (
         <p className="small muted set-note">
           <span className="set-mark" aria-hidden="true" /> In the prediction set: {members.size} of {ranked.length}{' '}
-          {ranked.length === 1 ? 'diagnosis' : 'diagnoses'}. It is meant to hold the true one in {percent(set.coverage)} of
-          cases ({set.guarantee}).
+          {ranked.length === 1 ? 'diagnosis' : 'diagnoses'}. {promiseOf(set)}
         </p>
       )}
       <Sureness diagnosis={diagnosis} />
     </Panel>
   );
+}
+
+const PROMISES: Record<string, string> = {
+  'pattern x class': 'of cases of each diagnosis with this kind of evidence',
+  pattern: 'of cases with this kind of evidence',
+  marginal: 'of all cases',
+};
+
+/** What the coverage of the set holds for, in words. */
+export function promiseOf(set: { coverage: number; guarantee: string }): string {
+  const cases = PROMISES[set.guarantee];
+  if (cases !== undefined) return `Such sets hold the true one in ${percent(set.coverage)} ${cases}.`;
+  return `Its coverage of ${percent(set.coverage)} is not guaranteed here (${set.guarantee}).`;
 }
 
 function Ranked({ item, member }: { item: RankedDiagnosis; member: boolean }) {

@@ -25,6 +25,7 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
           <Contributions diagnosis={diagnosis} />
           <FeedbackForm diagnosis={diagnosis} />
           <SimilarCases diagnosis={diagnosis} />
+          <Provenance diagnosis={diagnosis} />
         </div>
         <div className="case-column">
           <RadiographPanel diagnosis={diagnosis} />
@@ -32,7 +33,6 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
           <VitalsPanel diagnosis={diagnosis} />
         </div>
       </div>
-      <Provenance diagnosis={diagnosis} />
     </>
   );
 }

@@ -40,13 +40,13 @@ export function Contributions({ diagnosis }: { diagnosis: Diagnosis }) {
 function Row({ step, waterfall }: { step: Step; waterfall: Waterfall }) {
   const place = (value: number) => ((value - waterfall.low) / (waterfall.high - waterfall.low)) * 100;
   const edge = step.kind === 'base' || step.kind === 'total';
-  const left = edge ? 0 : Math.min(place(step.from), place(step.to));
-  const width = edge ? place(step.to) : Math.abs(place(step.to) - place(step.from));
+  const left = Math.min(place(step.from), place(step.to));
+  const width = Math.abs(place(step.to) - place(step.from));
   return (
     <tr className={`step step-${step.kind}`}>
       <th scope="row">{nameOf(step)}</th>
       <td className="step-chart">
-        <span className="step-bar" style={{ left: `${left}%`, width: `${Math.max(width, 0.4)}%` }} />
+        <span className="step-bar" style={{ left: `${left}%`, width: `${Math.max(width, 0.5)}%` }} />
         <span className="step-level" style={{ left: `${place(step.to)}%` }} />
       </td>
       <td className="number">{edge ? signed(step.to) : signed(step.to - step.from)}</td>
@@ -55,7 +55,7 @@ function Row({ step, waterfall }: { step: Step; waterfall: Waterfall }) {
 }
 
 function nameOf(step: Step): string {
-  if (step.kind === 'base') return 'Before any evidence';
+  if (step.kind === 'base') return 'Base rate';
   if (step.kind === 'total') return `Together: ${percent(probabilityOf(step.to))}`;
   return modalityNames(step.key);
 }

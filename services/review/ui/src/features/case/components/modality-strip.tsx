@@ -35,6 +35,7 @@ function Item({ modality, found }: { modality: Modality; found: ModalityOut }) {
         <p className="small">
           {WORDS[found.status]}
           <span className="muted">{qualityOf(found)}</span>
+          {found.quality?.stale === true ? <span className="strip-mind"> · old</span> : null}
         </p>
       </div>
       {found.ood ? <Familiarity score={found.ood.score} flagged={found.ood.flagged} /> : null}

@@ -2,6 +2,10 @@ import { EmptyState } from '@/components/states';
 import type { Modality, ModalityOut } from '@/lib/contract';
 import { MODALITY_NAMES } from '@/lib/format';
 
+function reasonOf(found: ModalityOut): string | null {
+  return typeof found.quality?.reason === 'string' ? found.quality.reason : null;
+}
+
 /** Why a kind of evidence is not shown. */
 export function NotShown({ modality, found }: { modality: Modality; found: ModalityOut | undefined }) {
   const name = MODALITY_NAMES[modality].toLowerCase();
@@ -15,7 +19,7 @@ export function NotShown({ modality, found }: { modality: Modality; found: Modal
     case 'rejected':
       return (
         <EmptyState icon="warning" title={`The ${name} was rejected`}>
-          <p>Its quality checks failed, so the assessment does without.</p>
+          <p>{reasonOf(found) ?? 'Its quality checks failed.'} The assessment does without.</p>
         </EmptyState>
       );
     case 'used':

@@ -17,7 +17,7 @@ export function Provenance({ diagnosis }: { diagnosis: Diagnosis }) {
   const { model, case: manifest, audit, timings } = diagnosis;
   return (
     <Panel title="Record" className="provenance">
-      <dl className="facts facts-wide">
+      <dl className="facts">
         {model ? (
           <Fact term="Model bundle">
             {model.bundle} {model.version} <Digest value={model.digest} label="model digest" />

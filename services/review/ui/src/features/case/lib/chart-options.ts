@@ -12,7 +12,7 @@ type Wanted = {
   onCursor: (index: number | null) => void;
 };
 
-const HEIGHT = 84;
+const HEIGHT = 90;
 const AXIS_HEIGHT = 26;
 
 /** uPlot's options for one vital sign, with the colours of the document's theme. */
@@ -23,12 +23,20 @@ export function chartOptions({ series, from, to, last, width, digits, onCursor }
   return {
     width,
     height: HEIGHT + (last ? AXIS_HEIGHT : 0),
-    padding: [6, 10, last ? 0 : 4, 0],
+    padding: [8, 10, last ? 0 : 8, 0],
     legend: { show: false },
     cursor: { sync: { key: 'vitals' }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: { x: { time: true, range: [from, to] }, y: { range: (_, low, high) => padded(low, high) } },
     axes: [
-      { stroke: ink, grid, ticks: { show: false }, font, size: last ? AXIS_HEIGHT : 0, values: last ? undefined : () => [] },
+      {
+        stroke: ink,
+        grid,
+        ticks: { show: false },
+        font,
+        size: last ? AXIS_HEIGHT : 0,
+        splits: () => clockTicks(from, to),
+        values: (_, ticks) => (last ? ticks.map(clockLabel) : []),
+      },
       { stroke: ink, grid, ticks: { show: false }, font, size: 42, space: 26, values: (_, ticks) => ticks.map((t) => label(t, digits)) },
     ],
     series: [
@@ -64,6 +72,23 @@ function shade(chart: uPlot, series: Series): void {
 function padded(low: number, high: number): [number, number] {
   const room = Math.max((high - low) * 0.12, 0.5);
   return [low - room, high + room];
+}
+
+/** Every twelfth hour of the reader's clock. */
+export function clockTicks(from: number, to: number): number[] {
+  const tick = new Date(from * 1000);
+  tick.setMinutes(0, 0, 0);
+  tick.setHours(tick.getHours() < 12 ? 12 : 24);
+  const ticks: number[] = [];
+  for (; tick.getTime() / 1000 <= to; tick.setHours(tick.getHours() + 12)) ticks.push(tick.getTime() / 1000);
+  return ticks;
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+
+function clockLabel(tick: number): string {
+  const time = new Date(tick * 1000);
+  return time.getHours() === 0 ? DAY.format(time) : '12:00';
 }
 
 function label(tick: number, digits: number): string {

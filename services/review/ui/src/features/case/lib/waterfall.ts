@@ -12,7 +12,7 @@ export function logOddsOf(probability: number): number {
   return Math.log(probability / (1 - probability));
 }
 
-/** Base, then each modality's contribution where the one before left off, then the total that they add up to. */
+/** Base, then each modality's contribution where the one before left off, then the way from the base to their total. */
 export function waterfallOf(explanation: ModalityExplanation): Waterfall {
   const { base, contributions } = explanation;
   const known = MODALITIES.filter((m) => m in contributions);
@@ -24,7 +24,7 @@ export function waterfallOf(explanation: ModalityExplanation): Waterfall {
     steps.push({ key, from: at, to: at + contribution, kind: contribution < 0 ? 'against' : 'for' });
     at += contribution;
   }
-  steps.push({ key: 'total', from: at, to: at, kind: 'total' });
+  steps.push({ key: 'total', from: base, to: at, kind: 'total' });
   const values = steps.map((step) => step.to);
   return { steps, total: at, low: Math.min(...values) - 0.6, high: Math.max(...values) + 0.6 };
 }

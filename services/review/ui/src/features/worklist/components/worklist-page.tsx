@@ -67,7 +67,7 @@ function Table({ items, now }: { items: Diagnosis[]; now: Date }) {
           <th scope="col" className="number" title="Diagnoses that the prediction set cannot exclude">
             Set
           </th>
-          <th scope="col">Mind</th>
+          <th scope="col">Flags</th>
         </tr>
       </thead>
       <tbody>

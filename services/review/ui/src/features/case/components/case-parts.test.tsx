@@ -1,0 +1,40 @@
+import { cleanup, render, screen } from '@testing-library/react';
+import { afterEach, expect, test } from 'vitest';
+
+import { Assessment, promiseOf } from '@/features/case/components/assessment';
+import { Contributions } from '@/features/case/components/contributions';
+import { ModalityStrip } from '@/features/case/components/modality-strip';
+import { NotShown } from '@/features/case/components/not-shown';
+import { aDiagnosis } from '@/testing/diagnosis';
+
+afterEach(cleanup);
+
+test('the contributions end in the probability that the assessment shows', () => {
+  render(<Contributions diagnosis={aDiagnosis()} />);
+  expect(screen.getByText('Together: 75 %')).toBeTruthy();
+});
+
+test('a member of the prediction set is named as one', () => {
+  render(<Assessment diagnosis={aDiagnosis()} />);
+  expect(screen.getAllByText('(in the prediction set)')).toHaveLength(1);
+});
+
+test('a case without probabilities says so', () => {
+  render(<Assessment diagnosis={aDiagnosis({ diagnoses: [], predictionSet: null, uncertainty: null, risks: {} })} />);
+  expect(screen.getByText('No probabilities were computed.')).toBeTruthy();
+});
+
+test('a set without a guarantee promises none', () => {
+  expect(promiseOf({ coverage: 0.9, guarantee: 'none: too few calibration cases' })).toContain('not guaranteed');
+});
+
+test('evidence unlike the training data is said to be so', () => {
+  const image = { status: 'used' as const, evidence: ['i-1'], ood: { score: 0.99, flagged: true } };
+  render(<ModalityStrip diagnosis={aDiagnosis({ modalities: { image } })} />);
+  expect(screen.getByText(/Unlike the training data/)).toBeTruthy();
+});
+
+test('a note without consent is not confused with a missing one', () => {
+  render(<NotShown modality="note" found={{ status: 'no-consent' }} />);
+  expect(screen.getByText('The note may not be used')).toBeTruthy();
+});
