@@ -1,0 +1,5 @@
+"""Takes clinical notes in and gives them out: JSON in, the same text out, to the desk and to the diagnosis service.
+
+It owns the notes exactly as they were sent, character by character, because every explanation points into them by
+offset; and the audit events about them that are on their way. What it answers with success is durable.
+"""

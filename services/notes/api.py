@@ -1,0 +1,118 @@
+"""The doors of the notes service: `/notes` for people and the EHR, `/internal/notes` for the diagnosis service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from services.notes import usecases
+from services.notes.domain import NewNote, Note
+from services.notes.intake import read_body, read_note
+from services.notes.schemas import NoteHeading, NoteIn, NoteOut, NotePage, NoteReceipt, NoteSearch
+from services.notes.settings import Settings
+from services.notes.usecases import Asker
+from shared.auth import Principal, Role, require
+from shared.contracts.base import Modality
+from shared.contracts.evidence import EvidenceList, EvidenceQuestion, EvidenceRef, NoteContent
+from shared.database import reading
+from shared.errors import AppError
+from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
+
+router = APIRouter(tags=["notes"])
+internal = APIRouter(prefix="/internal/notes", tags=["internal"])
+ROUTERS = (router, internal)
+
+Clinical = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
+Service = Annotated[Principal, Depends(require(Role.SERVICE))]
+
+
+async def sent_note(request: Request, principal: Clinical, runtime: RuntimeDep, request_id: RequestIdDep) -> NewNote:
+    """FastAPI dependency: the note in the body. A refusal is put into the log first."""
+    settings: Settings = request.app.state.settings
+    try:
+        body = await read_body(request, settings)
+        return await run_in_threadpool(read_note, body, runtime.clock(), settings)
+    except AppError as error:
+        await run_in_threadpool(_record_refusal, runtime, Asker(principal, request_id), error)
+        raise
+
+
+def _record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
+    with runtime.sessions.begin() as session:
+        usecases.record_refusal(session, runtime, asker, error)
+    runtime.wake_relay()
+
+
+SentNote = Annotated[NewNote, Depends(sent_note)]
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": NoteIn.model_json_schema()}}}
+}
+_RECEIPTS: dict[int | str, dict[str, Any]] = {
+    200: {"model": NoteReceipt, "description": "The same note was stored before."}
+}
+
+
+# `note` stands before `session`: a database transaction begins only when the body is read and checked.
+@router.post("/notes", status_code=201, responses=_RECEIPTS, openapi_extra=_BODY)
+def post_note(
+    principal: Clinical,
+    note: SentNote,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    request_id: RequestIdDep,
+    response: Response,
+) -> NoteReceipt:
+    """Store a clinical note. The same note again answers 200 with the first one's id."""
+    receipt = usecases.store_note(session, runtime, Asker(principal, request_id), note)
+    response.status_code = 200 if receipt.duplicate else 201
+    response.headers["Location"] = f"/notes/{receipt.note.id}"
+    return NoteReceipt.from_domain(receipt)
+
+
+@router.get("/notes/{note_id}")
+def get_note(
+    note_id: str, principal: Clinical, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
+) -> NoteOut:
+    """A note with its text, verbatim."""
+    return NoteOut.from_domain(usecases.read_note(session, runtime, Asker(principal, request_id), note_id))
+
+
+@router.post("/notes/search")
+def search_notes(
+    query: NoteSearch, principal: Clinical, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
+) -> NotePage:
+    """The notes of a patient, newest first, without their texts."""
+    asker = Asker(principal, request_id)
+    page, rest = usecases.search_notes(session, runtime, asker, query.patient, limit=query.limit, before=query.before)
+    return NotePage(items=[NoteHeading.heading_of(note) for note in page], next=rest)
+
+
+@internal.post("/evidence")
+def list_evidence(question: EvidenceQuestion, principal: Service, runtime: RuntimeDep) -> EvidenceList:
+    """What is known of a patient, without any content."""
+    with reading(runtime.sessions) as session:
+        known, notes = usecases.list_evidence(session, runtime.common.tenant, question.patient, question.as_of)
+    return EvidenceList(known=known, items=[_reference(note) for note in notes])
+
+
+@internal.get("/evidence/{note_id}")
+def get_evidence(
+    note_id: str, principal: Service, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
+) -> NoteContent:
+    """A note as the networks read it."""
+    note = usecases.read_note(session, runtime, Asker(principal, request_id), note_id)
+    content = note.content
+    return NoteContent(id=note.id, digest=note.digest, authored=content.authored, type=content.type, text=content.text)
+
+
+def _reference(note: Note) -> EvidenceRef:
+    return EvidenceRef(
+        id=note.id,
+        kind=Modality.NOTE,
+        digest=note.digest,
+        effective_at=note.content.authored,
+        received_at=note.received_at,
+        quality={"characters": len(note.content.text), "type": note.content.type},
+    )

@@ -1,0 +1,25 @@
+"""Wires the notes service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.notes.api import ROUTERS
+from services.notes.settings import Settings
+from services.notes.store import OutboxRow
+from shared.clock import Clock, utc_now
+from shared.settings import CommonSettings
+from shared.web import build_runtime, create_service_app
+
+DESCRIPTION = "Clinical notes in and out, verbatim."
+
+
+def create_app(
+    settings: Settings | None = None, common: CommonSettings | None = None, *, clock: Clock = utc_now
+) -> FastAPI:
+    """The notes service's app, on a database that `shared.database.migrate` has brought up to date."""
+    settings = settings or Settings()
+    runtime = build_runtime("notes", common or CommonSettings(), settings.database_url, OutboxRow, clock=clock)
+    app = create_service_app("notes", runtime, ROUTERS, description=DESCRIPTION, max_body_bytes=settings.max_body_bytes)
+    app.state.settings = settings
+    return app

@@ -1,0 +1,76 @@
+"""What can go wrong in the notes service, by name. No message quotes the note."""
+
+from __future__ import annotations
+
+from shared.errors import BadRequest, FieldProblem, InvalidInput, NotFound, TooLarge, UnsupportedMediaType
+
+
+class NotJson(BadRequest):
+    """The body is not a JSON document."""
+
+    slug = "not-json"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"The body {problem}.", fields=[FieldProblem("body", problem, "send one JSON object (RFC 8259) in UTF-8")]
+        )
+
+
+class NotAJsonMessage(UnsupportedMediaType):
+    """The Content-Type is not JSON."""
+
+    def __init__(self) -> None:
+        problem, fix = "is not application/json", "send JSON with Content-Type: application/json"
+        super().__init__("This door takes application/json.", fields=[FieldProblem("Content-Type", problem, fix)])
+
+
+class BodyTooLong(TooLarge):
+    """More bytes than any note."""
+
+    def __init__(self, limit: int) -> None:
+        problem = f"is larger than {limit} bytes"
+        super().__init__(
+            f"The body {problem}.",
+            fields=[FieldProblem("body", problem, "send the text of one note, without attachments")],
+            headers={"Connection": "close"},
+        )
+
+
+class NoteTooLong(TooLarge):
+    """A text longer than this door takes."""
+
+    def __init__(self, limit: int) -> None:
+        problem = f"is larger than {limit} bytes in UTF-8"
+        super().__init__(
+            f"The text {problem}.",
+            fields=[FieldProblem("text", problem, "send one note at a time, without attachments")],
+        )
+
+
+class InvalidNote(InvalidInput):
+    """A note that is not stored, and everything that is wrong with it."""
+
+    slug = "invalid-note"
+
+    def __init__(self, fields: list[FieldProblem]) -> None:
+        named = "; ".join(f"{f.field} {f.problem}" for f in fields)
+        super().__init__(f"The note was not stored: {named}.", fields=fields)
+
+
+class InvalidSearch(InvalidInput):
+    """A search that cannot be made."""
+
+    slug = "invalid-search"
+
+    def __init__(self, problem: FieldProblem) -> None:
+        super().__init__(f"The search cannot be made: {problem.field} {problem.problem}.", fields=[problem])
+
+
+class NoSuchNote(NotFound):
+    """No stored note has this id."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no note with this id.",
+            fields=[FieldProblem("id", "is not known", "use the id that POST /notes gave")],
+        )

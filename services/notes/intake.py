@@ -1,0 +1,62 @@
+"""Reads the body of `POST /notes`: bytes to a note that passed all checks, or an error that names field and fix."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from services.notes.document_types import type_problem
+from services.notes.domain import NewNote, text_problem
+from services.notes.errors import BodyTooLong, InvalidNote, NotAJsonMessage, NoteTooLong, NotJson
+from services.notes.schemas import NoteIn
+from services.notes.settings import Settings
+from shared.errors import FieldProblem, fields_of
+from shared.intake import NotStrictJson, patient_problem, read_time, strict_json
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The body, if it says that it is JSON and is not too long.
+
+    Raises: NotAJsonMessage, BodyTooLong.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise NotAJsonMessage
+    try:
+        return await request.body()
+    except HTTPException as error:
+        # `BodyLimit` cannot say it better while the body is being read.
+        raise BodyTooLong(settings.max_body_bytes) from error
+
+
+def read_note(body: bytes, now: datetime, settings: Settings) -> NewNote:
+    """The note in a body.
+
+    Raises: NotJson, NoteTooLong, InvalidNote.
+    """
+    try:
+        document = strict_json(body)
+    except NotStrictJson as error:
+        raise NotJson(str(error)) from None
+    if not isinstance(document, dict):
+        raise NotJson("is not a JSON object")
+    try:
+        sent = NoteIn.model_validate(document)
+    except ValidationError as error:
+        raise InvalidNote(fields_of(RequestValidationError(error.errors(include_url=False)))) from None
+    if len(sent.text.encode("utf-8", "surrogatepass")) > settings.max_text_bytes:
+        raise NoteTooLong(settings.max_text_bytes)
+    return _checked(sent, now)
+
+
+def _checked(sent: NoteIn, now: datetime) -> NewNote:
+    authored = read_time("authored", sent.authored, now)
+    findings = (patient_problem(sent.patient), authored, type_problem(sent.type), text_problem(sent.text))
+    problems = [finding for finding in findings if isinstance(finding, FieldProblem)]
+    if problems or isinstance(authored, FieldProblem):
+        raise InvalidNote(problems)
+    return NewNote(sent.patient, authored, sent.type, sent.text)

@@ -1,0 +1,91 @@
+"""What crosses the wire at the notes service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from services.notes.domain import Note, Receipt
+from shared.contracts.base import Wire
+
+
+class NoteIn(Wire):
+    """`POST /notes`. The finer rules (times, codes, what counts as text) are the domain's."""
+
+    patient: str = Field(description="The identifier the sender uses, 1 to 64 characters (DICOM PatientID).")
+    authored: str = Field(description="RFC 3339 time with zone, from 1990 to one hour from now.")
+    type: str = Field(description="LOINC code of the document type, such as 34111-5.")
+    text: str = Field(description="The note as plain text, at most 1 MiB in UTF-8; kept verbatim.")
+
+
+class NoteReceipt(Wire):
+    """What became of a note: stored now, or the same note was stored before."""
+
+    id: str
+    digest: str
+    patient: str
+    authored: datetime
+    type: str
+    received_at: datetime
+    duplicate: bool
+
+    @classmethod
+    def from_domain(cls, receipt: Receipt) -> NoteReceipt:
+        """The receipt as the sender sees it."""
+        return cls(**_header(receipt.note), duplicate=receipt.duplicate)
+
+
+class NoteHeading(Wire):
+    """A note without its text."""
+
+    id: str
+    digest: str
+    patient: str
+    authored: datetime
+    type: str
+    received_at: datetime
+
+    @classmethod
+    def heading_of(cls, note: Note) -> NoteHeading:
+        """All that is known of a note but its text."""
+        return cls(**_header(note))
+
+
+class NoteOut(NoteHeading):
+    """A note with its text."""
+
+    text: str
+
+    @classmethod
+    def from_domain(cls, note: Note) -> NoteOut:
+        """The whole note."""
+        return cls(**_header(note), text=note.content.text)
+
+
+class NoteSearch(Wire):
+    """`POST /notes/search`. A POST, so that the patient stands in no URL."""
+
+    patient: str = Field(min_length=1, max_length=64)
+    limit: int = Field(default=50, ge=1, le=200)
+    before: str | None = Field(default=None, max_length=64, description="`next` of the page before this one.")
+
+
+class NotePage(Wire):
+    """Notes of a patient, newest first, without their texts."""
+
+    items: list[NoteHeading]
+    next: str | None = None
+    """Send it as `before` to read on; null when there is no more."""
+
+
+def _header(note: Note) -> dict[str, object]:
+    content = note.content
+    return {
+        "id": note.id,
+        "digest": note.digest,
+        "patient": content.patient,
+        "authored": content.authored,
+        "type": content.type,
+        "received_at": note.received_at,
+    }
