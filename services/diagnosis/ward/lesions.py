@@ -117,7 +117,7 @@ def draw_device(value: str, frame: Frame, n: Nuisance) -> tuple[Field, Field]:
     """Brightness added by a device, and where it lies; on the full image, because lines are thin."""
     canvas = Image.new("L", (frame.columns, frame.rows))
     draw = ImageDraw.Draw(canvas)
-    width = max(1, round(frame.rows * 0.007))
+    width = max(1, round(frame.rows * 0.009))
     if value == "pacemaker":
         _pacemaker(draw, frame, n, width)
     else:
