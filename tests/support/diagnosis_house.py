@@ -122,7 +122,7 @@ class House:
 
     def ask(self, patient: str = "p-1", key: str | None = None, **body: Any) -> httpx.Response:
         """`POST /diagnoses`."""
-        headers = self.headers(**({"Idempotency-Key": key} if key else {}))
+        headers = self.headers() | ({"Idempotency-Key": key} if key is not None else {})
         return self.http.post("/diagnoses", json={"patient": patient, **body}, headers=headers)
 
     def read(self, job: str) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
+
+import pytest
 
 from shared.contracts.base import Modality
-from tests.support.diagnosis_house import House, hours_ago
+from tests.support.diagnosis_house import House, hours_ago, open_house
 
 
 def _admit(house: House, patient: str = "p-1") -> None:
@@ -46,3 +49,16 @@ def test_a_case_without_any_consent_abstains_and_says_why(house: House) -> None:
         [],
         {"image": "no-consent", "note": "no-consent", "vitals": "no-consent"},
     )
+
+
+@pytest.mark.postgres
+def test_two_workers_share_the_jobs_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    with open_house(tmp_path, postgres_url) as house:
+        _admit(house)
+        house.start_worker()
+        house.start_worker()
+        jobs = [house.ask().json()["id"] for _ in range(6)]
+        statuses = [house.finished(job)["status"] for job in jobs]
+        released = [event.object.id for event in house.ward.log_of("diagnosis-released") if event.object]
+    assert statuses == ["succeeded"] * 6
+    assert sorted(released) == sorted(jobs)

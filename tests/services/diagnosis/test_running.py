@@ -64,7 +64,7 @@ def _workers_idle(house: House) -> bool:
     with reading(sessions) as session:
         running = session.scalar(sa.text("SELECT count(*) FROM job WHERE status = 'running'"))
     sessions.kw["bind"].dispose()
-    return running == 0
+    return bool(running == 0)
 
 
 def test_jobs_queued_in_a_flushed_broker_are_all_finished(house: House) -> None:
