@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from shared.database import migrate
 from shared.settings import CommonSettings
 from shared.web import Runtime, build_runtime, create_service_app
 
+WORKERS = 4
 DESCRIPTION = "The verifiable log, consents, and the registry of model bundles."
 
 
@@ -41,6 +43,7 @@ def create_app(
             yield
         finally:
             context.sequencer.stop()
+            context.workers.shutdown()
 
     def _waiting_for() -> list[str]:
         return [context.sequencer.damage] if context.sequencer.damage else []
@@ -68,4 +71,5 @@ def _build_context(settings: Settings, runtime: Runtime) -> AuditContext:
         events=runtime.events,
         policy=Policy.from_rules(settings.consent_policy),
         clock=runtime.clock,
+        workers=ThreadPoolExecutor(WORKERS, "audit-worker"),
     )

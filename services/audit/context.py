@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class AuditContext:
     events: EventWriter
     policy: Policy
     clock: Clock
+    workers: ThreadPoolExecutor
+    """Threads of this service's own: in one process with its callers, their waiting threads must not starve it."""
 
     @property
     def tenant(self) -> str:

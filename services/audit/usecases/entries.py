@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter, Page, Placed, StoredEntry, new_entry
-from services.audit.errors import NoSuchEntry, NoSuchTile
+from services.audit.errors import EventConflict, NoSuchEntry, NoSuchTile
 from services.audit.store import entries as entry_store
 from services.audit.store import log as log_store
 from services.audit.tlog.proof import TlogProof, format_proof
@@ -31,6 +32,21 @@ def submit_events(context: AuditContext, events: Sequence[AuditEvent]) -> Future
     """
     entries = [new_entry(event, context.tenant, f"events.{n}") for n, event in enumerate(events)]
     return context.sequencer.submit(entries)
+
+
+def submit_conflict(
+    context: AuditContext, principal: Principal, events: Sequence[AuditEvent], conflict: EventConflict, request_id: str
+) -> Future[tuple[list[Placed], Any]]:
+    """Put in line that a producer sent another event under a known id. The same conflict again is the same event."""
+    event_id = str(conflict.extra["eventId"])
+    second = next(event for event in reversed(events) if event.event_id == event_id)
+    digest = new_entry(second, context.tenant).digest
+    event = context.events.event(
+        principal, "integrity", "event-conflict", "C", outcome="refused", reason="another event has this id",
+        kind="event", object_id=event_id, request_id=request_id, event_id=str(uuid.UUID(bytes=digest[:16])),
+        details={"producer": second.producer},
+    )  # fmt: skip
+    return context.sequencer.submit([new_entry(event, context.tenant)])
 
 
 def sequenced(events: Sequence[AuditEvent], placed: Sequence[Placed]) -> list[Sequenced]:

@@ -87,11 +87,23 @@ def test_another_event_under_a_known_id_is_refused(audit: Audit) -> None:
     assert sent["eventId"] in answer.json()["detail"]
 
 
-def test_a_refused_batch_leaves_nothing(audit: Audit) -> None:
+def test_a_refused_batch_leaves_nothing_but_the_refusal(audit: Audit) -> None:
     sent = event()
     audit.append(sent)
-    audit.post("/internal/audit/events", {"events": [event(), {**sent, "action": "D"}]}, Role.SERVICE)
-    assert _checkpoint(audit).size == 1
+    for _ in range(2):
+        audit.post("/internal/audit/events", {"events": [event(), {**sent, "action": "D"}]}, Role.SERVICE)
+    assert _checkpoint(audit).size == 2
+    refusal = audit.get("/audit/entries/1").json()["leaf"]["event"]
+    assert (refusal["subtype"], refusal["object"]["id"]) == ("event-conflict", sent["eventId"])
+
+
+def test_entry_bundle_is_compressed_only_for_those_who_can_read_it(audit: Audit) -> None:
+    audit.append(event())
+    path = "/audit/tile/entries/000.p/1"
+    plain = audit.client.get(path, headers={"Accept-Encoding": "identity"})
+    packed = audit.client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
+    assert plain.content == packed.content
 
 
 def test_log_goes_on_after_a_restart(bed: TestBed) -> None:
