@@ -119,6 +119,6 @@ def _feedback(row: FeedbackRow) -> CardFeedback:
 def _insert_once(session: Session, row: type[Base], values: dict[str, Any]) -> bool:
     """Insert unless the key is taken, in one statement, so that two equal requests at once make one row."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement: Any = dialect.insert(row).values(**values).on_conflict_do_nothing(index_elements=["id"])
-    outcome: Any = session.execute(statement)
-    return bool(outcome.rowcount == 1)
+    key: Any = sa.inspect(row).primary_key[0]
+    statement = dialect.insert(row).values(**values).on_conflict_do_nothing(index_elements=[key]).returning(key)
+    return session.scalar(statement) is not None
