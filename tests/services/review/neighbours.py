@@ -1,7 +1,7 @@
 """Neighbours for developing the UI's parts: small real servers that answer in the shapes of the public contract.
 
-What they say is written down here, so a test can tell whether the page shows it. The suite's own services are tested with the page
-in `tests/acceptance`.
+What they say is written down here, so a test can tell whether the page shows it. The suite's own services are tested
+with the page in `tests/acceptance`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
@@ -26,7 +26,7 @@ from shared.codes import DIAGNOSES, Coding
 from shared.contracts.base import Wire
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn
 from shared.contracts.evidence import NoteContent, VitalSample
-from shared.errors import NotFound
+from shared.errors import AppError, NotFound, problem_response
 from tests.support.common import TestBed
 
 AS_OF = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -131,7 +131,7 @@ def _explanation(diagnosis_id: str, first: float, have: tuple[str, ...]) -> dict
         "images": [
             {
                 "instance": SOP,
-                "heatmap": f"/diagnoses/{diagnosis_id}/heatmaps/{SOP}.png",
+                "heatmap": f"/diagnoses/{diagnosis_id}/heatmaps/{SOP}",
                 "regions": [
                     {"x": 78, "y": 330, "width": 130, "height": 120, "contribution": 0.83},
                     {"x": 330, "y": 150, "width": 80, "height": 90, "contribution": -0.17},
@@ -267,11 +267,7 @@ def heatmap() -> bytes:
     warm = np.exp(-(((x - 143) / 60) ** 2 + ((y - 390) / 55) ** 2))
     cool = 0.5 * np.exp(-(((x - 370) / 40) ** 2 + ((y - 195) / 40) ** 2))
     rgba = np.zeros((ROWS, COLUMNS, 4), dtype=np.uint8)
-    rgba[..., 0], rgba[..., 1], rgba[..., 2] = (
-        255 * (warm > cool),
-        140 * (warm > cool) + 120 * (warm <= cool),
-        255 * (warm <= cool),
-    )
+    rgba[..., :3] = np.where((warm > cool)[..., None], (230, 80, 30), (40, 110, 230))
     rgba[..., 3] = (220 * np.maximum(warm, cool)).astype(np.uint8)
     return _png(Image.fromarray(rgba, "RGBA"))
 
@@ -357,12 +353,16 @@ def make_router() -> APIRouter:
         return Response(heatmap(), media_type="image/png")
 
     @router.get("/dicomweb/instances")
-    def search_instances(sop: Annotated[str, Query(alias="SOPInstanceUID")]) -> list[dict[str, Any]]:
+    def search_instances(sop: Annotated[str, Query(alias="SOPInstanceUID")]) -> Response:
+        if sop != SOP:
+            return Response(status_code=204)
+
         def _uid(value: str) -> dict[str, Any]:
             return {"vr": "UI", "Value": [value]}
 
         size = {"00280010": {"vr": "US", "Value": [ROWS]}, "00280011": {"vr": "US", "Value": [COLUMNS]}}
-        return [{"0020000D": _uid("1.2.3"), "0020000E": _uid("1.2.3.4"), "00080018": _uid(sop), **size}]
+        found = [{"0020000D": _uid("1.2.3"), "0020000E": _uid("1.2.3.4"), "00080018": _uid(sop), **size}]
+        return Response(json.dumps(found), media_type="application/dicom+json")
 
     @router.get("/dicomweb/studies/{study}/series/{series}/instances/{sop}/rendered", response_class=Response)
     def render(study: str, series: str, sop: str) -> Response:
@@ -383,8 +383,8 @@ def make_router() -> APIRouter:
         return VitalsAnswer.model_validate({"samples": samples()})
 
     @router.get("/audit/entries/{index}/receipt")
-    def get_receipt(index: int) -> dict[str, Any]:
-        return {"index": index, "leafHash": "q83v", "inclusion": [], "checkpoint": "consilium…"}
+    def get_receipt(index: int) -> Response:
+        return Response(f"c2sp.org/tlog-proof@v1\nindex {index}\n", media_type="text/plain")
 
     return router
 
@@ -402,8 +402,6 @@ def create_neighbourhood(bed: TestBed, settings: ReviewSettings) -> FastAPI:
     @app.middleware("http")
     async def authenticate(request: Request, proceed: Any) -> Response:
         if request.url.path.split("/")[1] in ("diagnoses", "dicomweb", "notes", "vitals", "audit"):
-            from shared.errors import AppError, problem_response
-
             try:
                 current_principal(request)
             except AppError as error:

@@ -10,7 +10,7 @@ test('an instance of the DICOM JSON model becomes the path of its rendering', ()
     '00280011': { vr: 'US', Value: [1800] },
   };
   expect(toInstance(attributes, '1.2.3.4')).toEqual({
-    renderedPath: '/dicomweb/studies/1.2/series/1.2.3/instances/1.2.3.4/rendered',
+    renderedPath: '/dicomweb/studies/1.2/series/1.2.3/instances/1.2.3.4/rendered?viewport=1536,1536',
     rows: 2048,
     columns: 1800,
   });

@@ -9,7 +9,7 @@ const STAGES: readonly [string, string][] = [
 
 /** Where a diagnosis in progress stands. */
 export function InProgress({ status, stage }: { status: 'queued' | 'running'; stage: string | null }) {
-  const at = status === 'queued' && stage === null ? 0 : Math.max(1, STAGES.findIndex(([name]) => name === stage));
+  const at = status === 'queued' ? 0 : Math.max(1, STAGES.findIndex(([name]) => name === stage));
   return (
     <section className="panel in-progress" aria-label="Progress">
       <h2>In progress</h2>

@@ -69,7 +69,7 @@ function Receipt({ audit }: { audit: Audit }) {
     setProblem(null);
     try {
       const path = audit.receipt ? sameOrigin(audit.receipt) : `/audit/entries/${audit.index}/receipt`;
-      save(await getReceipt(path), `consilium-receipt-${audit.index}.json`);
+      save(await getReceipt(path), `entry-${audit.index}.tlog-proof`);
     } catch (error) {
       setProblem(asProblem(error).detail);
     }
