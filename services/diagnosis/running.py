@@ -128,7 +128,8 @@ def _compute(worker: Worker, job: Job) -> StoredResult | None:
     contents = worker.contents.fetch_all(manifest.evidence)
     case = assemble(manifest.as_of, manifest.evidence, contents)
     fetch_ms = (time.perf_counter() - started) * 1000
-    prediction = worker.predictor.predict(case, on_stage=worker.pulse.stage) if contents else None
+    anything = bool(case.images or case.notes or case.vitals is not None)
+    prediction = worker.predictor.predict(case, on_stage=worker.pulse.stage) if anything else None
     answer = _decide(worker, job, manifest)
     if answer is not None and manifest.under(answer.decisions) != manifest:
         return None
