@@ -44,10 +44,12 @@ def to_display(values: Pixels, ds: Dataset, window: Window | None = None) -> Dis
     Raises: UnsupportedPixelData: a lookup table or window in the header is not well formed.
     """
     lowest, highest = int(values.min()), int(values.max())
+    # Unsigned wrap-around makes this exact for signed values too, and spares a wider copy of the image.
+    unsigned = f"u{values.itemsize}"
+    index = values.view(unsigned) - np.array(lowest).astype(unsigned) if lowest else values
     stored = np.arange(lowest, highest + 1, dtype=np.int64)
     try:
-        padding = _padding(stored, ds)
-        table = _display_table(stored, padding, ds, window)
+        table = _display_table(stored, index, ds, window)
     except Exception as error:
         # Whatever these elements make pydicom or NumPy raise, they are what is wrong.
         raise UnsupportedPixelData(
@@ -55,24 +57,31 @@ def to_display(values: Pixels, ds: Dataset, window: Window | None = None) -> Dis
             "a modality LUT, VOI LUT or window is not well formed",
             "correct or remove it (PS3.3 C.11.1, C.11.2)",
         ) from error
-    # Unsigned wrap-around makes this exact for signed values too, and spares a wider copy of the image.
-    index = (values.view(f"u{values.itemsize}") - np.array(lowest).astype(f"u{values.itemsize}")) if lowest else values
     return table[index]
 
 
-def _display_table(
-    stored: NDArray[np.int64], padding: NDArray[np.bool_], ds: Dataset, window: Window | None
-) -> Display:
+def _display_table(stored: NDArray[np.int64], index: Pixels, ds: Dataset, window: Window | None) -> Display:
+    """Display values of all `stored` values; `index` says which of them occur where."""
+    padding = _padding(stored, ds)
     modality_values = _modality(stored, ds)
     window = window or _window_of(ds)
     if window is None and _has_table(ds, "VOILUTSequence"):
         fractions = _lookup(modality_values, ds.VOILUTSequence[0], ds)
     else:
-        fractions = _windowed(modality_values, window or _full_range(modality_values[~padding]))
+        fractions = _windowed(modality_values, window or _full_range(modality_values[_occurring(index, padding)]))
     if ds.PhotometricInterpretation == "MONOCHROME1":
         fractions = 1.0 - fractions
     fractions[padding] = 0.0
     return np.rint(fractions * WHITE).astype(np.uint16)
+
+
+def _occurring(index: Pixels, padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which stored values occur in the image, padding aside. Without padding the ends of the table occur, which is all that counts."""
+    if not padding.any():
+        return ~padding
+    present = np.zeros(padding.shape, np.bool_)
+    present[index] = True
+    return present & ~padding
 
 
 def _padding(stored: NDArray[np.int64], ds: Dataset) -> NDArray[np.bool_]:
@@ -83,6 +92,7 @@ def _padding(stored: NDArray[np.int64], ds: Dataset) -> NDArray[np.bool_]:
     limit = ds.get("PixelPaddingRangeLimit")
     ends = sorted((int(first), int(first if limit in (None, "") else limit)))
     inside: NDArray[np.bool_] = (stored >= ends[0]) & (stored <= ends[1])
+    # An image that is all padding is shown rather than blackened: more likely the header is wrong.
     return np.zeros(stored.shape, np.bool_) if inside.all() else inside
 
 
@@ -91,8 +101,10 @@ def _modality(stored: NDArray[np.int64], ds: Dataset) -> NDArray[np.float64]:
         item = ds.ModalityLUTSequence[0]
         return _lookup(stored, item, ds) * (2 ** _depth(item) - 1)
     slope, intercept = ds.get("RescaleSlope"), ds.get("RescaleIntercept")
-    values = stored.astype(np.float64)
-    return values if slope in (None, "") or intercept in (None, "") else values * float(slope) + float(intercept)
+    if slope in (None, "") or intercept in (None, ""):
+        return stored.astype(np.float64)
+    values: NDArray[np.float64] = stored * float(slope) + float(intercept)
+    return values
 
 
 def _window_of(ds: Dataset) -> Window | None:
@@ -137,7 +149,8 @@ def _has_table(ds: Dataset, sequence: str) -> bool:
 
 def _lookup(values: NDArray[np.int64] | NDArray[np.float64], item: Dataset, ds: Dataset) -> NDArray[np.float64]:
     """`values` through a LUT (PS3.3 C.11.1.1, C.11.2.1.1), as fractions of its greatest possible output."""
-    count, first = int(item.LUTDescriptor[0]) or 2**16, int(item.LUTDescriptor[1])
+    # An implicit data set does not say whether the descriptor is signed: the number of entries never is (PS3.3 C.11.1.1).
+    count, first = int(item.LUTDescriptor[0]) % 2**16 or 2**16, int(item.LUTDescriptor[1])
     # Values before the first and after the last entry take the first and the last.
     index = np.clip(np.rint(values).astype(np.int64) - first, 0, count - 1)
     return np.asarray(_entries(item, count, ds)[index] / (2 ** _depth(item) - 1), np.float64)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,20 +63,39 @@ class Imaging:
             return [json.loads(body) for body in session.scalars(sa.select(OutboxRow.body).order_by(OutboxRow.seq))]
 
 
-Start = Callable[..., Any]
-
-
 @contextmanager
 def started(bed: TestBed, database_url: str, **settings: Any) -> Iterator[Imaging]:
-    """Run an imaging service; its DICOM listener is on any free port."""
-    migrate(database_url, "imaging")
+    """Run an imaging service on a migrated database; its DICOM listener is on any free port."""
     app = create_app(Settings(database_url=database_url, dimse_port=0, **settings), bed.common)
     with TestClient(app) as client:
         yield Imaging(app, client, bed)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database that the migrations built, to be copied."""
+    path = tmp_path_factory.mktemp("imaging") / "migrated.db"
+    migrate(f"sqlite:///{path}", "imaging")
+    return path
+
+
 @pytest.fixture
-def imaging(bed: TestBed) -> Iterator[Imaging]:
+def database_url(bed: TestBed, migrated: Path) -> str:
+    """A migrated SQLite database of this test's own."""
+    shutil.copy(migrated, bed.directory / "imaging.db")
+    return bed.sqlite("imaging")
+
+
+@pytest.fixture
+def imaging(bed: TestBed, database_url: str) -> Iterator[Imaging]:
     """An imaging service on SQLite."""
-    with started(bed, bed.sqlite("imaging")) as service:
+    with started(bed, database_url) as service:
         yield service
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """pydicom warns of defects that its parser tolerates; the service silences that, and pytest would turn it on again."""
+    for item in items:
+        if "services/imaging" in str(item.path):
+            item.add_marker(pytest.mark.filterwarnings("ignore::UserWarning:pydicom"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::UserWarning:pydicom.filereader"))

@@ -1,0 +1,244 @@
+"""C-ECHO and C-STORE over real associations: pynetdicom's SCU, and dcmtk's storescu where it is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import AE
+
+from services.imaging.app import create_app
+from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
+from services.imaging.settings import Settings
+from shared.errors import Unavailable
+from tests.services.imaging.conftest import Imaging, started
+from tests.services.imaging.radiographs import CT, DX_PRESENTATION, NATIVE, encoded, gradient, radiograph
+from tests.support.common import TestBed
+
+SUCCESS, OUT_OF_RESOURCES, PROCESSING_FAILURE = 0x0000, 0xA700, 0x0110
+VERIFICATION = "1.2.840.10008.1.1"
+
+
+@contextmanager
+def association(
+    imaging: Imaging, sop_class_uid: str = DX_PRESENTATION, syntaxes: list[Any] | None = None, title: str = "MODALITY"
+) -> Iterator[Any]:
+    ae = AE(ae_title=title)
+    ae.add_requested_context(sop_class_uid, syntaxes or [ExplicitVRLittleEndian])
+    assoc = ae.associate("127.0.0.1", imaging.dimse_port, ae_title="CONSILIUM")
+    assert assoc.is_established or assoc.is_rejected or assoc.is_aborted
+    try:
+        yield assoc
+    finally:
+        if assoc.is_established:
+            assoc.release()
+
+
+def send(
+    imaging: Imaging, *instances: Dataset, syntax: UID = ExplicitVRLittleEndian, title: str = "MODALITY"
+) -> list[int]:
+    """C-STORE data sets as they are; the status of each."""
+    with association(imaging, instances[0].SOPClassUID, [syntax], title) as assoc:
+        return [int(assoc.send_c_store(ds).Status) for ds in instances]
+
+
+def parsed(ds: Dataset, syntax: UID = ExplicitVRLittleEndian) -> Dataset:
+    """The data set as a sender would read it from a file."""
+    return pydicom.dcmread(BytesIO(encoded(ds, syntax)))
+
+
+def test_an_echo_is_answered(imaging: Imaging) -> None:
+    with association(imaging, VERIFICATION) as assoc:
+        assert assoc.send_c_echo().Status == SUCCESS
+
+
+@pytest.mark.parametrize("sop_class_uid", SOP_CLASSES)
+def test_a_radiograph_is_negotiated_in_all_syntaxes(imaging: Imaging, sop_class_uid: str) -> None:
+    ae = AE()
+    for transfer_syntax_uid in TRANSFER_SYNTAXES:
+        ae.add_requested_context(sop_class_uid, transfer_syntax_uid)
+        assert len(ae.requested_contexts) == 1
+        assoc = ae.associate("127.0.0.1", imaging.dimse_port)
+        accepted = [context.transfer_syntax[0] for context in assoc.accepted_contexts]
+        assoc.release()
+        ae.requested_contexts = []
+        assert accepted == [transfer_syntax_uid]
+
+
+def test_other_objects_are_not_negotiated(imaging: Imaging) -> None:
+    with association(imaging, CT) as assoc:
+        assert not assoc.is_established
+
+
+@pytest.mark.parametrize("syntax", NATIVE)
+def test_a_radiograph_is_stored(imaging: Imaging, syntax: UID) -> None:
+    assert send(imaging, parsed(radiograph(), syntax), syntax=syntax) == [SUCCESS]
+    (row,) = imaging.instances()
+    assert row.transfer_syntax_uid == syntax
+
+
+def test_the_data_set_is_stored_as_it_came_over_the_wire(imaging: Imaging) -> None:
+    sent = encoded(radiograph())
+    send(imaging, pydicom.dcmread(BytesIO(sent)))
+    (row,) = imaging.instances()
+    kept = imaging.app.state.runtime.blobs.get(row.digest)
+    assert kept[128:132] == b"DICM"
+    assert kept.endswith(sent[-2000:])
+
+
+def test_the_same_instance_by_both_doors_is_stored_once(imaging: Imaging) -> None:
+    file = encoded(radiograph())
+    assert imaging.stow(file).status_code == 200
+    assert send(imaging, pydicom.dcmread(BytesIO(file))) == [SUCCESS]
+    assert len(imaging.instances()) == 1
+    assert len(imaging.events()) == 1
+
+
+def test_other_content_under_the_same_uids_is_refused(imaging: Imaging) -> None:
+    ds = radiograph()
+    first = parsed(ds)
+    ds.PixelData = gradient()[::-1].tobytes()
+    assert send(imaging, first, parsed(ds)) == [SUCCESS, 0x0111]
+    assert len(imaging.instances()) == 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        ({"PixelData": None}, 0xA900),
+        ({"PatientID": ""}, 0xA900),
+        ({"NumberOfFrames": 3}, 0xA900),
+        ({"Rows": 99}, 0xC000),
+    ],
+    ids=["no pixel data", "no patient", "multi-frame", "truncated pixel data"],
+)
+def test_a_refusal_has_its_status(imaging: Imaging, attributes: dict[str, Any], status: int) -> None:
+    assert send(imaging, parsed(radiograph(**attributes))) == [status]
+    assert imaging.instances() == []
+
+
+def test_an_association_goes_on_after_a_refusal(imaging: Imaging) -> None:
+    assert send(imaging, parsed(radiograph(PatientID="")), parsed(radiograph())) == [0xA900, SUCCESS]
+
+
+def test_a_study_of_another_patient_is_refused(imaging: Imaging) -> None:
+    first = radiograph()
+    second = radiograph(PatientID="P-2", StudyInstanceUID=first.StudyInstanceUID)
+    assert send(imaging, parsed(first), parsed(second)) == [SUCCESS, 0xA901]
+
+
+def test_the_calling_ae_is_the_actor_of_the_event(imaging: Imaging) -> None:
+    send(imaging, parsed(radiograph()), title="CT_ROOM_2")
+    (event,) = imaging.events()
+    actor = event["actor"]
+    assert (actor["issuer"], actor["subject"], actor["role"]) == ("dimse", "CT_ROOM_2", "ehr-system")
+    assert event["details"]["door"] == "c-store"
+
+
+def test_a_full_disk_is_out_of_resources_and_the_sender_may_try_again(
+    imaging: Imaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = type(imaging.app.state.runtime.blobs)
+
+    def full(*_: object) -> str:
+        raise Unavailable("no room")
+
+    ds = parsed(radiograph())
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "put", full)
+        assert send(imaging, ds) == [OUT_OF_RESOURCES]
+    assert imaging.instances() == []
+    assert send(imaging, ds) == [SUCCESS]
+
+
+def test_success_means_committed(imaging: Imaging, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.orm import Session
+
+    def fails(_: object) -> None:
+        raise OSError("the database is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "commit", fails)
+        patch.setattr("sqlalchemy.orm.session.SessionTransaction.commit", lambda *_, **__: fails(None))
+        assert send(imaging, parsed(radiograph())) == [PROCESSING_FAILURE]
+    assert imaging.instances() == []
+
+
+def test_associations_at_once_are_all_served(imaging: Imaging) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda _: send(imaging, *(parsed(radiograph()) for _ in range(3))), range(4)))
+    assert statuses == [[SUCCESS] * 3] * 4
+    assert len(imaging.instances()) == 12
+
+
+def test_a_wrong_called_title_is_rejected_where_required(bed: TestBed, database_url: str) -> None:
+    with started(bed, database_url, require_called_ae_title=True, ae_title="ELSE") as service:
+        with association(service, VERIFICATION) as assoc:
+            assert assoc.is_rejected
+
+
+def test_a_taken_port_is_named_with_its_setting(imaging: Imaging, bed: TestBed, database_url: str) -> None:
+    from fastapi.testclient import TestClient
+
+    app = create_app(Settings(database_url=database_url, dimse_port=imaging.dimse_port), bed.common)
+    with pytest.raises(RuntimeError, match="CONSILIUM_IMAGING_DIMSE_PORT"), TestClient(app):
+        pass
+
+
+def test_without_the_listener_the_web_part_is_ready(bed: TestBed, database_url: str) -> None:
+    with started(bed, database_url, dimse_enabled=False) as service:
+        assert service.app.state.dimse_port is None
+        assert service.client.get("/readyz").status_code == 200
+
+
+@pytest.fixture
+def storescu() -> str:
+    """dcmtk's sender."""
+    found = shutil.which("storescu")
+    if found is None:
+        pytest.skip("dcmtk's storescu is not installed (apt-get install dcmtk)")
+    return found
+
+
+def storescu_run(storescu: str, imaging: Imaging, *options: str) -> int:
+    port = str(imaging.dimse_port)
+    command = [storescu, "-aet", "DCMTK", "-aec", "CONSILIUM", *options[:-1], "127.0.0.1", port, options[-1]]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
+
+
+def test_dcmtk_stores_a_file(imaging: Imaging, storescu: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(encoded(radiograph()))
+    assert storescu_run(storescu, imaging, "-R", str(path)) == 0
+    assert len(imaging.instances()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("RG1_J2KI.dcm", "-xw"),
+        ("RG2_JLSN.dcm", "-xu"),
+        ("RG2_JPLL.dcm", "-xs"),
+        ("RG2_JPLY.dcm", "-xx"),
+        ("RG3_J2KR.dcm", "-xv"),
+        ("dx_image.dcm", "-xe"),
+    ],
+)
+def test_dcmtk_stores_real_radiographs_compressed_as_they_are(
+    imaging: Imaging, storescu: str, reference_data: Path, name: str, option: str
+) -> None:
+    path = reference_data / "dicom" / "files" / name
+    assert storescu_run(storescu, imaging, "-R", option, str(path)) == 0
+    (row,) = imaging.instances()
+    assert row.transfer_syntax_uid == pydicom.dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID
