@@ -6,7 +6,17 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
+import rfc8785
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from services.audit.domain.consent import Consent
 from services.audit.domain.entries import StoredEntry
@@ -14,9 +24,11 @@ from services.audit.domain.registry import BundleChange, Stage
 from services.audit.usecases.consents import NewConsent
 from services.audit.usecases.registry import StagedBundle
 from shared.contracts.base import Modality, Purpose, Wire
+from shared.digests import canonical_json
 
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
 """Text without control characters."""
+MAX_CARD_BYTES = 1_000_000
 PatientId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PLAIN)]
 
 
@@ -94,6 +106,17 @@ class ModelIn(Wire):
     """Content address of the bundle's files."""
     card: dict[str, Any]
     """The model card, as JSON."""
+
+    @field_validator("card")
+    @classmethod
+    def _plain_json(cls, card: dict[str, Any]) -> dict[str, Any]:
+        try:
+            size = len(canonical_json(card))
+        except (rfc8785.CanonicalizationError, UnicodeError) as error:
+            raise ValueError("a card holds finite numbers, integers within 2^53 and valid Unicode text") from error
+        if size > MAX_CARD_BYTES:
+            raise ValueError(f"a card has at most {MAX_CARD_BYTES} bytes")
+        return card
 
 
 class PromoteIn(Wire):

@@ -138,7 +138,11 @@ class Sequencer:
 
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
-            self._work_off(group)
+            # From here on a caller cannot cancel. For those who did so before nothing is done: they were told nothing.
+            waited_for = [submission for submission in group if submission.answer.set_running_or_notify_cancel()]
+            if waited_for:
+                self._work_off(waited_for)
+            self._forget(group)
 
     def _next_group(self) -> list[Submission] | None:
         """What waits, up to a batch; blocks while nothing does. None: the end."""
@@ -169,10 +173,13 @@ class Sequencer:
                 submission.refusal = submission.refusal or failure
         self._answer(group)
 
-    def _answer(self, group: list[Submission]) -> None:
+    def _forget(self, group: list[Submission]) -> None:
         with self._lock:
             self._pending -= sum(len(submission.entries) for submission in group)
             WAITING.set(self._pending)
+
+    @staticmethod
+    def _answer(group: list[Submission]) -> None:
         for submission in group:
             if submission.refusal is not None:
                 submission.answer.set_exception(submission.refusal)

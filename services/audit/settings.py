@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     """The log's name in its checkpoints. It never changes during the life of a log."""
     consent_policy: dict[str, ConsentRule] = {}
     """Per purpose, what counts without a consent: `opt-in` (nothing, the default) or `opt-out` (everything)."""
-    max_pending_events: int = Field(default=20_000, gt=0)
+    max_pending_events: int = Field(default=20_000, ge=1_000)
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)
     """Events that one commit numbers."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from services.audit.api.deps import ContextDep
+from services.audit.api.deps import ContextDep, Id
 from services.audit.schemas import ConsentIn, ConsentList, ConsentOut, PatientId
 from services.audit.usecases import consents as usecases
 from shared.auth import Principal, Role, require
@@ -37,7 +37,7 @@ def list_consents(
 
 
 @router.post("/consents/{consent_id}/withdraw")
-def withdraw_consent(consent_id: str, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
+def withdraw_consent(consent_id: Id, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
     """Withdraw a consent: it denies from now on. Withdrawing again changes nothing."""
     consent = usecases.withdraw_consent(context, principal, consent_id, request_id)
     return ConsentOut.from_domain(consent, context.clock())

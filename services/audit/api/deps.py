@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from services.audit.context import AuditContext
+from services.audit.schemas import PLAIN
 
 
 def context_of(request: Request) -> AuditContext:
@@ -15,4 +16,5 @@ def context_of(request: Request) -> AuditContext:
     return context
 
 
+Id = Annotated[str, Path(max_length=64, pattern=PLAIN)]
 ContextDep = Annotated[AuditContext, Depends(context_of)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from services.audit.api.deps import ContextDep
+from services.audit.api.deps import ContextDep, Id
 from services.audit.domain.registry import Stage
 from services.audit.schemas import Card, ModelIn, ModelList, ModelSummary, PromoteIn
 from services.audit.usecases import registry as usecases
@@ -45,20 +45,20 @@ def roll_back(principal: Admin, context: ContextDep, request_id: RequestIdDep) -
 
 
 @router.get("/{model_id}", dependencies=AnyRole)
-def get_model(model_id: str, context: ContextDep) -> ModelSummary:
+def get_model(model_id: Id, context: ContextDep) -> ModelSummary:
     """One bundle, its stage and its history."""
     return ModelSummary.from_domain(usecases.get_bundle(context, model_id))
 
 
 @router.get("/{model_id}/card", dependencies=AnyRole)
-def get_card(model_id: str, context: ContextDep) -> Card:
+def get_card(model_id: Id, context: ContextDep) -> Card:
     """The model card as it was registered."""
     return Card(usecases.get_bundle(context, model_id).bundle.card)
 
 
 @router.post("/{model_id}/promote")
 def promote_model(
-    model_id: str, body: PromoteIn, principal: Owner, context: ContextDep, request_id: RequestIdDep
+    model_id: Id, body: PromoteIn, principal: Owner, context: ContextDep, request_id: RequestIdDep
 ) -> ModelSummary:
     """Put a bundle into a stage. One bundle at most is active: the one before retires."""
     return ModelSummary.from_domain(usecases.promote_bundle(context, principal, model_id, body.stage, request_id))

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from services.audit.domain.entries import NewEntry, Placed
-from services.audit.store.rows import CheckpointRow, CoordinateRow, LeafRow, TileRow
+from services.audit.store.rows import Base, CheckpointRow, CoordinateRow, LeafRow, TileRow
 from services.audit.tlog.tiles import TileReader
 
 ID_CHUNK = 500
@@ -94,7 +94,7 @@ def add_leaves(session: Session, leaves: Iterable[NewLeaf], received_at: datetim
         for leaf in leaves
     ]
     if rows:
-        session.execute(sa.insert(LeafRow), rows)
+        session.execute(sa.insert(Base.metadata.tables["leaf"]), rows)
 
 
 def tile_reader(session: Session) -> TileReader:

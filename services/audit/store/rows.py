@@ -26,7 +26,8 @@ class LeafRow(Base):
     __table_args__ = (
         sa.Index("ix_leaf_subject_ref_idx", "subject_ref", "idx"),
         sa.Index("ix_leaf_actor_idx", "actor", "idx"),
-        sa.Index("ix_leaf_type_idx", "type", "subtype", "idx"),
+        sa.Index("ix_leaf_type_idx", "type", "idx"),
+        sa.Index("ix_leaf_subtype_idx", "subtype", "idx"),
         sa.Index("ix_leaf_object_id_idx", "object_id", "idx"),
         sa.Index("ix_leaf_occurred_at", "occurred_at"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -86,7 +87,13 @@ def test_promoting_to_the_present_stage_changes_nothing(audit: Audit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field"), [({"digest": "abc"}, "digest"), ({"name": ""}, "name"), ({"card": "text"}, "card")]
+    ("change", "field"),
+    [
+        ({"digest": "abc"}, "digest"),
+        ({"name": ""}, "name"),
+        ({"card": "text"}, "card"),
+        ({"card": {"n": 2**60}}, "card"),
+    ],
 )
 def test_malformed_bundle_is_refused_naming_the_field(audit: Audit, change: dict[str, str], field: str) -> None:
     answer = audit.post("/models", _model("1.0") | change, Role.SERVICE)
@@ -109,3 +116,9 @@ def test_only_admins_and_services_change_the_registry(audit: Audit, role: Role) 
 
 def test_only_admins_roll_back(audit: Audit) -> None:
     assert audit.post("/models/rollback", role=Role.SERVICE).status_code == 403
+
+
+def test_card_with_nan_is_refused(audit: Audit) -> None:
+    body = json.dumps(_model("1.0", card={"auroc": float("nan")}))
+    headers = {**audit.bed.headers(Role.SERVICE), "Content-Type": "application/json"}
+    assert audit.client.post("/models", content=body, headers=headers).status_code == 422

@@ -215,6 +215,98 @@ def test_stopped_log_takes_nothing(sessions: Sessions) -> None:
         stopped.append([_entry()])
 
 
+def test_a_caller_who_gave_up_does_not_stop_the_log(sessions: Sessions, sequencer: Sequencer) -> None:
+    futures = [sequencer.submit([_entry()]) for _ in range(50)]
+    for future in futures[::2]:
+        future.cancel()
+    answered = [future.result(30)[0][0].index for future in futures if not future.cancelled()]
+    following = sequencer.append([_entry()])[0][0].index
+    assert following == len(answered)
+    _assert_sound(sessions)
+
+
+def test_full_disk_refuses_and_leaves_the_log_sound(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/audit.db"
+    migrate(url, "audit")
+    engine = create_engine(url)
+    limit = {"pages": 60}
+
+    def _limit(connection: Any, *_: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count={limit['pages']}")
+
+    sa.event.listen(engine, "connect", _limit)
+    sa.event.listen(engine, "checkout", _limit)
+    sessions = session_factory(engine)
+    sequencer = Sequencer(sessions, SIGNER)
+    sequencer.start()
+    try:
+        refused = _append_until_refused(sequencer)
+        _assert_sound(sessions)
+        limit["pages"] = 1_000_000
+        place = sequencer.append([refused])[0][0]
+        _assert_sound(sessions)
+    finally:
+        sequencer.stop()
+        engine.dispose()
+    assert place.index == len(_all_leaves(sessions)) - 1
+
+
+def _append_until_refused(sequencer: Sequencer) -> NewEntry:
+    for _ in range(200):
+        entry = _entry("x" * 3_000)
+        try:
+            sequencer.append([entry])
+        except LogUnavailable:
+            return entry
+    raise AssertionError("the disk never filled")
+
+
+@pytest.mark.postgres
+def test_connections_cut_in_mid_commit_lose_and_double_nothing(postgres_url: str) -> None:
+    url = _with_schema(postgres_url)
+    migrate(url, "audit")
+    engine, admin = create_engine(url), sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    sessions = session_factory(engine)
+    sequencer = Sequencer(sessions, SIGNER)
+    sequencer.start()
+    done = threading.Event()
+    cutter = threading.Thread(target=_cut_connections, args=(admin, done))
+    cutter.start()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            indices = list(pool.map(lambda _: _append_until_answered(sequencer), range(200)))
+    finally:
+        done.set()
+        cutter.join()
+    sequencer.append([_entry()])
+    _assert_sound(sessions)
+    sequencer.stop()
+    engine.dispose()
+    admin.dispose()
+    assert sorted(indices) == list(range(200))
+
+
+def _cut_connections(admin: sa.Engine, done: threading.Event) -> None:
+    statement = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with admin.connect() as connection:
+        while not done.wait(0.05):
+            connection.execute(statement)
+
+
+def _append_until_answered(sequencer: Sequencer) -> int:
+    """As a producer does: the same event again until the log answers."""
+    entry = _entry()
+    for _ in range(1_000):
+        try:
+            return sequencer.append([entry])[0][0].index
+        except LogUnavailable:
+            continue
+    raise AssertionError("never answered")
+
+
 TAMPERINGS = {
     "leaf edited": "UPDATE leaf SET entry = :blob WHERE idx = 4",
     "leaf deleted": "DELETE FROM leaf WHERE idx = 4",

@@ -46,7 +46,8 @@ def _create_log() -> None:
     )
     op.create_index("ix_leaf_subject_ref_idx", "leaf", ["subject_ref", "idx"])
     op.create_index("ix_leaf_actor_idx", "leaf", ["actor", "idx"])
-    op.create_index("ix_leaf_type_idx", "leaf", ["type", "subtype", "idx"])
+    op.create_index("ix_leaf_type_idx", "leaf", ["type", "idx"])
+    op.create_index("ix_leaf_subtype_idx", "leaf", ["subtype", "idx"])
     op.create_index("ix_leaf_object_id_idx", "leaf", ["object_id", "idx"])
     op.create_index("ix_leaf_occurred_at", "leaf", ["occurred_at"])
     op.create_table(

@@ -1,0 +1,53 @@
+"""The whole service on PostgreSQL, and input that only PostgreSQL would choke on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from services.audit.verify import parse_key, verify
+from shared.auth import Role
+from tests.services.audit.support import Audit, event, open_audit
+from tests.support.common import TestBed
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def audit(bed: TestBed, postgres_url: str) -> Iterator[Audit]:
+    """The service on a PostgreSQL schema of its own."""
+    url = sa.engine.make_url(postgres_url).update_query_dict({"options": "-csearch_path=audit"})
+    with open_audit(bed, database_url=url.render_as_string(hide_password=False)) as running:
+        yield running
+
+
+def test_receipts_consents_models_and_queries_work_there_too(audit: Audit) -> None:
+    placed = audit.append(*(event() for _ in range(300)))
+    consent = {"patient": "MRN-7", "decision": "permit", "purpose": "TREAT", "modalities": ["image"]}
+    given = audit.post("/consents", {**consent, "period": {"start": "2026-01-01T00:00:00+02:00"}}).json()
+    withdrawn = audit.post(f"/consents/{given['id']}/withdraw").json()
+    model = {"name": "m", "version": "1", "digest": "sha256:" + "a" * 64, "card": {"auroc": 0.9}}
+    registered = audit.post("/models", model, Role.SERVICE).json()
+    active = audit.post(f"/models/{registered['id']}/promote", {"stage": "active"}, Role.ADMIN).json()
+    found = audit.get("/audit/entries", objectId=given["id"]).json()["items"]
+    receipt = audit.get(f"/audit/entries/{placed[-1]['index']}/receipt").content
+    assert verify(receipt, parse_key(audit.vkey)).index == 299
+    assert (withdrawn["version"], active["stage"]) == (2, "active")
+    assert [entry["index"] for entry in found] == [withdrawn["index"], given["index"]]
+    assert audit.get(f"/models/{registered['id']}/card").json() == {"auroc": 0.9}
+
+
+@pytest.mark.parametrize("path", ["/consents/a%00b/withdraw", "/models/a%00b/promote"])
+def test_nul_in_a_path_is_refused(audit: Audit, path: str) -> None:
+    assert audit.post(path, {"stage": "active"}, Role.CLINICIAN).status_code in (403, 422)
+
+
+@pytest.mark.parametrize("patient", ["a\x00b", "\ud800"])
+def test_text_that_no_database_takes_is_refused(audit: Audit, patient: str) -> None:
+    import json
+
+    body = json.dumps({"patient": patient, "decision": "permit", "purpose": "TREAT", "modalities": ["image"]})
+    headers = {**audit.bed.headers(Role.CLINICIAN), "Content-Type": "application/json"}
+    assert audit.client.post("/consents", content=body, headers=headers).status_code == 422
