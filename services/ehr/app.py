@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from services.ehr.deps import Neighbours
 from services.ehr.fhir.api import router as fhir
-from services.ehr.fhir.outcome import install_operation_outcomes
+from services.ehr.fhir.outcome import OperationOutcomes
 from services.ehr.hooks.api import router as hooks
 from services.ehr.settings import EhrSettings
 from services.ehr.store import OutboxRow
@@ -43,5 +43,5 @@ def create_app(settings: EhrSettings | None = None, common: CommonSettings | Non
     )
     app.state.settings = settings
     app.state.neighbours = neighbours
-    install_operation_outcomes(app)
+    app.add_middleware(OperationOutcomes)
     return app

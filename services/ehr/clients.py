@@ -56,7 +56,7 @@ class NotesClient:
         Raises: AppError: what it was refused with. Unavailable: notes is not answering; sending again is safe.
         """
         answer = _ask(self._http, "notes", "POST", "/notes", caller, json=vars(note))
-        return StoredNote(str(answer["id"]), answer.get("digest"), note)
+        return StoredNote(str(answer["id"]), answer.get("digest"), note, new=not answer.get("duplicate", False))
 
     def read(self, caller: Caller, note_id: str) -> StoredNote:
         """A note by id. Raises: NotFound: there is none that the caller may see."""

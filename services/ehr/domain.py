@@ -46,6 +46,8 @@ class StoredNote:
     id: str
     digest: str | None
     note: ClinicalNote
+    new: bool = True
+    """False when the same note was stored before."""
 
 
 @dataclass(frozen=True)

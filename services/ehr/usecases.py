@@ -49,6 +49,7 @@ def create_note(session: Session, runtime: Runtime, notes: NotesClient, visit: V
         object_id=stored.id,
         digest=stored.digest,
         request_id=visit.caller.request_id,
+        details={"new": stored.new},
     )
     runtime.record(session, event)
     return stored

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from services.ehr.app import create_app
@@ -60,13 +60,17 @@ def _notes(ward: Ward) -> APIRouter:
     router = APIRouter()
 
     @router.post("/notes", status_code=201)
-    def create(note: dict[str, str], principal: Any = Sent) -> dict[str, str]:
+    def create(note: dict[str, str], response: Response, principal: Any = Sent) -> dict[str, Any]:
         if "\x00" in note["text"]:
             raise InvalidInput("The text is binary.", fields=[FieldProblem("text", "holds NUL", "send text")])
         ward.subjects.append(principal.subject)
+        known = [one for one in ward.notes.values() if note.items() <= one.items()]
+        if known:
+            response.status_code = 200
+            return {**known[0], "duplicate": True}
         stored = {**note, "id": uuid7(), "digest": digest_bytes(note["text"].encode())}
         ward.notes[stored["id"]] = stored
-        return stored
+        return {**stored, "duplicate": False}
 
     @router.get("/notes/{note_id}", dependencies=[Sent])
     def read(note_id: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from services.ehr.fhir.reading import Json
 from services.ehr.fhir.reports import diagnostic_report, risk_assessment
 from services.ehr.fhir.search import Pairs, read_search, searchset
 from services.ehr.settings import EhrSettings
+from services.ehr.threads import on_own_threads
 from shared.auth import Role, require
 from shared.contracts.diagnosis import DiagnosisOut
 from shared.errors import AppError, BadRequest, FieldProblem, NotAcceptable, UnsupportedMediaType
@@ -81,6 +82,7 @@ def read_capabilities(base_url: BaseUrlDep) -> FhirResponse:
 
 
 @router.post("/DocumentReference", status_code=201, dependencies=[Depends(check_content)])
+@on_own_threads
 def create_document_reference(
     request: Request,
     body: Annotated[Any, Body()],
@@ -90,17 +92,18 @@ def create_document_reference(
     visit: VisitDep,
     base_url: BaseUrlDep,
 ) -> Response:
-    """Store a clinical note: one inline text attachment."""
+    """Store a clinical note, one inline text attachment; 200 instead of 201 when it was known already."""
     note = to_note(body)
     try:
         stored = usecases.create_note(session, runtime, neighbours.notes, visit, note)
     except AppError as error:
         error.fields = tuple(FieldProblem(ELEMENTS.get(f.field, f.field), f.problem, f.fix) for f in error.fields)
         raise
-    return _created(request, base_url, from_note(stored), new=True)
+    return _created(request, base_url, from_note(stored), new=stored.new)
 
 
 @router.get("/DocumentReference/{resource_id}")
+@on_own_threads
 def read_document_reference(
     resource_id: FhirId, session: SessionDep, runtime: RuntimeDep, neighbours: NeighboursDep, visit: VisitDep
 ) -> FhirResponse:
@@ -109,6 +112,7 @@ def read_document_reference(
 
 
 @router.post("/Observation", status_code=201, dependencies=[Depends(check_content)])
+@on_own_threads
 def create_observation(
     request: Request,
     body: Annotated[Any, Body()],
@@ -143,16 +147,19 @@ def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Jso
         return FhirResponse(searchset(base_url_of(request), kind, search, [build(one) for one in found]))
 
     @router.get(f"/{kind}", name=f"search {kind}")
+    @on_own_threads
     def search_by_get(request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
         """Finished results of a patient, newest first."""
         return _search(request.query_params.multi_items(), request, session, visit)
 
     @router.post(f"/{kind}/_search", name=f"search {kind} by POST")
+    @on_own_threads
     def search_by_post(form: FormDep, request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
         """The same search with its parameters in the body, where no log of URLs can hold them."""
         return _search([*request.query_params.multi_items(), *form], request, session, visit)
 
     @router.get(f"/{kind}/{{resource_id}}", name=f"read {kind}")
+    @on_own_threads
     def read(
         resource_id: FhirId, session: SessionDep, runtime: RuntimeDep, neighbours: NeighboursDep, visit: VisitDep
     ) -> FhirResponse:

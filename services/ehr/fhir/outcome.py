@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -94,16 +93,3 @@ def _rewritten(start: Message, body: bytes) -> Response:
     kept = [(name, value) for name, value in start["headers"] if name not in (b"content-type", b"content-length")]
     response.raw_headers += kept
     return response
-
-
-def install_operation_outcomes(app: FastAPI) -> None:
-    """Make every error under `/fhir` an OperationOutcome; unexpected ones are answered outside all middleware."""
-    app.add_middleware(OperationOutcomes)
-    in_house: Any = app.exception_handlers[Exception]
-
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> Response:
-        answer: Response = await in_house(request, error)
-        if not is_fhir(request.url.path):
-            return answer
-        return FhirResponse(operation_outcome(json.loads(bytes(answer.body)), answer.status_code), answer.status_code)

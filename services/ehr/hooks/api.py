@@ -10,6 +10,7 @@ from services.ehr import usecases
 from services.ehr.deps import NeighboursDep, VisitDep
 from services.ehr.errors import UnknownCdsService
 from services.ehr.hooks.requests import HOOK, read_feedback, read_hook
+from services.ehr.threads import on_own_threads
 from shared.auth import Role, require
 from shared.web import RuntimeDep, SessionDep
 
@@ -39,6 +40,7 @@ def discover() -> dict[str, Any]:
 
 
 @router.post("/cds-services/{service_id}")
+@on_own_threads
 def call_service(
     service_id: str,
     body: Annotated[Any, Body()],

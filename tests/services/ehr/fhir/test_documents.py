@@ -46,6 +46,12 @@ def test_the_answer_says_where_the_document_is(door: Door) -> None:
     assert location == f"https://ehr.example.org/fhir/DocumentReference/{answer.json()['id']}"
 
 
+def test_the_same_document_again_is_known_and_keeps_its_id(door: Door) -> None:
+    first, second = (door.post("/fhir/DocumentReference", document()) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+
+
 def test_a_document_reads_back_as_it_was_sent(door: Door) -> None:
     created = door.post("/fhir/DocumentReference", document()).json()
     read = door.get(f"/fhir/DocumentReference/{created['id']}")
