@@ -129,7 +129,7 @@ def demo(
 def _register() -> None:
     """Add the commands that belong to single services."""
     from services.audit.cli import app as audit_app
-    from services.diagnosis.bundle.cli import app as bundle_app
+    from services.diagnosis.bundle.cli import bundle as bundle_app
     from services.diagnosis.training.cli import train
     from services.diagnosis.ward.cli import synth
 

@@ -58,16 +58,20 @@ def new_metadata() -> sa.MetaData:
 
 
 def create_engine(url: str) -> sa.Engine:
-    """An engine whose commits are durable: SQLite in WAL with `synchronous=FULL`, PostgreSQL with its defaults."""
+    """An engine whose commits are durable: SQLite in WAL with `synchronous=FULL`, PostgreSQL with its defaults.
+
+    Bound values are kept out of error messages: they may be patient data.
+    """
     if url.startswith("sqlite"):
         path = sa.engine.make_url(url).database
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        connect_args = {"timeout": 30, "check_same_thread": False}
+        engine = sa.create_engine(url, connect_args=connect_args, hide_parameters=True)
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:

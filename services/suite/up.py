@@ -16,11 +16,10 @@ from types import FrameType
 
 import httpx
 from rich.console import Console
-from rich.panel import Panel
-from rich.table import Table
+from rich.rule import Rule
 
 from services.suite import topology
-from services.suite.environment import TOKEN_RENEWAL_S, DataDirectory
+from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory
 from services.suite.processes import Supervisor
 from services.suite.registration import register_bundle
 from services.suite.servers import port_is_free
@@ -59,7 +58,7 @@ def run(options: Options, console: Console) -> None:
                 return
             register_bundle(plan.address, data.issuer.mint(Role.ADMIN, subject="consilium-suite"))
             first_start = _is_first_start(data)
-            console.print(_welcome(plan, data, time.monotonic() - started, options))
+            _welcome(console, plan, data, time.monotonic() - started, options)
             if first_start:
                 _offer_demo(options, plan, data, console, stop)
             _stay(stop, data)
@@ -149,23 +148,25 @@ def _is_first_start(data: DataDirectory) -> bool:
     return True
 
 
-def _welcome(plan: topology.Topology, data: DataDirectory, seconds: float, options: Options) -> Panel:
-    table = Table.grid(padding=(0, 2))
-    clinician = data.issuer.mint(PEOPLE[0])
-    table.add_row("Open", f"[bold]{plan.address}/#token={clinician}[/]")
-    table.add_row("API", f"{plan.address}/docs")
-    table.add_row("DICOM", f"CONSILIUM at 127.0.0.1:{options.dimse_port}")
-    table.add_row("Data", str(data.root))
-    table.add_row("", "")
-    for role in PEOPLE:
-        table.add_row(f"{role}", f"[dim]{clinician if role == PEOPLE[0] else data.issuer.mint(role)}[/]")
-    flag = f" --data-dir {data.root}"
-    table.add_row("", "")
-    table.add_row("Try", f"consilium synth --patients 5 --seed 1 --into {plan.address}{flag}")
-    table.add_row("", f"consilium token --role clinician{flag}")
-    table.add_row("Stop", "Ctrl-C")
-    title = f"Consilium is ready ({seconds:.1f} s). Decision support, not a medical device."
-    return Panel(table, title=title, border_style="green", expand=False)
+def _welcome(console: Console, plan: topology.Topology, data: DataDirectory, seconds: float, options: Options) -> None:
+    flag = "" if data.root == DEFAULT_DATA_DIR.resolve() else f" --data-dir {data.root}"
+    tokens = {role: data.issuer.mint(role) for role in PEOPLE}
+    title = f"[bold green]Consilium is ready[/] ({seconds:.1f} s). Decision support, not a medical device."
+    console.print(Rule(title, align="left", style="green"))
+    for name, value in (
+        ("web", f"{plan.address}/#token={tokens[Role.CLINICIAN]}"),
+        ("api", f"{plan.address}/docs"),
+        ("dicom", f"CONSILIUM at 127.0.0.1:{options.dimse_port}"),
+        ("data", str(data.root)),
+    ):
+        console.print(f"[bold]{name:<11}[/]{value}", highlight=False)
+    console.print("\nTokens, valid for twelve hours:", style="dim")
+    for role, token in tokens.items():
+        console.print(f"[bold]{role:<11}[/][dim]{token}[/]", highlight=False)
+    console.print("\nTry in another terminal (after `source .venv/bin/activate`):", style="dim")
+    console.print(f"  consilium demo --into {plan.address}{flag}          # a few synthetic patients", highlight=False)
+    console.print(f"  consilium token --role clinician{flag}", highlight=False)
+    console.print("Stop with Ctrl-C.\n", style="dim")
 
 
 def _offer_demo(

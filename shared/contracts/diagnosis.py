@@ -244,6 +244,7 @@ class ResultsQuestion(Wire):
 
 
 class ResultsList(Wire):
-    """The answer: `succeeded` and `abstained` diagnoses (and others if asked for), newest first. Reading is an event in the log."""
+    """The answer: `succeeded` and `abstained` diagnoses (and others if asked for), newest first. Reading is an event
+    in the log."""
 
     items: list[DiagnosisOut]

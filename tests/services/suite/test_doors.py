@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -51,8 +52,20 @@ def _roles(dependant: Dependant) -> frozenset[Role] | None:
     return frozenset.intersection(*found) if found else None
 
 
-def _routes(app: FastAPI) -> list[APIRoute]:
-    return [route for route in app.routes if isinstance(route, APIRoute)]
+def _routes(app: FastAPI) -> list[Any]:
+    """All API routes, those of included routers with what the inclusion adds to them."""
+    found: list[Any] = []
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            found.append(route)
+        elif hasattr(route, "effective_route_contexts"):
+            found.extend(route.effective_route_contexts())
+    return found
+
+
+def test_the_walk_sees_what_the_contract_names(apps: dict[str, FastAPI]) -> None:
+    for app in apps.values():
+        assert set(app.openapi()["paths"]) <= {route.path_format for route in _routes(app)}
 
 
 def test_every_route_names_its_roles(apps: dict[str, FastAPI]) -> None:
