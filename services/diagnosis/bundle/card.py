@@ -19,7 +19,7 @@ def _metrics(metrics: Mapping[str, Any]) -> list[str]:
     rows = [
         f"## Measured on {metrics['n']} unseen ward patients",
         "",
-        "| modalities | macro-AUROC (best possible) | accuracy (best possible) | ECE | 90 % set coverage | mean set size |",
+        "| modalities | macro-AUROC (best possible) | accuracy (best possible) | ECE | coverage | set size |",
         "|---|---|---|---|---|---|",
     ]
     for pattern, m in metrics["patterns"].items():

@@ -71,12 +71,15 @@ def write_bundle(directory: Path, contents: BundleContents, *, name: str, versio
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
-    save_tensors({key: tensor.contiguous() for key, tensor in contents.weights.items()}, directory / "weights.safetensors")
+    weights = {key: tensor.contiguous() for key, tensor in contents.weights.items()}
+    save_tensors(weights, directory / "weights.safetensors")
     save_arrays(_arrays(contents), directory / "statistics.safetensors")
     for file, value in _documents(contents).items():
         (directory / file).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (directory / "tokenizer.json").write_text(contents.tokenizer, encoding="utf-8")
     (directory / "model-card.md").write_text(card_markdown(contents.card), encoding="utf-8")
+    for path in directory.iterdir():
+        path.chmod(0o644)
     return write_manifest(directory, name=name, version=version)
 
 
@@ -89,7 +92,7 @@ def read_bundle(directory: Path) -> tuple[BundleIdentity, BundleContents]:
     try:
         return identity, _read(directory)
     except (KeyError, ValueError, TypeError, OSError) as error:
-        raise BundleUnreadable(f"The bundle {identity.name} {identity.version} does not fit this code: {error}.") from error
+        raise BundleUnreadable(f"{identity.name} {identity.version} does not fit this code: {error}.") from error
 
 
 def _documents(contents: BundleContents) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Calibration per availability pattern, applied: from member logits to probabilities that mean what they say.
 
-Each logit is divided by T_{S,k} = exp(t_0 + a_S + b_k) and shifted by c_{S,k} (S the pattern, k the class); then softmax or
-sigmoid per member, then the mean over the members. `training.calibrate` fits the parameters.
+Each logit is divided by T_{S,k} = exp(t_0 + a_S + b_k) and shifted by c_{S,k} (S the pattern, k the class); then
+softmax or sigmoid per member, then the mean over the members. `training.calibrate` fits the parameters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Calibrator:
         return torch.cat(
             [
                 part.softmax(-1) if task.kind == "multiclass" else part.sigmoid()
-                for task, part in zip(TASKS, scaled.split([task.logits for task in TASKS], dim=-1), strict=True)
+                for task, part in zip(TASKS, torch.split(scaled, [task.logits for task in TASKS], dim=-1), strict=True)
             ],
             dim=-1,
         )

@@ -1,7 +1,7 @@
 """Conformal prediction sets per availability pattern, class-conditional where the cells are large enough.
 
-Nonconformity is 1 - p_k. A label enters the set when its nonconformity does not exceed the threshold of its cell; the ladder
-pattern x class -> pattern -> marginal is climbed until a cell holds enough cases, and the result names the rung.
+Nonconformity is 1 - p_k. A label enters the set when its nonconformity does not exceed the threshold of its cell; the
+ladder pattern x class -> pattern -> marginal is climbed until a cell holds enough cases, and the result names the rung.
 Split conformal, class-conditional (Mondrian) form: Vovk, arXiv 1209.2673; threshold rank ceil((n + 1)(1 - alpha)).
 """
 

@@ -45,9 +45,7 @@ def decide(
     own = members[pattern]
     diagnoses = own[:, :CLASSES]
     labels, guarantee = contents.conformal.predict(diagnoses.mean(0), pattern)
-    prediction_set = PredictionSet(
-        contents.conformal.coverage, tuple(DIAGNOSES[k].code for k in labels), guarantee
-    )
+    prediction_set = PredictionSet(contents.conformal.coverage, tuple(DIAGNOSES[k].code for k in labels), guarantee)
     uncertainty = decompose(diagnoses)
     reasons = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty)
     return Prediction(
@@ -58,9 +56,13 @@ def decide(
         uncertainty,
         bool(reasons),
         (*reasons, *rejected),
-        {"deterioration24h": Risk(float(own[:, CLASSES].mean()), contents.intervals.interval(own[:, CLASSES], pattern))},
+        {"deterioration24h": _risk(contents, own[:, CLASSES], pattern)},
         Explanation(),
     )
+
+
+def _risk(contents: BundleContents, members: Array, pattern: str) -> Risk:
+    return Risk(float(members.mean()), contents.intervals.interval(members, pattern))
 
 
 def rank(contents: BundleContents, members: Array, pattern: str) -> tuple[RankedDiagnosis, ...]:

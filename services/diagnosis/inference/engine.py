@@ -77,8 +77,9 @@ class Engine:
             return self._attribute_images(prepared, case[name].positions, target)
         if isinstance(prepared, PreparedNotes):
             return self._attribute_notes(prepared, target)
-        assert isinstance(prepared, PreparedVitals)
-        return self._attribute_vitals(prepared, target)
+        if isinstance(prepared, PreparedVitals):
+            return self._attribute_vitals(prepared, target)
+        raise TypeError(f"no attribution for {type(prepared).__name__}")
 
     def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
         pattern = pattern_name(tuple(others))
@@ -99,18 +100,17 @@ class Engine:
         encoder = cast(Any, self.network.encoders["image"])
         images, grid = len(prepared.images), encoder.grid
         baseline = self.image_baseline.repeat(images, 1)  # [images * cells, dim]
-        path = integrated_gradients(
-            lambda x: target(encoder.pool(Positions(x, positions.mask.expand(len(x), -1)))),
-            positions.features[0],
-            baseline,
-        )
-        return path.sum(-1).reshape(images, grid, grid)
+
+        def through(x: Tensor) -> Tensor:
+            return target(encoder.pool(Positions(x, positions.mask.expand(len(x), -1))))
+
+        parts: Array = integrated_gradients(through, positions.features[0], baseline).sum(-1)
+        return parts.reshape(images, grid, grid)
 
     def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor]) -> Array:
         """[windows, pieces], from masked words to the words written."""
         encoder = cast(NoteEncoder, self.network.encoders["note"])
         inputs = prepared.inputs
-        assert prepared.windows is not None
         words = torch.from_numpy(prepared.windows.offsets[..., 1] > 0)[..., None]  # special pieces stay as they are
         embedded = encoder.embed(inputs["input_ids"])[0]  # [windows, pieces, hidden]
         masked = encoder.embed(torch.tensor(encoder.mask_id))
@@ -120,7 +120,9 @@ class Engine:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "embedded": x}))
 
-        return integrated_gradients(through, embedded, torch.where(words, masked, embedded), steps=steps).sum(-1)
+        baseline = torch.where(words, masked, embedded)
+        parts: Array = integrated_gradients(through, embedded, baseline, steps=steps).sum(-1)
+        return parts
 
     def _attribute_vitals(self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]) -> Array:
         """[readings], from average values without change to the values measured, at the same times."""
@@ -134,4 +136,5 @@ class Engine:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "readings": x}))
 
-        return integrated_gradients(through, readings, baseline).sum(-1)
+        parts: Array = integrated_gradients(through, readings, baseline).sum(-1)
+        return parts

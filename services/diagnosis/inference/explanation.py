@@ -85,6 +85,6 @@ def _explain_one(prepared: Prepared, parts: Array, contribution: float, case: Ca
         return {"images": explain_images(prepared, rescale_to(parts, contribution))}
     if isinstance(prepared, PreparedNotes):
         return {"notes": explain_notes(prepared, parts, contribution)}
-    assert isinstance(prepared, PreparedVitals)
-    assert prepared.readings is not None
-    return {"vitals": explain_vitals(prepared.readings, parts, contribution, case.as_of)}
+    if isinstance(prepared, PreparedVitals):
+        return {"vitals": explain_vitals(prepared.readings, parts, contribution, case.as_of)}
+    raise TypeError(f"no explanation for {type(prepared).__name__}")

@@ -37,25 +37,25 @@ class Prepared:
     inputs: Inputs
     statistics: NDArray[np.float64]
     quality: dict[str, Any]
-    refused: str | None = None
+    refused: str | None
     """Why an input rule refuses it; then there are no inputs."""
 
 
 @dataclass(frozen=True)
 class PreparedImages(Prepared):
-    images: tuple[ImageInput, ...] = ()
-    boxes: tuple[Letterbox, ...] = ()
+    images: tuple[ImageInput, ...]
+    boxes: tuple[Letterbox, ...]
 
 
 @dataclass(frozen=True)
 class PreparedNotes(Prepared):
-    notes: tuple[NoteInput, ...] = ()
-    windows: NoteWindows | None = None
+    notes: tuple[NoteInput, ...]
+    windows: NoteWindows
 
 
 @dataclass(frozen=True)
 class PreparedVitals(Prepared):
-    readings: Readings | None = None
+    readings: Readings
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Preprocessor:
         """Newest first; a blank image or another part of the body is refused."""
         newest = sorted(images, key=lambda item: (item.effective_at, item.sop_instance_uid), reverse=True)[:MAX_IMAGES]
         squares, boxes = zip(*(letterbox(item.pixels, self.config.image.side) for item in newest), strict=True)
-        quality = {"images": len(newest), "leftOut": len(images) - len(newest)}
+        quality: dict[str, Any] = {"images": len(newest), "leftOut": len(images) - len(newest)}
         quality["contrast"] = round(float(np.mean([item.pixels.std() for item in newest])), 4)
         statistics = np.mean([image_statistics(square) for square in squares], axis=0)
         reason = _refuse_images(newest)

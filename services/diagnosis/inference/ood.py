@@ -1,13 +1,14 @@
 """Is this modality like what its encoder was trained on? Input rules first, then a conformal p-value of a distance.
 
-The distance is Mahalanobis (arXiv 1807.03888) with a shrunk covariance, on the encoder's pooled features beside plain statistics
-of the input: a small network may map a strange input to a familiar place, and the plain statistics then give it away.
+The distance is Mahalanobis (arXiv 1807.03888) with a shrunk covariance, on the encoder's pooled features beside plain
+statistics of the input: a small network may map a strange input to a familiar place, and the plain statistics then give
+it away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,12 @@ def fit_ood(train: Array, calibration: Array) -> OodReference:
     mean, scale = train.mean(0), train.std(0) + 1e-6
     covariance, _ = ledoit_wolf((train - mean) / scale)
     # The bundle stores float32: the distances must come from what is stored.
-    stored = [np.asarray(part, np.float32).astype(np.float64) for part in (mean, scale, np.linalg.inv(covariance))]
-    reference = OodReference(*stored, distances=np.zeros(0))
+    reference = OodReference(
+        _as_stored(mean), _as_stored(scale), _as_stored(np.linalg.inv(covariance)), distances=np.zeros(0)
+    )
     distances = np.sort([reference.distance(row) for row in calibration])
-    return OodReference(*stored, distances=distances.astype(np.float32).astype(np.float64))
+    return replace(reference, distances=_as_stored(distances))
+
+
+def _as_stored(values: Array) -> Array:
+    return values.astype(np.float32).astype(np.float64)

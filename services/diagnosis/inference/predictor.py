@@ -69,9 +69,7 @@ class Predictor:
         prepared = self._prepare(case)
         if not prepared:
             raise ValueError("a case needs at least one image, note or vital sign")
-        encoded = {
-            name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None
-        }
+        encoded = {name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
         outcomes = {name: self._judge(case, name, part, encoded) for name, part in prepared.items()}
         used = {name: item for name, item in encoded.items() if outcomes[name].used}
         clock.lap("encode")
@@ -127,5 +125,3 @@ class _Stopwatch:
         now = time.perf_counter()
         self.laps[name] = round((now - self._started) * 1000, 3)
         self._started = now
-
-

@@ -58,9 +58,10 @@ def _verdict(
 
 def _shares(contributions: Mapping[str, float], outcomes: Mapping[str, ModalityOutcome]) -> Iterator[SummarySentence]:
     for name, value in sorted(contributions.items(), key=lambda item: -abs(item[1])):
-        direction = "speaks for" if value > 0 else "speaks against"
+        verb = "speak" if name == "vitals" else "speaks"
         yield SummarySentence(
-            f"{_NAMES[name].capitalize()} {direction} it ({value:+.2f} log-odds).", outcomes[name].evidence
+            f"{_NAMES[name].capitalize()} {verb} {'for' if value > 0 else 'against'} it ({value:+.2f} log-odds).",
+            outcomes[name].evidence,
         )
 
 
@@ -100,7 +101,9 @@ def _vitals(explained: tuple[VitalsExplanation, ...], vitals_id: str | None) -> 
 def _rejected(outcomes: Mapping[str, ModalityOutcome]) -> Iterator[SummarySentence]:
     for name, outcome in outcomes.items():
         if not outcome.used:
-            yield SummarySentence(f"{_NAMES[name].capitalize()} was not used: {outcome.reason}.", outcome.evidence)
+            verb = "were" if name == "vitals" else "was"
+            text = f"{_NAMES[name].capitalize()} {verb} not used: {outcome.reason}."
+            yield SummarySentence(text, outcome.evidence)
 
 
 def _clock(moment: datetime) -> str:

@@ -47,8 +47,8 @@ def spread(members: Array) -> Array:
 class IntervalScale:
     """Half-width = multiplier_S * (spread + floor_S), in log-odds, per pattern.
 
-    The multiplier is the 90 % quantile of |log-odds error| / (spread + floor) on the calibration split, whose true posterior
-    the ward knows; hence a 90 % interval for the probability itself, marginally over cases and classes.
+    The multiplier is the 90 % quantile of |log-odds error| / (spread + floor) on the calibration split, whose true
+    posterior the ward knows; hence a 90 % interval for the probability itself, marginally over cases and classes.
     """
 
     multipliers: Mapping[str, float]

@@ -36,4 +36,5 @@ class AttentionBlock(nn.Module):
         return x + added
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [batch, heads, n, dim/heads]
+        batch, n, dim = x.shape
+        return x.view(batch, n, self.heads, dim // self.heads).transpose(1, 2)  # [batch, heads, n, dim/heads]

@@ -87,7 +87,8 @@ class ModelConfig:
             "fusion": FusionConfig,
         }
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
-        return _build(cls, built)
+        config: ModelConfig = _build(cls, built)
+        return config
 
 
 def _build(kind: Any, value: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What every encoder is: inputs of one modality in, positions with a mask, then a few tokens and one pooled vector out."""
+"""What every encoder is: inputs of one modality in, masked positions, then a few tokens and one pooled vector out."""
 
 from __future__ import annotations
 

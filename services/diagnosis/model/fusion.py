@@ -1,8 +1,8 @@
 """Hybrid fusion whose output is an auditable sum of log-odds.
 
-For class k and the set S of modalities at hand:  z_k = b_k + sum_{m in S} g_mk z_mk + beta_k(S) z_k^joint,  with the gate
-g a softmax over S (after DrFuse, arXiv 2311.07432) and beta = 0 where S holds one modality: then the model IS that modality's
-head. The joint term comes from bottleneck latents (after arXiv 2107.00135) that attend to the tokens of S alone.
+For class k and the set S of modalities at hand:  z_k = b_k + sum_{m in S} g_mk z_mk + beta_k(S) z_k^joint,  with the
+gate g a softmax over S (after DrFuse, arXiv 2311.07432) and beta = 0 where S holds one modality: then the model IS that
+modality's head. The joint term comes from bottleneck latents (after arXiv 2107.00135) that attend to the tokens of S.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FusionMember(nn.Module):
         self.beta = nn.Parameter(torch.ones(2**modalities, logits))
 
     def forward(self, tokens: Tensor, pooled: Tensor, available: Tensor) -> Fused:
-        """`tokens` [batch, modalities, n, dim]; `pooled` [batch, modalities, dim]; `available` [batch, modalities] bool.
+        """Fuse `tokens` [batch, modalities, n, dim] and `pooled` [batch, modalities, dim] where `available` is True.
 
         Raises: ValueError: a row without any modality.
         """
@@ -71,7 +71,8 @@ class FusionMember(nn.Module):
     def _gate(self, pooled: Tensor, available: Tensor) -> Tensor:
         known = torch.where(available[..., None], pooled, self.missing)
         scores = self.gate(known.flatten(1)).unflatten(-1, (pooled.shape[1], -1))
-        return scores.masked_fill(~available[..., None], float("-inf")).softmax(1)
+        gate: Tensor = scores.masked_fill(~available[..., None], float("-inf")).softmax(1)
+        return gate
 
     def _joint(self, tokens: Tensor, available: Tensor) -> Tensor:
         context = (self.token_norm(tokens) + self.modality).flatten(1, 2)  # [batch, modalities * n, dim]

@@ -1,8 +1,9 @@
-"""Image encoder: a small MONAI DenseNet (arXiv 1608.06993) with GroupNorm, so that a case reads the same in any batch."""
+"""Image encoder: a small MONAI DenseNet (arXiv 1608.06993); GroupNorm makes a case read the same in any batch."""
 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from monai.networks.nets.densenet import DenseNet
@@ -14,6 +15,8 @@ from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
 
 class ImageEncoder(Encoder):
     """Several images of a case are one set of grid cells."""
+
+    place: Tensor
 
     def __init__(self, dim: int, tokens: int, config: ImageConfig) -> None:
         super().__init__()
@@ -29,15 +32,15 @@ class ImageEncoder(Encoder):
             act=("relu", {"inplace": False}),
         )
         self.features = network.features
-        channels = int(network.features.norm5.num_channels)
-        self.project = nn.Linear(channels, dim)
+        self.project = nn.Linear(cast(nn.Linear, network.class_layers.out).in_features, dim)
         self.register_buffer("place", _sine_grid(self.grid, dim), persistent=False)
         self.pooler = TokenPooler(dim, tokens)
 
     def grid_features(self, images: Tensor) -> Tensor:
         """[n, 1, side, side] in [0, 1] -> [n, grid * grid, dim], row by row."""
         features = self.features(images * 4 - 2)  # [n, channels, grid, grid]
-        return self.project(torch.relu(features).flatten(2).transpose(1, 2))
+        cells: Tensor = self.project(torch.relu(features).flatten(2).transpose(1, 2))
+        return cells
 
     def positions(self, inputs: Inputs) -> Positions:
         """`pixels` [batch, images, 1, side, side]; `present` [batch, images]."""
@@ -49,7 +52,8 @@ class ImageEncoder(Encoder):
         return Positions(features.flatten(1, 2), mask.flatten(1))
 
     def pool(self, positions: Positions) -> Encoded:
-        return self.pooler(positions.features, positions.mask)
+        encoded: Encoded = self.pooler(positions.features, positions.mask)
+        return encoded
 
 
 def _sine_grid(side: int, dim: int) -> Tensor:

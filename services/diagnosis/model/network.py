@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import cast
 
 from torch import Tensor, nn
 
 from services.diagnosis.model.config import ModelConfig, count_logits
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs
-from services.diagnosis.model.fusion import FusionEnsemble
+from services.diagnosis.model.fusion import FusionEnsemble, FusionMember
 from services.diagnosis.model.modalities import MODALITIES
 
 ENCODERS = {
@@ -28,6 +29,14 @@ class ConsiliumNetwork(nn.Module):
         self.config = config
         self.encoders = nn.ModuleDict({name: build_encoder(name, config) for name in MODALITIES})
         self.fusion = FusionEnsemble(config.fusion, dim=config.dim, modalities=len(MODALITIES), logits=count_logits())
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of one modality."""
+        return cast(Encoder, self.encoders[name])
+
+    def members(self) -> tuple[FusionMember, ...]:
+        """The ensemble's members."""
+        return tuple(cast(FusionMember, member) for member in self.fusion.members)
 
     def encode(self, inputs: Mapping[str, Inputs]) -> dict[str, Encoded]:
         """The modalities at hand, encoded; absent ones are neither run nor in the answer."""

@@ -40,16 +40,17 @@ class NoteEncoder(Encoder):
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """[windows, pieces] -> [windows, pieces, hidden]: the word embeddings that attributions start from."""
-        embeddings: Tensor = self.bert.get_input_embeddings()(input_ids)
+        embeddings: Tensor = self.bert.embeddings.word_embeddings(input_ids)
         return embeddings
 
     def contextualise(self, embedded: Tensor, attention: Tensor, contexts: Tensor) -> Tensor:
         """Word embeddings [windows, pieces, hidden] -> [windows, pieces, dim]."""
         output = self.bert(inputs_embeds=embedded, attention_mask=attention, token_type_ids=contexts)
-        return self.project(output.last_hidden_state)
+        pieces: Tensor = self.project(output.last_hidden_state)
+        return pieces
 
     def positions(self, inputs: Inputs) -> Positions:
-        """`input_ids`, `contexts` [batch, windows, pieces]; `attention` the same, 0 on padding and on absent windows."""
+        """`input_ids`, `contexts`, `attention` [batch, windows, pieces]; attention is 0 where there is nothing."""
         attention = inputs["attention"]
         present = attention.any(-1)  # [batch, windows]
         embedded = inputs["embedded"] if "embedded" in inputs else self.embed(inputs["input_ids"])
@@ -59,7 +60,8 @@ class NoteEncoder(Encoder):
         return Positions(features.flatten(1, 2), attention.bool().flatten(1))
 
     def pool(self, positions: Positions) -> Encoded:
-        return self.pooler(positions.features, positions.mask)
+        encoded: Encoded = self.pooler(positions.features, positions.mask)
+        return encoded
 
 
 def build(config: ModelConfig) -> NoteEncoder:

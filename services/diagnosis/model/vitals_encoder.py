@@ -1,8 +1,8 @@
-"""Vitals encoder: continuous time, no resampling. Latent queries attend to irregular readings with a linear recency bias.
+"""Vitals encoder: continuous time, no resampling. Latent queries attend to irregular readings, with a recency bias.
 
-A reading is a triplet (time, variable, value), as in STraTS (arXiv 2107.14293), with past-only differences. Query q scores
-reading i at the case time t = 0 as  s_qi - lambda_q * (0 - t_i)  with lambda_q > 0; a null key of score b_q takes the weight
-when everything is old, so that stale data count for less by themselves.
+A reading is a triplet (time, variable, value), as in STraTS (arXiv 2107.14293), with past-only differences. Query q
+scores reading i at the case time t = 0 as  s_qi - lambda_q * (0 - t_i)  with lambda_q > 0; a null key of score b_q
+takes the weight when everything is old, so that stale data count for less by themselves.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from services.diagnosis.model.attention import AttentionBlock
 from services.diagnosis.model.config import ModelConfig, VitalsConfig
@@ -46,7 +46,9 @@ class VitalsEncoder(Encoder):
     def pool(self, positions: Positions) -> Encoded:
         features, times_h = positions.features[..., :-1], positions.features[..., -1]
         latents = self.mix(self.attention(features, times_h, positions.mask))  # [batch, queries, dim]
-        return self.pooler(latents, torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device))
+        every = torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device)
+        encoded: Encoded = self.pooler(latents, every)
+        return encoded
 
 
 class RecencyAttention(nn.Module):
@@ -70,12 +72,13 @@ class RecencyAttention(nn.Module):
         values = values.view(batch, readings, self.heads, -1).transpose(1, 2)
         queries = self.queries.view(1, -1, self.heads, dim // self.heads).transpose(1, 2)
         scores = queries @ keys.transpose(-1, -2) * (dim // self.heads) ** -0.5  # [batch, heads, queries, n]
-        scores = scores + F.softplus(self.decay)[None, None, :, None] * times_h[:, None, None, :]
+        scores = scores + functional.softplus(self.decay)[None, None, :, None] * times_h[:, None, None, :]
         scores = scores.masked_fill(~mask[:, None, None], torch.finfo(scores.dtype).min)
         null = self.null_score[None, None, :, None].expand(batch, self.heads, -1, 1)
         weights = torch.cat([scores, null], dim=-1).softmax(-1)[..., :-1]  # the null key's value is zero
         gathered = (weights @ values).transpose(1, 2).reshape(batch, -1, dim)  # [batch, queries, dim]
-        return self.out(gathered) + self.queries
+        latents: Tensor = self.out(gathered) + self.queries
+        return latents
 
 
 def _frequencies(count: int) -> Tensor:

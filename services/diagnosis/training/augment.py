@@ -10,12 +10,14 @@ from services.diagnosis.model.encoder import Inputs
 
 
 def augment_images(pixels: Tensor, rng: torch.Generator) -> Tensor:
-    """[n, 1, side, side]: small shifts, zooms and rotations, tone curve, blur and noise. No mirror: the heart has a side."""
+    """[n, 1, side, side]: small shifts, zooms, turns, tone curve and noise. No mirror: the heart has a side."""
     n = len(pixels)
     angle, zoom = _uniform(n, -0.07, 0.07, rng), _uniform(n, 0.93, 1.08, rng)
     matrix = torch.stack(
-        [zoom * angle.cos(), -zoom * angle.sin(), _uniform(n, -0.06, 0.06, rng)]
-        + [zoom * angle.sin(), zoom * angle.cos(), _uniform(n, -0.06, 0.06, rng)],
+        [
+            *(zoom * angle.cos(), -zoom * angle.sin(), _uniform(n, -0.06, 0.06, rng)),
+            *(zoom * angle.sin(), zoom * angle.cos(), _uniform(n, -0.06, 0.06, rng)),
+        ],
         dim=1,
     ).view(n, 2, 3)
     grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
@@ -24,8 +26,6 @@ def augment_images(pixels: Tensor, rng: torch.Generator) -> Tensor:
     pixels = pixels.clamp(1e-4, 1) ** gamma
     noise = torch.randn(pixels.shape, generator=rng) * _uniform(n, 0, 0.03, rng).view(n, 1, 1, 1)
     return (pixels + noise).clamp(0, 1)
-
-
 
 
 def augment_notes(inputs: Inputs, mask_id: int, rng: torch.Generator) -> Inputs:

@@ -113,5 +113,5 @@ def _pad(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
     shape = np.max([array.shape for array in arrays], axis=0)
     out = np.zeros((len(arrays), *shape), arrays[0].dtype)
     for row, array in enumerate(arrays):
-        out[(row, *(slice(0, size) for size in array.shape))] = array
+        out[row][tuple(slice(0, size) for size in array.shape)] = array
     return torch.from_numpy(out)

@@ -39,11 +39,11 @@ def fit_calibrator(logits: Mapping[str, Tensor], labels: Tensor, deterioration: 
         loss = loss + SHRINKAGE["pattern"] * parameters["a"].square().sum()
         loss = loss + SHRINKAGE["class"] * parameters["b"].square().sum()
         loss = loss + SHRINKAGE["shift"] * parameters["c"].square().sum()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimizer = torch.optim.LBFGS(parameters.values(), max_iter=ITERATIONS, line_search_fn="strong_wolfe")
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     fitted = calibrator()
     return Calibrator(fitted.temperatures.detach(), fitted.shifts.detach(), counts)
 

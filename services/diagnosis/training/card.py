@@ -49,9 +49,7 @@ def evaluate(
         pattern: _pattern(pattern, members[pattern], posteriors[pattern], test, conformal, intervals, seed)
         for pattern in PATTERNS
     }
-    rejected = {
-        name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, seed) for name in MODALITIES
-    }
+    rejected = {name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, seed) for name in MODALITIES}
     return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected}
 
 
@@ -104,16 +102,18 @@ def _false_rejections(
     return binomial_interval(int(rejected), len(features))
 
 
-def model_card(recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, Any], parameters: int) -> dict[str, Any]:
+def model_card(
+    recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, Any], parameters: int
+) -> dict[str, Any]:
     """The card as JSON; `bundle.card` writes it out as Markdown."""
     card: dict[str, Any] = {
         "name": recipe.bundle,
         "version": recipe.version,
         "warning": WARNING,
-        "intendedUse": "To try, demonstrate and test Consilium. Decision support software in development, no medical device.",
-        "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on and are rejected.",
-        "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of 96 hours; "
-        "any non-empty subset.",
+        "intendedUse": "To try, demonstrate and test Consilium: decision support in development, no medical device.",
+        "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on.",
+        "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of "
+        "96 hours; any non-empty subset.",
         "outputs": "Probabilities of eight acute chest conditions and of deterioration within 24 hours.",
         "trainingData": "The synthetic ward of this repository; no patient's data.",
         "parameters": parameters,
@@ -121,7 +121,7 @@ def model_card(recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str
         "seed": training["seed"],
         "data": training["data"],
         "metrics": metrics,
-        "intervals": "macroAuroc, accuracy, brier, ece: 95 % bootstrap over patients; coverage, rejection: 95 % exact binomial.",
+        "intervals": "Brackets: 95 %, bootstrap over patients; for coverage and rejection, exact binomial.",
     }
     rounded: dict[str, Any] = round_floats(card)
     return rounded

@@ -1,4 +1,4 @@
-"""Training cases from the ward, already in the shape the encoders' preprocessing gives, small enough to stay in memory."""
+"""Training cases from the ward, already in the shape that preprocessing gives, small enough to stay in memory."""
 
 from __future__ import annotations
 
@@ -102,13 +102,14 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
 
     patient = generate_patient(seed, index, side=RENDER_SIDE)
     case, truth = patient.case(), patient.truth
-    assert case.vitals is not None
-    square, box = letterbox(case.images[0].pixels, side)
-    square = np.round(square * 255).astype(np.uint8)
+    if case.vitals is None:
+        raise ValueError("a training case needs all modalities")
+    pixels, box = letterbox(case.images[0].pixels, side)
+    square = np.round(pixels * 255).astype(np.uint8)
     return CaseRecord(
         name=f"ward:{seed}:{index}",
         square=square,
-        statistics=image_statistics(square.astype(np.float32) / 255),
+        statistics=image_statistics((square / 255).astype(np.float32)),
         text=case.notes[0].text,
         readings=select(case.vitals),
         label=truth.label,

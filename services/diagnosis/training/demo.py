@@ -83,9 +83,8 @@ def draw_splits(recipe: Recipe, seed: int, processes: int, reporter: Reporter) -
     cohorts, start = {}, 0
     for name, count in counts.items():
         with reporter.stage(f"{name} cases", count) as advance:
-            cohorts[name] = draw_cohort(
-                WARD_SEED_OFFSET + seed, start, count, side=recipe.model.image.side, processes=processes, on_case=advance
-            )
+            ward, side = WARD_SEED_OFFSET + seed, recipe.model.image.side
+            cohorts[name] = draw_cohort(ward, start, count, side=side, processes=processes, on_case=advance)
         start += count
     return cohorts
 

@@ -72,7 +72,7 @@ def train_member(
         for rows in shuffled_batches(n, batch_size, rng):
             loss, observed = _step_loss(member, cache, sample[rows], variant, rng)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(member.parameters(), 1.0)
             optimizer.step()
             schedule.step()

@@ -124,7 +124,7 @@ def pretrain(
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"the loss of the {plan.name} encoder is {loss.item()}")
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
@@ -158,8 +158,6 @@ def shuffled_batches(n: int, size: int, rng: torch.Generator) -> Iterator[NDArra
 def encode_all(encoder: Encoder, batches: Batches, n: int, *, size: int = 64) -> Encoded:
     """Tokens and pooled vectors of all cases, without gradients."""
     encoder.eval()
-    parts = []
     with torch.no_grad():
-        for start in range(0, n, size):
-            parts.append(encoder(batches(np.arange(start, min(n, start + size)))))
+        parts = [encoder(batches(np.arange(start, min(n, start + size)))) for start in range(0, n, size)]
     return Encoded(torch.cat([part.tokens for part in parts]), torch.cat([part.pooled for part in parts]))

@@ -30,4 +30,9 @@ class Reporter:
         task = self._progress.add_task(title, total=total)
         yield lambda: self._progress.advance(task)
         self._progress.update(task, completed=total)
-        self._progress.refresh()
+        self.tell(f"{title}: done")
+
+    def tell(self, line: str) -> None:
+        """A line that stays, for logs without a live terminal."""
+        if not self._progress.disable and not self._progress.console.is_terminal:
+            self._progress.console.print(line, highlight=False)

@@ -76,7 +76,12 @@ VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": th
 
 
 def train_encoders(
-    network: ConsiliumNetwork, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe, seed: int,
+    network: ConsiliumNetwork,
+    train: Cohort,
+    feeds: Feeds,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    seed: int,
     reporter: Reporter,
 ) -> dict[str, list[float]]:
     """Stage A for every modality. Returns: the loss per epoch of each."""
@@ -91,7 +96,7 @@ def train_encoders(
         steps = epochs[name] * max(1, len(train) // recipe.batch_size)
         with reporter.stage(f"{name} encoder", steps) as advance:
             history[name] = pretrain(
-                network.encoders[name], recipe.model, train, findings, plan, seed=seed + index, on_step=advance
+                network.encoder(name), recipe.model, train, findings, plan, seed=seed + index, on_step=advance
             )
     return history
 
@@ -106,7 +111,7 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
             inputs = feeds.plain(name, rows)
             return inputs if rng is None else VARY[name](inputs, rng)
 
-        encoded[name] = encode_all(network.encoders[name], batches, n)
+        encoded[name] = encode_all(network.encoder(name), batches, n)
     return encoded
 
 
@@ -114,7 +119,7 @@ def train_fusion(
     network: ConsiliumNetwork, cache: TokenCache, recipe: Recipe, seed: int, reporter: Reporter
 ) -> list[list[float]]:
     """Stage B: every member from its own seed and bootstrap sample."""
-    steps = len(network.fusion.members) * recipe.fusion_epochs * max(1, len(cache.labels) // recipe.batch_size)
+    steps = len(network.members()) * recipe.fusion_epochs * max(1, len(cache.labels) // recipe.batch_size)
     with reporter.stage("fusion ensemble", steps) as advance:
         return [
             train_member(
@@ -126,7 +131,7 @@ def train_fusion(
                 seed=seed + 100 + index,
                 on_step=advance,
             )
-            for index, member in enumerate(network.fusion.members)
+            for index, member in enumerate(network.members())
         ]
 
 
@@ -150,8 +155,13 @@ def calibrated(calibrator: Calibrator, logits: Mapping[str, Tensor]) -> dict[str
 
 
 def fit_references(
-    network: ConsiliumNetwork, vocabulary: Vocabulary, train: tuple[Cohort, Feeds], held_out: tuple[Cohort, Feeds],
-    *, seed: int, at_most: int = 3000,
+    network: ConsiliumNetwork,
+    vocabulary: Vocabulary,
+    train: tuple[Cohort, Feeds],
+    held_out: tuple[Cohort, Feeds],
+    *,
+    seed: int,
+    at_most: int = 3000,
 ) -> dict[str, OodReference]:
     """Out-of-distribution statistics of every modality, on plain and varied inputs alike."""
     references = {}
@@ -163,11 +173,18 @@ def fit_references(
 
 
 def ood_features(
-    network: ConsiliumNetwork, name: str, cohort: Cohort, feeds: Feeds, vocabulary: Vocabulary, *, seed: int,
-    at_most: int, varied: bool = True,
+    network: ConsiliumNetwork,
+    name: str,
+    cohort: Cohort,
+    feeds: Feeds,
+    vocabulary: Vocabulary,
+    *,
+    seed: int,
+    at_most: int,
+    varied: bool = True,
 ) -> Array:
     """[n, features]: pooled features beside input statistics; every second batch is varied."""
-    encoder, rng, parts = network.encoders[name], torch.Generator().manual_seed(seed), []
+    encoder, rng, parts = network.encoder(name), torch.Generator().manual_seed(seed), []
     for batch, start in enumerate(range(0, min(len(cohort), at_most), 50)):
         rows = np.arange(start, min(len(cohort), at_most, start + 50))
         inputs = feeds.plain(name, rows)
@@ -213,10 +230,12 @@ def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: in
 
 def image_baseline(network: ConsiliumNetwork, feeds: Feeds, n: int) -> NDArray[np.float32]:
     """[cells, dim]: the mean feature grid, places included."""
-    total: Tensor | None = None
     with torch.no_grad():
-        for start in range(0, n, 50):
-            features = network.encoders["image"].positions(feeds.image(np.arange(start, min(n, start + 50)))).features
-            total = features.double().sum(0) if total is None else total + features.double().sum(0)
-    assert total is not None
-    return (total / n).float().numpy()
+        sums = [
+            network.encoder("image")
+            .positions(feeds.image(np.arange(start, min(n, start + 50))))
+            .features.double()
+            .sum(0)
+            for start in range(0, n, 50)
+        ]
+    return (torch.stack(sums).sum(0) / n).float().numpy()

@@ -48,9 +48,9 @@ def explain_notes(
 
 def _words(prepared: PreparedNotes, pieces: NDArray[np.float64]) -> list[_Candidate]:
     """Attributions summed by word; a word seen in two windows is counted in both."""
-    assert prepared.windows is not None
+    windows = prepared.windows
     per_character = [np.zeros(len(note.text) + 1) for note in prepared.notes]
-    for note, offsets, row in zip(prepared.windows.notes, prepared.windows.offsets, pieces, strict=True):
+    for note, offsets, row in zip(windows.notes, windows.offsets, pieces, strict=True):
         for (start, end), value in zip(offsets, row, strict=False):
             per_character[note][start] += value if end > start else 0.0
     words = []

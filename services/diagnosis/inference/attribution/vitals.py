@@ -21,7 +21,8 @@ def explain_vitals(
     """Windows from attributions [readings]; they sum to `contribution`. Neighbouring windows of one sign are merged."""
     runs = [run for variable in range(len(CODES)) for run in _runs(readings, attributions, variable)]
     strongest = max((abs(run[3]) for run in runs), default=0.0)
-    chosen = sorted((run for run in runs if abs(run[3]) >= 0.05 * strongest), key=lambda run: -abs(run[3]))[:MAX_WINDOWS]
+    large = [run for run in runs if abs(run[3]) >= 0.05 * strongest]
+    chosen = sorted(large, key=lambda run: -abs(run[3]))[:MAX_WINDOWS]
     shares = rescale_to(np.array([run[3] for run in chosen]), contribution) if chosen else np.zeros(0)
     return tuple(
         VitalsExplanation(CODES[variable], _moment(as_of, start), _moment(as_of, end), float(share))

@@ -52,11 +52,11 @@ def stretch(pixels: Pixels) -> Pixels:
     low, high = np.percentile(pixels, (1, 99))
     if high - low < 1e-6:
         return np.zeros_like(pixels, dtype=np.float32)
-    return np.clip((pixels - low) / (high - low), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((pixels - low) / (high - low), 0, 1), np.float32)
 
 
 def to_original(box: Letterbox, cells: tuple[float, float, float, float], rows: int, columns: int) -> tuple[float, ...]:
-    """(left, top, right, bottom) in the square's pixels -> (x, y, width, height) in the original matrix, clipped to it."""
+    """(left, top, right, bottom) in the square -> (x, y, width, height) in the original matrix, clipped to it."""
     x_scale, y_scale = columns / box.width, rows / box.height
     left = min(max((cells[0] - box.left) * x_scale, 0.0), columns)
     top = min(max((cells[1] - box.top) * y_scale, 0.0), rows)
@@ -66,9 +66,10 @@ def to_original(box: Letterbox, cells: tuple[float, float, float, float], rows: 
 
 
 def image_statistics(square: Pixels) -> NDArray[np.float64]:
-    """Plain statistics of the texture and tone of an image: what a small network may ignore and a stranger betrays.
+    """Plain statistics of tone and texture: what a small network may ignore and what gives a stranger away.
 
-    Returns: [22]: seven quantiles, mean and deviation by quarter rings, gradient energy at four scales, symmetry, entropy.
+    Returns: [22]: seven quantiles, mean of the thirds both ways, gradient energy at three scales, symmetry, entropy,
+        deviation.
     """
     tones = np.quantile(square, (0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95))
     side = len(square)

@@ -14,6 +14,7 @@ from services.diagnosis.model.preprocessing.contexts import context_at, find_sco
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+Array = NDArray[np.int64]
 MAX_WINDOWS = 24
 """About three thousand words; what is beyond is reported, not silently dropped."""
 
@@ -42,7 +43,7 @@ def window_notes(texts: Sequence[str], tokenizer: Tokenizer, *, window: int, ove
     """
     if not texts:
         raise ValueError("no note to encode")
-    special = {name: tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]", "[UNK]")}
+    special = {name: int(tokenizer.token_to_id(name) or 0) for name in ("[CLS]", "[SEP]", "[PAD]", "[UNK]")}
     rows: list[tuple[int, list[int], list[int], list[tuple[int, int]]]] = []
     counts = {"pieces": 0, "words": 0, "unknown": 0}
     for index, text in enumerate(texts):
@@ -55,9 +56,13 @@ def window_notes(texts: Sequence[str], tokenizer: Tokenizer, *, window: int, ove
         for start in _starts(len(encoding.ids), window - 2, overlap):
             part = slice(start, start + window - 2)
             rows.append((index, encoding.ids[part], contexts[part], encoding.offsets[part]))
-    arrays = _pad(rows[:MAX_WINDOWS], window, special)
+    input_ids, attention, kinds, owners, offsets = _pad(rows[:MAX_WINDOWS], window, special)
     return NoteWindows(
-        *arrays,
+        input_ids,
+        attention,
+        kinds,
+        owners,
+        offsets,
         unknown_share=counts["unknown"] / max(1, counts["pieces"]),
         pieces_per_word=counts["pieces"] / max(1, counts["words"]),
         pieces=counts["pieces"],
@@ -72,7 +77,7 @@ def _starts(pieces: int, width: int, overlap: int) -> list[int]:
 
 def _pad(
     rows: list[tuple[int, list[int], list[int], list[tuple[int, int]]]], window: int, special: dict[str, int]
-) -> tuple[NDArray[np.int64], ...]:
+) -> tuple[Array, Array, Array, Array, Array]:
     width = min(window, max(len(row[1]) for row in rows) + 2)
     input_ids = np.full((len(rows), width), special["[PAD]"], np.int64)
     attention = np.zeros((len(rows), width), np.int64)

@@ -87,7 +87,7 @@ def reading_features(readings: Readings, scale: VitalsScale) -> NDArray[np.float
 
 
 def vitals_statistics(readings: Readings, scale: VitalsScale) -> NDArray[np.float64]:
-    """[3 * variables]: mean, spread and log count per variable, standardised; zero where a variable was not measured."""
+    """[3 * variables]: mean, spread and log count per variable, standardised; zero where it was not measured."""
     mean, deviation = np.array(scale.mean), np.array(scale.deviation)
     out = np.zeros((3, len(CODES)))
     values = transform(readings.values, readings.variables)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+
+from services.diagnosis.inference.inputs import Preprocessor
+from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.preprocessing.vitals import VitalsScale
+from services.diagnosis.training.cohort import draw_cohort, draw_record
+from services.diagnosis.training.vocabulary import SPECIAL, train_tokenizer
+from services.diagnosis.ward.generate import generate_patient
+
+
+def test_a_training_image_is_what_serving_would_make_of_the_case() -> None:
+    record = draw_record(9, 3, 128)
+    case = generate_patient(9, 3, side=512).case()
+    scale = VitalsScale((0.0,) * 8, (1.0,) * 8)
+    served = Preprocessor(ModelConfig(), train_tokenizer([record.text], size=300), scale).images(case.images)
+    np.testing.assert_allclose(served.inputs["pixels"][0, 0, 0].numpy(), record.square / 255, atol=1 / 255)
+
+
+def test_a_cohort_is_the_same_drawn_at_once_or_in_parts() -> None:
+    whole, rest = draw_cohort(9, 0, 4, side=128), draw_cohort(9, 2, 2, side=128)
+    assert [record.text for record in whole.records[2:]] == [record.text for record in rest.records]
+    np.testing.assert_array_equal(whole.records[3].square, rest.records[1].square)
+
+
+def test_another_seed_is_another_cohort() -> None:
+    assert draw_cohort(9, 0, 2, side=128).digest() != draw_cohort(10, 0, 2, side=128).digest()
+
+
+def test_the_special_pieces_come_first() -> None:
+    tokenizer = train_tokenizer(["fever and cough"] * 3, size=100)
+    assert [tokenizer.token_to_id(piece) for piece in SPECIAL] == [0, 1, 2, 3, 4]
