@@ -25,7 +25,7 @@ from shared.auth import current_principal
 from shared.codes import DIAGNOSES, Coding
 from shared.contracts.base import Wire
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn
-from shared.contracts.evidence import NoteContent, VitalSample
+from shared.contracts.evidence import VitalSample
 from shared.errors import AppError, NotFound, problem_response
 from tests.support.common import TestBed
 
@@ -65,10 +65,15 @@ class VitalsQuestion(Wire):
     patient: str
     start: datetime
     end: datetime
+    limit: int
+    downsample: bool
 
 
 class VitalsAnswer(Wire):
     samples: list[VitalSample]
+    total: int
+    truncated: bool = False
+    downsampled: bool = False
 
 
 class FeedbackOut(Wire):
@@ -369,18 +374,20 @@ def make_router() -> APIRouter:
         return Response(radiograph(), media_type="image/png")
 
     @router.get("/notes/{note_id}")
-    def get_note(note_id: str) -> NoteContent:
-        fields = {
+    def get_note(note_id: str) -> dict[str, Any]:
+        times = {"authored": AS_OF - timedelta(hours=3), "receivedAt": AS_OF - timedelta(hours=2)}
+        return {
+            "id": note_id,
             "digest": "sha256:" + "a1" * 32,
-            "authored": AS_OF - timedelta(hours=3),
+            "patient": "CX",
             "type": "34117-2",
             "text": NOTE,
+            **times,
         }
-        return NoteContent.model_validate({"id": note_id, **fields})
 
     @router.post("/vitals/search")
     def search_vitals(body: VitalsQuestion) -> VitalsAnswer:
-        return VitalsAnswer.model_validate({"samples": samples()})
+        return VitalsAnswer.model_validate({"samples": (found := samples()), "total": len(found)})
 
     @router.get("/audit/entries/{index}/receipt")
     def get_receipt(index: int) -> Response:

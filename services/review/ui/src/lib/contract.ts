@@ -16,6 +16,11 @@ export type NoteExplanation = Schemas['NoteExplanation'];
 export type NoteSpan = Schemas['NoteSpan'];
 export type VitalsExplanation = Schemas['VitalsExplanation'];
 export type SummarySentence = Schemas['SummarySentence'];
+export type DiagnosisPage = Schemas['DiagnosisPage'];
+export type Note = Schemas['NoteOut'];
+export type VitalSample = Schemas['VitalSample'];
+export type VitalsQuestion = Schemas['VitalsQuestion'];
+export type VitalsAnswer = Schemas['VitalsAnswer'];
 export type Feedback = Schemas['FeedbackIn'];
 
 export const MODALITIES: readonly Modality[] = ['image', 'note', 'vitals'];

@@ -44,6 +44,11 @@ function Charts({ diagnosis, asOf }: { diagnosis: Diagnosis; asOf: string }) {
   if (series.length === 0) return <EmptyState icon="vitals" title="No samples in these 72 hours" />;
   return (
     <div className="vitals">
+      {vitals.data.downsampled ? (
+        <p className="small muted">
+          {vitals.data.total} samples, thinned for the charts; lows and highs are kept.
+        </p>
+      ) : null}
       {series.map((one, i) => (
         <VitalChart key={one.code} series={one} from={start / 1000} to={end / 1000} last={i === series.length - 1} />
       ))}

@@ -1,5 +1,4 @@
-import type { VitalSample } from '@/features/case/api/search-vitals';
-import type { VitalsExplanation } from '@/lib/contract';
+import type { VitalSample, VitalsExplanation } from '@/lib/contract';
 import { VITAL_SIGN_ORDER } from '@/lib/vital-signs';
 
 /** One variable over time: seconds since 1970 and values; null is a gap, where the line must not pass. */

@@ -1,7 +1,5 @@
-import type { Diagnosis } from '@/lib/contract';
+import type { DiagnosisPage } from '@/lib/contract';
 import { requestJson } from '@/lib/http';
-
-export type DiagnosisPage = { items: Diagnosis[]; next?: string | null };
 
 /** The newest diagnoses. */
 export function listDiagnoses(limit: number, signal: AbortSignal): Promise<DiagnosisPage> {

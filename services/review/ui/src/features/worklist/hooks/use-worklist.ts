@@ -1,6 +1,7 @@
 import { useState } from 'react';
 
-import { type DiagnosisPage, listDiagnoses } from '@/features/worklist/api/list-diagnoses';
+import { listDiagnoses } from '@/features/worklist/api/list-diagnoses';
+import type { DiagnosisPage } from '@/lib/contract';
 import { type Resource, useResource } from '@/lib/use-resource';
 
 const PAGE = 50;
