@@ -1,0 +1,54 @@
+"""Every query of the diagnosis service: jobs, their leases, results and workers."""
+
+from __future__ import annotations
+
+from services.diagnosis.store.jobs import add_job, add_manifest, find_by_key, find_job, get_job, list_jobs
+from services.diagnosis.store.leases import (
+    claim,
+    defer,
+    expired,
+    fail,
+    fail_orphan,
+    mark_sent,
+    renew,
+    repoint,
+    requeue,
+    unsent,
+)
+from services.diagnosis.store.results import (
+    add_feedback,
+    add_result,
+    release,
+    released_results,
+    standing_result,
+    withhold,
+)
+from services.diagnosis.store.workers import forget_worker, worker_seen, workers_since
+
+__all__ = [
+    "add_feedback",
+    "add_job",
+    "add_manifest",
+    "add_result",
+    "claim",
+    "defer",
+    "expired",
+    "fail",
+    "fail_orphan",
+    "find_by_key",
+    "find_job",
+    "forget_worker",
+    "get_job",
+    "list_jobs",
+    "mark_sent",
+    "release",
+    "released_results",
+    "renew",
+    "repoint",
+    "requeue",
+    "standing_result",
+    "unsent",
+    "withhold",
+    "worker_seen",
+    "workers_since",
+]
