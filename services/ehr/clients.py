@@ -17,7 +17,7 @@ from services.ehr.domain import ClinicalNote, Sample, StoredNote
 from services.ehr.errors import BY_STATUS
 from shared.clients import TIMEOUT, answer_of, service_client
 from shared.contracts.diagnosis import DiagnosisOut, ResultsList, ResultsQuestion
-from shared.errors import FieldProblem, Unavailable
+from shared.errors import FieldProblem, InvalidInput, Unavailable
 from shared.settings import CommonSettings
 
 HOOK_TIMEOUT = httpx.Timeout(2.0, connect=0.5)
@@ -42,6 +42,7 @@ class RejectedLine:
 
     line: int
     reason: str
+    fix: str
 
 
 class NotesClient:
@@ -79,13 +80,23 @@ class VitalsClient:
         """Hand on samples; gives how many were new and which were refused. Line numbers start at 1."""
         lines = "\n".join(json.dumps(_line(sample)) for sample in samples) + "\n"
         kind = {"Content-Type": "application/x-ndjson"}
-        answer = _ask(self._http, "vitals", "POST", "/vitals/samples", caller, content=lines, headers=kind)
-        rejected = [RejectedLine(int(one["line"]), str(one["reason"])) for one in answer.get("rejected", [])]
-        return int(answer["accepted"]), rejected
+        try:
+            answer = _ask(self._http, "vitals", "POST", "/vitals/samples", caller, content=lines, headers=kind)
+        except InvalidInput as error:
+            # None of the lines was taken: the problem document says of each why.
+            if not error.extra.get("rejected"):
+                raise
+            return 0, _rejected(error.extra)
+        return int(answer["accepted"]), _rejected(answer)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _rejected(receipt: dict[str, Any]) -> list[RejectedLine]:
+    told = receipt.get("rejected", [])
+    return [RejectedLine(int(one["line"]), str(one["reason"]), str(one.get("fix", ""))) for one in told]
 
 
 def _line(sample: Sample) -> dict[str, Any]:
@@ -160,4 +171,5 @@ def _refuse(response: httpx.Response) -> None:
         for e in body.get("errors", [])
     ]
     detail = str(body.get("detail", f"Refused with status {response.status_code}."))
-    raise BY_STATUS[response.status_code](detail, fields=fields)
+    extra = {"rejected": body["rejected"]} if "rejected" in body else {}
+    raise BY_STATUS[response.status_code](detail, fields=fields, extra=extra)

@@ -92,7 +92,7 @@ def add_samples(
 
 def _field(samples: Sequence[Sample], rejected: RejectedLine) -> FieldProblem:
     element = samples[rejected.line - 1].element if 0 < rejected.line <= len(samples) else "Observation"
-    return FieldProblem(element, rejected.reason, "correct this measurement and send the Observation again")
+    return FieldProblem(element, rejected.reason, rejected.fix or "correct this measurement and send it again")
 
 
 def _samples_id(runtime: Runtime, samples: Sequence[Sample]) -> str:
