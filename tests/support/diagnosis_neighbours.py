@@ -56,6 +56,8 @@ class Ward:
     """The log: event id -> event, in order of arrival."""
     refuse_appends: bool = False
     """The log answers 503 to events, and nothing else is down."""
+    withdraw_at_append: list[tuple[str, Modality]] = field(default_factory=list)
+    """Consents that are withdrawn right after the next events reached the log."""
     appended: int = 0
     """How many events were sent, repeats included."""
     fetched: list[str] = field(default_factory=list)
@@ -148,6 +150,8 @@ def create_neighbours(ward: Ward) -> FastAPI:
         for event in batch.events:
             known = ward.events.setdefault(event.event_id, event)
             assert known == event, "an event id was used for two different events"
+        while ward.withdraw_at_append:
+            ward.withdraw(*ward.withdraw_at_append.pop())
         order = list(ward.events)
         return BatchReceipt(
             sequenced=[
