@@ -8,6 +8,7 @@ no patient data.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -24,6 +25,8 @@ from shared.errors import FieldProblem
 MAX_BODY_BYTES = MAX_ENTRY_BYTES - 100
 """What the server adds around an event fits into the rest."""
 MAX_DEPTH = 16
+PSEUDONYM = re.compile(r"pat-[0-9a-f]{32}")
+COMMITMENT = re.compile(r"hmac:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def new_entry(event: AuditEvent, tenant: str, at: str = "events.0") -> NewEntry:
         raise _malformed(f"{at}.tenant", "another tenant than this log's", "send events of this suite's tenant only")
     if event.occurred_at.tzinfo is None:
         raise _malformed(f"{at}.occurredAt", "no time zone", "send an RFC 3339 time with a zone")
+    _check_pseudonymous(event, at)
     _check_details(event.details, f"{at}.details", 0)
     value = event.model_dump(mode="json", by_alias=True, exclude_none=True)
     value["occurredAt"] = rfc3339(event.occurred_at)
@@ -113,6 +117,15 @@ def new_entry(event: AuditEvent, tenant: str, at: str = "events.0") -> NewEntry:
 def leaf_bytes(body: bytes, received_at: datetime) -> bytes:
     """The leaf. Canonical because `event` sorts before `receivedAt` and `body` is canonical itself."""
     return b'{"event":' + body + b',"receivedAt":"' + rfc3339(received_at).encode() + b'"}'
+
+
+def _check_pseudonymous(event: AuditEvent, at: str) -> None:
+    """Leaves are public: a patient's own identifier, or a digest that anyone could guess back, must not get in."""
+    if event.subject_ref is not None and PSEUDONYM.fullmatch(event.subject_ref) is None:
+        raise _malformed(f"{at}.subjectRef", "not a pseudonym", "send `Pseudonymiser.patient(…)`, never an identifier")
+    digest = event.object.digest if event.object else None
+    if digest is not None and COMMITMENT.fullmatch(digest) is None:
+        raise _malformed(f"{at}.object.digest", "not a keyed digest", "send `Pseudonymiser.content(…)` of the digest")
 
 
 def _check_details(value: Any, at: str, depth: int) -> None:

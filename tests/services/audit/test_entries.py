@@ -21,7 +21,7 @@ def _indices(audit: Audit, **query: Any) -> list[int]:
 def filled(audit: Audit) -> Audit:
     """A log with five entries that differ in what can be asked by."""
     audit.append(
-        event(occurredAt="2026-01-01T00:00:00Z", subjectRef="pat-a"),
+        event(occurredAt="2026-01-01T00:00:00Z", subjectRef="pat-" + "a" * 32),
         event(occurredAt="2026-01-02T00:00:00Z", type="ingest", subtype="dicom-stored", producer="imaging"),
         event(occurredAt="2026-01-03T00:00:00+05:00", object={"kind": "note", "id": "n-1"}),
         event(occurredAt="2026-01-04T00:00:00Z", actor={"issuer": "x", "subject": "dr-b", "role": "clinician"}),
@@ -33,7 +33,7 @@ def filled(audit: Audit) -> Audit:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ({"subjectRef": "pat-a"}, [0]),
+        ({"subjectRef": "pat-" + "a" * 32}, [0]),
         ({"type": "ingest"}, [1]),
         ({"subtype": "dicom-stored"}, [1]),
         ({"producer": "imaging"}, [1]),

@@ -126,6 +126,8 @@ def test_log_goes_on_after_a_restart(bed: TestBed) -> None:
         ({"details": {"n": 2**53 + 1}}, "events.0"),
         ({"details": {"text": "x" * 66_000}}, "events.0"),
         ({"details": {"text": "nul\x00"}}, "events.0"),
+        ({"subjectRef": "MRN-4711"}, "events.0.subjectRef"),
+        ({"object": {"kind": "note", "id": "n", "digest": "sha256:" + "a" * 64}}, "events.0.object.digest"),
         ({"eventId": "7"}, "events.0.eventId"),
         ({"action": "X"}, "events.0.action"),
         ({"surprise": 1}, "events.0.surprise"),
