@@ -57,7 +57,7 @@ class InstanceRow(Base):
     patient: Mapped[str] = mapped_column(sa.String(64))
     patient_name: Mapped[str] = mapped_column(sa.String(330))
     patient_sex: Mapped[str | None] = mapped_column(sa.String(1))
-    patient_age_years: Mapped[float | None]
+    patient_age_years: Mapped[float | None] = mapped_column(sa.Float)
     sop_class_uid: Mapped[str] = mapped_column(sa.String(64))
     transfer_syntax_uid: Mapped[str] = mapped_column(sa.String(64))
     modality: Mapped[str] = mapped_column(sa.String(16))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BytesIO
 
+from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
 from services.imaging.dicom.description import render_instance
@@ -89,17 +90,14 @@ def file_as(content: bytes, stored_syntax: str, wanted_syntax: str | None) -> by
 
 def _decompressed(content: bytes) -> bytes:
     ds = read_instance(content).ds
-    if str(ds.file_meta.TransferSyntaxUID) in ENCAPSULATED:
-        values = decode(ds)
-        ds.PixelData = values.astype(values.dtype.newbyteorder("<")).tobytes()
-        if len(ds.PixelData) % 2:
-            ds.PixelData += b"\x00"
-        ds.BitsAllocated = values.itemsize * 8
-        ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
-        ds["PixelData"].is_undefined_length = False
+    values = decode(ds)
+    ds.PixelData = values.astype(values.dtype.newbyteorder("<")).tobytes() + b"\x00" * (values.nbytes % 2)
+    ds.BitsAllocated = values.itemsize * 8
+    ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
+    ds["PixelData"].is_undefined_length = False
     ds.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
     stream = BytesIO()
-    ds.save_as(stream, enforce_file_format=True, implicit_vr=False, little_endian=True)
+    dcmwrite(stream, ds, enforce_file_format=True, implicit_vr=False, little_endian=True)
     return stream.getvalue()
 
 
