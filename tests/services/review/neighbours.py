@@ -167,9 +167,9 @@ def _explanation(diagnosis_id: str, first: float, have: tuple[str, ...]) -> dict
 
 def _modality(name: str, status: str, flagged: bool = False) -> dict[str, Any]:
     quality = {
-        "image": {"photometricInterpretation": "MONOCHROME2", "viewPosition": "PA"},
-        "note": {"characters": len(NOTE)},
-        "vitals": {"samples": 812},
+        "image": {"images": 1, "contrast": 0.31, "ageHours": 2.02},
+        "note": {"notes": 1, "truncated": False, "ageHours": 4.89},
+        "vitals": {"readings": 812, "variables": 6, "ageHours": 0.0},
     }[name]
     if status != "used":
         return {"status": status}

@@ -19,7 +19,7 @@ SAY = "import json; from services.suite.contract import document; print(json.dum
 
 @pytest.fixture(scope="module")
 def suite() -> dict[str, Any]:
-    """The public contract as this checkout's services make it; in a process of its own, for that sets the environment."""
+    """The public contract as this checkout makes it; in a process of its own, for that sets the environment."""
     said = subprocess.run([sys.executable, "-c", SAY], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(said.stdout)
     return found

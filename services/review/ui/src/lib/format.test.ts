@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { ago, modalityNames, percent, shortDigest, signed } from '@/lib/format';
+import { ago, hours, modalityNames, percent, percentInterval, shortDigest, signed } from '@/lib/format';
 
 test('no probability is shown as certain', () => {
   expect([percent(0.996), percent(0.004)]).toEqual(['>99 %', '<1 %']);
@@ -15,7 +15,23 @@ test('a negative number has a minus sign, not a hyphen', () => {
 });
 
 test('what rounds to zero has no sign', () => {
-  expect(signed(-0.001)).toBe('0.00');
+  expect(signed(-0.0001)).toBe('0.00');
+});
+
+test('a small contribution is not shown as none', () => {
+  expect(signed(0.004)).toBe('+0.004');
+});
+
+test('the ends of an interval are never certain', () => {
+  expect([percentInterval([0.0001, 0.9998]), percentInterval([0.58, 0.804])]).toEqual(['<1–>99 %', '58–80 %']);
+});
+
+test.each([
+  [0.25, '15 min'],
+  [4.89, '5 h'],
+  [71.6, '3 days'],
+])('%d hours read as %s', (value, text) => {
+  expect(hours(value)).toBe(text);
 });
 
 test('hours are counted whole', () => {

@@ -7,16 +7,22 @@ export function percent(probability: number): string {
   return `${Math.round(probability * 100)} %`;
 }
 
-/** An interval such as `58–80 %`. */
+/** An interval such as `58–80 %`; its ends are no more certain than a probability. */
 export function percentInterval([low, high]: readonly [number, number]): string {
-  return `${Math.round(low * 100)}–${Math.round(high * 100)} %`;
+  return `${percent(low).replace(' %', '')}–${percent(high)}`;
 }
 
-/** A signed number with a real minus sign and fixed decimals. */
-export function signed(value: number, digits = 2): string {
-  const text = Math.abs(value).toFixed(digits);
-  if (Number(text) === 0) return text;
+/** A signed number with a real minus sign and two decimals; a third where two would hide it. */
+export function signed(value: number): string {
+  const text = Math.abs(value).toFixed(Math.abs(value) < 0.01 ? 3 : 2);
+  if (Number(text) === 0) return '0.00';
   return `${value < 0 ? '−' : '+'}${text}`;
+}
+
+/** A span of time in hours, coarsely: `20 min`, `5 h`, `3 days`. */
+export function hours(value: number): string {
+  if (value < 1) return `${Math.max(Math.round(value * 60), 0)} min`;
+  return value < 48 ? `${Math.round(value)} h` : `${Math.round(value / 24)} days`;
 }
 
 export function milliseconds(value: number): string {

@@ -1,6 +1,7 @@
 import { Icon, type IconName } from '@/components/icon';
 import { showPanel } from '@/components/panel';
 import { panelId } from '@/features/case/lib/evidence';
+import { qualityOf } from '@/features/case/lib/quality';
 import { type Diagnosis, MODALITIES, type Modality, type ModalityOut, type ModalityStatus } from '@/lib/contract';
 import { MODALITY_NAMES } from '@/lib/format';
 
@@ -34,7 +35,7 @@ function Item({ modality, found }: { modality: Modality; found: ModalityOut }) {
         </button>
         <p className="small">
           {WORDS[found.status]}
-          <span className="muted">{qualityOf(found)}</span>
+          <span className="muted">{qualityOf(found.quality ?? {})}</span>
           {found.quality?.stale === true ? <span className="strip-mind"> · old</span> : null}
         </p>
       </div>
@@ -60,12 +61,3 @@ function Familiarity({ score, flagged }: { score: number; flagged: boolean }) {
   );
 }
 
-/** The one fact of the ingest checks that helps a reader most. */
-function qualityOf(found: ModalityOut): string {
-  const quality = found.quality ?? {};
-  if (typeof quality.samples === 'number') return ` · ${quality.samples} samples`;
-  if (typeof quality.viewPosition === 'string') return ` · ${quality.viewPosition} view`;
-  if (typeof quality.characters === 'number') return ` · ${quality.characters} characters`;
-  const count = found.evidence?.length ?? 0;
-  return count > 1 ? ` · ${count} items` : '';
-}

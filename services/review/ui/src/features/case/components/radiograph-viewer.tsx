@@ -77,6 +77,7 @@ export function RadiographViewer({ picture, heatmap, heatmapError, regions, colu
 }
 
 function Regions({ regions, width, height }: { regions: Region[]; width: number; height: number }) {
+  const strongest = Math.max(...regions.map((region) => Math.abs(region.contribution)), 1e-9);
   return (
     <svg className="viewer-regions" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
       {regions.map((region) => (
@@ -87,6 +88,7 @@ function Regions({ regions, width, height }: { regions: Region[]; width: number;
           width={region.width}
           height={region.height}
           rx={Math.min(width, height) / 100}
+          opacity={0.35 + 0.65 * (Math.abs(region.contribution) / strongest)}
           className={region.contribution < 0 ? 'region-against' : 'region-for'}
         />
       ))}

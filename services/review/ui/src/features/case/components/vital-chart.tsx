@@ -8,10 +8,10 @@ import { dateTime, signed } from '@/lib/format';
 import { useDocumentTheme } from '@/lib/theme';
 import { type VitalSignView, vitalSign } from '@/lib/vital-signs';
 
-type Props = { series: Series; from: number; to: number; last: boolean };
+type Props = { series: Series; from: number; to: number; last: boolean; strongest: number };
 
 /** One variable over time; windows that counted are shaded. The cursor moves in all charts at once. */
-export function VitalChart({ series, from, to, last }: Props) {
+export function VitalChart({ series, from, to, last, strongest }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLSpanElement>(null);
   const theme = useDocumentTheme();
@@ -28,7 +28,8 @@ export function VitalChart({ series, from, to, last }: Props) {
       readout.current.textContent = time === undefined ? latest : `${value} · ${dateTime(new Date(time * 1000))}`;
     }
     show(null);
-    const options = chartOptions({ series, from, to, last, width: element.clientWidth, digits: sign.digits, onCursor: show });
+    const size = { width: element.clientWidth, digits: sign.digits };
+    const options = chartOptions({ series, from, to, last, strongest, ...size, onCursor: show });
     const chart = new uPlot(options, [series.times, series.values], element);
     const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: options.height }));
     observer.observe(element);
@@ -36,7 +37,7 @@ export function VitalChart({ series, from, to, last }: Props) {
       observer.disconnect();
       chart.destroy();
     };
-  }, [series, from, to, last, sign, theme]);
+  }, [series, from, to, last, strongest, sign, theme]);
 
   return (
     <figure className="vital">

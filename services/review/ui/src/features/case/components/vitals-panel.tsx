@@ -39,6 +39,7 @@ function Charts({ diagnosis, asOf }: { diagnosis: Diagnosis; asOf: string }) {
   );
   const windows = diagnosis.explanation?.vitals;
   const series = useMemo(() => seriesOf(vitals.data?.samples ?? [], windows ?? []), [vitals.data, windows]);
+  const strongest = Math.max(...(windows ?? []).map((window) => Math.abs(window.contribution)), 1e-9);
   if (vitals.error !== null) return <ErrorState error={vitals.error} retry={vitals.reload} />;
   if (vitals.data === null) return <Loading label="Loading the vitals" lines={6} />;
   if (series.length === 0) return <EmptyState icon="vitals" title="No samples in these 72 hours" />;
@@ -50,7 +51,7 @@ function Charts({ diagnosis, asOf }: { diagnosis: Diagnosis; asOf: string }) {
         </p>
       ) : null}
       {series.map((one, i) => (
-        <VitalChart key={one.code} series={one} from={start / 1000} to={end / 1000} last={i === series.length - 1} />
+        <VitalChart key={one.code} series={one} from={start / 1000} to={end / 1000} last={i === series.length - 1} strongest={strongest} />
       ))}
     </div>
   );

@@ -9,6 +9,8 @@ type Wanted = {
   last: boolean;
   width: number;
   digits: number;
+  /** The largest contribution of any window of the case, in absolute value. */
+  strongest: number;
   onCursor: (index: number | null) => void;
 };
 
@@ -16,7 +18,7 @@ const HEIGHT = 90;
 const AXIS_HEIGHT = 26;
 
 /** uPlot's options for one vital sign, with the colours of the document's theme. */
-export function chartOptions({ series, from, to, last, width, digits, onCursor }: Wanted): uPlot.Options & { height: number } {
+export function chartOptions({ series, from, to, last, width, digits, strongest, onCursor }: Wanted): uPlot.Options & { height: number } {
   const ink = colour('--ink-soft');
   const grid = { stroke: colour('--line'), width: 1 };
   const font = '11px "Inter Variable", sans-serif';
@@ -49,19 +51,21 @@ export function chartOptions({ series, from, to, last, width, digits, onCursor }
       },
     ],
     hooks: {
-      drawAxes: [(chart) => shade(chart, series)],
+      drawAxes: [(chart) => shade(chart, series, strongest)],
       setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)],
     },
   };
 }
 
-function shade(chart: uPlot, series: Series): void {
+function shade(chart: uPlot, series: Series, strongest: number): void {
   const { ctx, bbox } = chart;
   for (const window of series.windows) {
     const left = chart.valToPos(Date.parse(window.from) / 1000, 'x', true);
     const right = chart.valToPos(Date.parse(window.to) / 1000, 'x', true);
     const x = Math.max(left, bbox.left);
     ctx.save();
+    // The window that counted most is shaded fully, others by their share of it.
+    ctx.globalAlpha = Math.max(Math.abs(window.contribution) / strongest, 0.15);
     ctx.fillStyle = colour(window.contribution < 0 ? '--against-wash' : '--for-wash');
     ctx.fillRect(x, bbox.top, Math.min(right, bbox.left + bbox.width) - x, bbox.height);
     ctx.restore();

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+
+import { qualityOf } from '@/features/case/lib/quality';
+
+test('age and amount are told', () => {
+  expect(qualityOf({ readings: 599, ageHours: 3.1 })).toBe(' · 599 readings · 3 h before the case');
+});
+
+test('a single image needs no count', () => {
+  expect(qualityOf({ images: 1, ageHours: 50 })).toBe(' · 2 days before the case');
+});
+
+test('a note of which the model read only the beginning says so', () => {
+  expect(qualityOf({ truncated: true })).toContain('cut off');
+});
+
+test('nothing known, nothing said', () => {
+  expect(qualityOf({ contrast: 0.3 })).toBe('');
+});

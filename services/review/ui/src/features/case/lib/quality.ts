@@ -1,0 +1,13 @@
+import { hours } from '@/lib/format';
+
+/** What the checks found of one kind of evidence, as far as it helps a reader: how much there is, and how old. */
+export function qualityOf(quality: Record<string, unknown>): string {
+  const facts: string[] = [];
+  const { images, notes, readings, ageHours } = quality;
+  if (typeof readings === 'number') facts.push(`${readings} readings`);
+  if (typeof images === 'number' && images > 1) facts.push(`${images} images`);
+  if (typeof notes === 'number' && notes > 1) facts.push(`${notes} notes`);
+  if (quality.truncated === true) facts.push('end cut off');
+  if (typeof ageHours === 'number') facts.push(ageHours < 1 / 60 ? 'newest at the case time' : `${hours(ageHours)} before the case`);
+  return facts.map((fact) => ` · ${fact}`).join('');
+}
