@@ -18,6 +18,8 @@ from shared.intake import patient_problem
 from shared.web import Runtime
 
 _ID = re.compile(r"[0-9a-f-]{36}")
+_TELLABLE = frozenset({"patient", "authored", "type", "text", "body", "Content-Type"})
+"""What an event may name as wrong. Other names were chosen by the sender and could say anything."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,7 @@ def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppE
         reason=error.slug,
         kind="note",
         request_id=asker.request_id,
-        details={
-            "status": error.status,
-            "fields": sorted({field.field for field in error.fields if field.field.isalpha()}),
-        },
+        details={"status": error.status, "fields": sorted({field.field for field in error.fields} & _TELLABLE)},
     )
     runtime.record(session, event)
 

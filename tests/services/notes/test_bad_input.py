@@ -184,6 +184,12 @@ def test_refusal_is_an_event_that_tells_neither_patient_nor_content(client: Test
     assert "ecret" not in json.dumps(event).lower()
 
 
+def test_refusal_event_never_repeats_names_that_the_sender_chose(client: TestClient) -> None:
+    client.post("/notes", json=make_note(MrsSecret=1))
+    (event,) = events_of(client)
+    assert event["details"] == {"status": 422, "fields": []}
+
+
 def test_answer_never_quotes_what_was_sent(client: TestClient) -> None:
     answer = client.post("/notes", json=make_note(text="Mrs Secret\x00", patient="P-SECRET\\", type="SECRET"))
     assert "secret" not in answer.text.lower()

@@ -1,0 +1,59 @@
+"""What can go wrong in the vitals service, by name. No message quotes a measurement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.errors import AppError, FieldProblem, InvalidInput, NotFound, TooLarge, UnsupportedMediaType
+
+
+class NotASampleMessage(UnsupportedMediaType):
+    """The Content-Type is neither NDJSON nor JSON."""
+
+    def __init__(self) -> None:
+        problem, fix = "is neither application/x-ndjson nor application/json", "send NDJSON with application/x-ndjson"
+        super().__init__("This door takes NDJSON.", fields=[FieldProblem("Content-Type", problem, fix)])
+
+
+class BodyTooLong(TooLarge):
+    """More bytes than this door takes at once."""
+
+    def __init__(self, limit: int) -> None:
+        problem = f"is larger than {limit} bytes"
+        fields = [FieldProblem("body", problem, "send the samples in several requests")]
+        super().__init__(f"The body {problem}.", fields=fields, headers={"Connection": "close"})
+
+
+class NothingTaken(InvalidInput):
+    """No line of the body is a sample that can be stored."""
+
+    slug = "no-sample-taken"
+
+    def __init__(self, detail: str, fields: list[FieldProblem], extra: dict[str, Any]) -> None:
+        super().__init__(detail, fields=fields, extra=extra)
+
+
+class InvalidSearch(InvalidInput):
+    """A search that cannot be made."""
+
+    slug = "invalid-search"
+
+    def __init__(self, problem: FieldProblem) -> None:
+        super().__init__(f"The search cannot be made: {problem.field} {problem.problem}.", fields=[problem])
+
+
+class NoSuchWindow(NotFound):
+    """No frozen window has this id."""
+
+    def __init__(self) -> None:
+        problem = FieldProblem("id", "is not known", "use an id that the list of evidence gave")
+        super().__init__("There is no vitals window with this id.", fields=[problem])
+
+
+class WindowDamaged(AppError):
+    """The blob store gave other bytes than were frozen."""
+
+    slug = "window-damaged"
+
+    def __init__(self) -> None:
+        super().__init__("The stored content of this window is not what was frozen.")

@@ -1,0 +1,121 @@
+"""Reads one line of samples: bytes to a `Sample`, or why not."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+from services.vitals.domain import Sample
+from services.vitals.units import Conversion, conversion_for
+from shared.errors import FieldProblem
+from shared.intake import NotStrictJson, patient_problem, read_time, strict_json
+
+FIELDS = frozenset({"patient", "code", "value", "unit", "effective", "device"})
+REQUIRED = ("patient", "code", "value", "unit", "effective")
+MAX_LINE_BYTES = 8192
+MAX_DEVICE = 128
+_KIND = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+}
+
+
+class LineRefused(ValueError):
+    """A line that is no sample."""
+
+    def __init__(self, field: str, problem: str, fix: str) -> None:
+        super().__init__(problem)
+        self.problem = FieldProblem(field, problem, fix)
+
+
+def read_line(line: bytes, now: datetime) -> Sample:
+    """The sample in a line of NDJSON. Raises: LineRefused."""
+    try:
+        document = strict_json(line)
+    except NotStrictJson as error:
+        raise LineRefused("line", str(error), "send one JSON object (RFC 8259) a line, in UTF-8") from None
+    if not isinstance(document, dict):
+        raise LineRefused("line", f"is {_KIND[type(document)]}, not an object", "send one JSON object a line")
+    if not document.keys() <= FIELDS:
+        name = min(document.keys() - FIELDS)
+        raise LineRefused(_printable(name), "is not a field of a sample", "leave this field out")
+    return _sample(document, now)
+
+
+def _sample(document: dict[str, Any], now: datetime) -> Sample:
+    patient, device = intern(_text(document, "patient")), _device(document)
+    code, unit = _text(document, "code"), _text(document, "unit")
+    _refuse_if(_patient_problem(patient))
+    conversion = _conversion(code, unit)
+    if isinstance(conversion, FieldProblem):
+        raise LineRefused(conversion.field, conversion.problem, conversion.fix)
+    sent = _number(document)
+    value = _in_range(conversion, sent)
+    effective = read_time("effective", _text(document, "effective"), now)
+    if isinstance(effective, FieldProblem):
+        raise LineRefused(effective.field, effective.problem, effective.fix)
+    sign = conversion.sign
+    return Sample(patient, sign.coding.code, value, sign.unit, effective, device, intern(code), sent, intern(unit))
+
+
+_patient_problem = lru_cache(maxsize=1024)(patient_problem)
+_conversion = lru_cache(maxsize=1024)(conversion_for)
+
+
+def _refuse_if(problem: FieldProblem | None) -> None:
+    if problem is not None:
+        raise LineRefused(problem.field, problem.problem, problem.fix)
+
+
+def _text(document: dict[str, Any], field: str) -> str:
+    value = document.get(field)
+    if type(value) is str:
+        return value
+    if field not in document:
+        raise LineRefused(field, "is missing", "send this field")
+    raise LineRefused(field, f"is {_KIND[type(value)]}, not a string", "send a JSON string")
+
+
+def _device(document: dict[str, Any]) -> str:
+    if document.get("device") is None:
+        return ""
+    device = _text(document, "device")
+    if len(device) > MAX_DEVICE or not (device.isprintable() and device.strip()):
+        problem = f"is empty, longer than {MAX_DEVICE} characters, or not printable"
+        raise LineRefused("device", problem, "send a short identifier of the device, or leave it out")
+    return intern(device)
+
+
+def _number(document: dict[str, Any]) -> float:
+    value = document.get("value")
+    if type(value) not in (int, float):
+        if "value" not in document:
+            raise LineRefused("value", "is missing", "send this field")
+        raise LineRefused("value", f"is {_KIND[type(value)]}, not a number", "send a JSON number")
+    try:
+        number = float(value)  # type: ignore[arg-type]  # int or float, as just checked
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise LineRefused("value", "is too large for any measurement", "send the measured value")
+    return number
+
+
+def _in_range(conversion: Conversion, sent: float) -> float:
+    value, sign = conversion.apply(sent), conversion.sign
+    if not sign.low <= value <= sign.high:
+        problem = f"is outside {sign.low:g} to {sign.high:g} {sign.unit}, which no living person shows"
+        raise LineRefused("value", problem, "check value and unit; send nothing where nothing was measured")
+    return value
+
+
+def _printable(name: str) -> str:
+    return name if len(name) <= 32 and name.isascii() and name.isprintable() else "(unprintable)"

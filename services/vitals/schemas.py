@@ -1,0 +1,92 @@
+"""What crosses the wire at the vitals service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import AwareDatetime, Field
+
+from services.vitals.domain import Outcome, Point, Rejection
+from shared.contracts.base import Wire
+from shared.contracts.evidence import VitalSample
+
+
+class SampleIn(Wire):
+    """One line of `POST /vitals/samples`."""
+
+    patient: str = Field(min_length=1, max_length=64, description="The identifier the sender uses.")
+    code: str = Field(description="LOINC code of the vital sign, such as 8867-4.")
+    value: float = Field(description="A JSON number, never a string.")
+    unit: str = Field(description="UCUM code, such as /min, %, Cel, mm[Hg].")
+    effective: str = Field(description="RFC 3339 time with zone, from 1990 to one hour from now.")
+    device: str | None = Field(default=None, max_length=128)
+
+
+class RejectedLine(Wire):
+    """A line that was not stored."""
+
+    line: int
+    reason: str
+    field: str
+    fix: str
+
+    @classmethod
+    def from_domain(cls, rejection: Rejection) -> RejectedLine:
+        """The rejection as the sender sees it."""
+        problem = rejection.problem
+        reason = f"{problem.field} {problem.problem}"
+        return cls(line=rejection.line, reason=reason, field=problem.field, fix=problem.fix)
+
+
+class SamplesReceipt(Wire):
+    """What became of the lines."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[RejectedLine]
+    rejected_count: int
+    """Of all rejected lines, also where `rejected` does not list them all."""
+
+    @classmethod
+    def from_domain(cls, outcome: Outcome, most: int) -> SamplesReceipt:
+        """The receipt as the sender sees it, with at most so many rejected lines."""
+        told = [RejectedLine.from_domain(rejection) for rejection in outcome.rejected[:most]]
+        return cls(
+            accepted=outcome.accepted,
+            duplicates=outcome.duplicates,
+            rejected=told,
+            rejected_count=len(outcome.rejected),
+        )
+
+
+class VitalsQuestion(Wire):
+    """`POST /vitals/search`. A POST, so that the patient stands in no URL."""
+
+    patient: str = Field(min_length=1, max_length=64)
+    start: AwareDatetime
+    end: AwareDatetime
+    codes: list[str] | None = Field(default=None, min_length=1, max_length=50)
+    """LOINC codes; default: all."""
+    limit: int = Field(default=20_000, ge=1, le=50_000)
+    downsample: bool = False
+    """Where there are more samples than `limit`: give the extremes of each time bucket, not the newest samples."""
+
+
+class VitalsAnswer(Wire):
+    """Samples, oldest first."""
+
+    samples: list[VitalSample]
+    total: int
+    """How many there are from `start` to `end`."""
+    truncated: bool
+    """Older samples of the range are left out."""
+    downsampled: bool
+    """Samples are left out all over the range; lows and highs are kept."""
+
+
+def samples_out(points: Sequence[Point]) -> list[VitalSample]:
+    """Points as they cross the wire."""
+    return [
+        VitalSample(code=p.code, value=p.value, unit=p.unit, effective=p.effective, device=p.device or None)
+        for p in points
+    ]

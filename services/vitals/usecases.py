@@ -1,0 +1,158 @@
+"""What the vitals service does: take samples in, give series out; each with its audit event in the same transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from services.vitals import store
+from services.vitals.domain import Batch, Outcome, Point, thin_out
+from services.vitals.errors import InvalidSearch
+from services.vitals.units import canonical_code
+from shared.auth import Principal
+from shared.errors import AppError, FieldProblem
+from shared.intake import patient_problem
+from shared.web import Runtime
+
+MOST_READ = 1_000_000
+"""Samples that one downsampling search reads at most."""
+_TELLABLE = frozenset({"patient", "code", "value", "unit", "effective", "device", "line", "body", "Content-Type"})
+"""What an event may name as wrong. Other names were chosen by the sender and could say anything."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """On whose behalf something is done."""
+
+    principal: Principal
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which samples are asked for."""
+
+    patient: str
+    start: datetime
+    end: datetime
+    codes: tuple[str, ...]
+    limit: int
+    downsample: bool
+
+
+@dataclass(frozen=True)
+class Series:
+    """Samples found, oldest first."""
+
+    points: list[Point]
+    total: int
+    downsampled: bool
+
+
+def store_batch(session: Session, runtime: Runtime, asker: Asker, batch: Batch) -> Outcome:
+    """Store all new samples of a batch, with one event for each patient who has any."""
+    tenant, source = runtime.common.tenant, f"{asker.principal.issuer} {asker.principal.subject}"[:255]
+    number = store.add_batch(session, batch, source, runtime.clock())
+    accepted, sent = 0, 0
+    # In one order everywhere: two batches with the same samples then wait for each other instead of deadlocking.
+    for patient in sorted(batch.samples):
+        samples = sorted(batch.samples[patient], key=lambda sample: (sample.effective, *sample))
+        added = store.add_samples(session, tenant, number, samples)
+        accepted, sent = accepted + added, sent + len(samples)
+        if added:
+            details = {"accepted": added, "duplicates": len(samples) - added}
+            _record_ingest(session, runtime, asker, batch, patient=patient, details=details)
+    if batch.rejected:
+        _record_ingest(session, runtime, asker, batch, reason="lines-rejected", details=_rejects(batch))
+    return Outcome(accepted, sent - accepted, batch.rejected)
+
+
+def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppError) -> None:
+    """Put into the log that a whole body was refused, and why."""
+    details = {"status": error.status, "fields": sorted({field.field for field in error.fields} & _TELLABLE)}
+    event = runtime.events.event(
+        asker.principal,
+        "ingest",
+        "vitals-refused",
+        "C",
+        outcome="refused",
+        reason=error.slug,
+        kind="vitals",
+        request_id=asker.request_id,
+        details=details,
+    )
+    runtime.record(session, event)
+
+
+def _record_ingest(
+    session: Session,
+    runtime: Runtime,
+    asker: Asker,
+    batch: Batch,
+    *,
+    details: dict[str, Any],
+    patient: str | None = None,
+    reason: str | None = None,
+) -> None:
+    outcome: Literal["success", "refused"] = "refused" if reason else "success"
+    event = runtime.events.event(
+        asker.principal,
+        "ingest",
+        "vitals-rejected" if reason else "vitals-stored",
+        "C",
+        outcome=outcome,
+        reason=reason,
+        patient=patient,
+        kind="vitals",
+        object_id=batch.id,
+        digest=batch.digest,
+        request_id=asker.request_id,
+        details=details,
+    )
+    runtime.record(session, event)
+
+
+def _rejects(batch: Batch) -> dict[str, Any]:
+    fields = Counter(rejection.problem.field for rejection in batch.rejected if rejection.problem.field in _TELLABLE)
+    return {"rejected": len(batch.rejected), "lines": batch.lines, "fields": dict(sorted(fields.items()))}
+
+
+def search(session: Session, runtime: Runtime, asker: Asker, query: Query) -> Series:
+    """The samples a query asks for. Raises: InvalidSearch."""
+    codes = _checked_codes(query)
+    tenant, within = runtime.common.tenant, (query.patient, query.start, query.end)
+    total = store.count_between(session, tenant, *within, codes=codes)
+    thin = query.downsample and total > query.limit
+    if thin and total > MOST_READ:
+        raise InvalidSearch(FieldProblem("start", f"leaves {total} samples to read", "ask for a shorter time"))
+    points = store.points_between(session, tenant, *within, codes=codes, newest=None if thin else query.limit)
+    if thin:
+        points = thin_out(points, query.limit)
+    event = runtime.events.event(
+        asker.principal,
+        "read",
+        "vitals-read",
+        "R",
+        patient=query.patient,
+        kind="vitals",
+        request_id=asker.request_id,
+        details={"samples": len(points), "total": total},
+    )
+    runtime.record(session, event)
+    return Series(points, total, thin)
+
+
+def _checked_codes(query: Query) -> tuple[str, ...]:
+    if problem := patient_problem(query.patient):
+        raise InvalidSearch(problem)
+    if query.start > query.end:
+        raise InvalidSearch(FieldProblem("end", "lies before start", "send the earlier time as start"))
+    codes = [canonical_code(code) for code in query.codes]
+    for code in codes:
+        if isinstance(code, FieldProblem):
+            raise InvalidSearch(FieldProblem("codes", f"holds one that {code.problem}", code.fix))
+    return tuple(code for code in codes if isinstance(code, str))
