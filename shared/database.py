@@ -121,9 +121,8 @@ def migrate(url: str, service: str) -> None:
                 connection.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
                 _upgrade(connection, service)
         else:
-            with engine.connect() as connection:
+            with engine.execution_options(writing=True).begin() as connection:
                 _upgrade(connection, service)
-                connection.commit()
     finally:
         engine.dispose()
 

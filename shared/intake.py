@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import unicodedata
@@ -68,7 +69,7 @@ def strict_json(content: bytes) -> Any:
     Raises: NotStrictJson.
     """
     try:
-        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique_names, parse_constant=_no_constant)
+        return _STRICT.decode(content.removeprefix(codecs.BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -90,3 +91,6 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_: str) -> Any:
     raise NotStrictJson("holds NaN or Infinity, which JSON does not have")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique_names, parse_constant=_no_constant)

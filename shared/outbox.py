@@ -96,17 +96,15 @@ class OutboxRelay:
             return session.scalar(sa.select(sa.func.count()).where(row.sent_at.is_(None))) or 0
 
     def _run(self) -> None:
-        pause = POLL_S
-        while not self._stop.is_set():
-            self._wake.wait(pause)
+        pause = 0.0
+        while not self._stop.wait(pause):
+            self._wake.wait(POLL_S)
             self._wake.clear()
-            if self._stop.is_set():
-                return
             try:
                 while self.drain() == BATCH:
                     pass
-                pause = POLL_S
+                pause = 0.0
             except Exception as error:
-                # Whatever failed, the events are still in the outbox: say so and try again.
-                pause = min(pause * 2, 10.0)
+                # Whatever failed, the events are still in the outbox: say so and try again, whoever wakes us meanwhile.
+                pause = min(max(pause, POLL_S) * 2, 10.0)
                 log.warning("audit events wait in the outbox", reason=type(error).__name__, retry_s=pause)

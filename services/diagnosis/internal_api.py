@@ -24,7 +24,7 @@ def read_results(
     session: SessionDep,
     request_id: RequestIdDep,
 ) -> ResultsList:
-    """Finished results, newest first; one read event names them all."""
+    """Finished results, newest first (and unfinished ones where asked for); one read event names them all."""
     shown = usecases.list_diagnoses(
         runtime,
         session,
@@ -32,7 +32,7 @@ def read_results(
         request_id,
         patient=body.patient,
         ids=body.ids,
-        statuses=sorted(RELEASED),
+        statuses=() if body.include_unfinished else sorted(RELEASED),
         limit=body.limit,
     )
     return ResultsList(items=[diagnosis_out(job, stored) for job, stored in shown])

@@ -145,7 +145,7 @@ def answer_hook(
 ) -> list[Card]:
     """The cards for the patient whose chart was opened; remembered, so that feedback finds its result."""
     found = results.of_patients(opened.patients, HOOK_RESULTS, unfinished=True, timeout=HOOK_TIMEOUT)
-    cards = cards_for(found, opened.hook_instance, runtime.common.review_url.rstrip("/"))
+    cards = cards_for(found, opened.hook_instance, runtime.common.public_url.rstrip("/"))
     patients = {one.id: one.patient for one in found}
     for result_id, card in cards:
         subject = runtime.events.pseudonyms.patient(runtime.events.tenant, patients[result_id])

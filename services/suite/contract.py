@@ -18,5 +18,7 @@ def document() -> dict[str, Any]:
         data = DataDirectory(Path(directory))
         data.prepare()
         urls = {service.name: "http://127.0.0.1:8080" for service in SERVICES}
-        os.environ |= common_environment(data, "redis://127.0.0.1:6379/0", urls, 0) | sqlite_urls(data)
+        os.environ |= common_environment(
+            data, "redis://127.0.0.1:6379/0", "http://127.0.0.1:8080", urls, 0
+        ) | sqlite_urls(data)
         return merge({service.name: service.create_app().openapi() for service in SERVICES})

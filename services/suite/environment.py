@@ -94,7 +94,9 @@ class DataDirectory:
         return file
 
 
-def common_environment(data: DataDirectory, broker_url: str, urls: dict[str, str], dimse_port: int) -> dict[str, str]:
+def common_environment(
+    data: DataDirectory, broker_url: str, public_url: str, urls: dict[str, str], dimse_port: int
+) -> dict[str, str]:
     """`CONSILIUM_*` settings that every process of a suite gets."""
     environment = {
         "CONSILIUM_AUTH_JWKS_FILE": str(data.issuer.jwks_file),
@@ -104,6 +106,7 @@ def common_environment(data: DataDirectory, broker_url: str, urls: dict[str, str
         "CONSILIUM_AUDIT_PUBLIC_KEY_FILE": str(data.root / "log.vkey"),
         "CONSILIUM_BLOB_URL": os.environ.get("CONSILIUM_BLOB_URL") or f"file://{data.root / 'blobs'}",
         "CONSILIUM_BROKER_URL": broker_url,
+        "CONSILIUM_PUBLIC_URL": public_url,
         "CONSILIUM_IMAGING_DIMSE_PORT": str(dimse_port),
         # One thread pool per process would fight for the same cores; the worker sets its own number.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),

@@ -31,7 +31,7 @@ def embedded(data: DataDirectory, port: int, dimse_port: int) -> Iterator[Topolo
     address = f"http://127.0.0.1:{port}"
     broker, broker_url = valkey_program(data.logs / "valkey.log", data.root / "valkey")
     urls = {service.name: address for service in SERVICES}
-    environment = common_environment(data, broker_url, urls, dimse_port) | sqlite_urls(data)
+    environment = common_environment(data, broker_url, address, urls, dimse_port) | sqlite_urls(data)
     web = _uvicorn("web", "services.suite.embedded:create_app", port, environment, data)
     yield Topology((broker, web, *_workers(WORKERS["embedded"], environment, data)), address, environment)
 
@@ -44,7 +44,7 @@ def distributed(data: DataDirectory, port: int, dimse_port: int) -> Iterator[Top
     broker, broker_url = valkey_program(data.logs / "valkey.log", data.root / "valkey")
     urls = {name: f"http://127.0.0.1:{p}" for name, p in ports.items()}
     with postgres(data.databases / "postgres") as database:
-        environment = common_environment(data, broker_url, urls, dimse_port) | postgres_urls(database)
+        environment = common_environment(data, broker_url, address, urls, dimse_port) | postgres_urls(database)
         gateway = _uvicorn("gateway", "services.suite.gateway:create_app", port, environment, data)
         services = [
             _uvicorn(name, f"services.suite.single:create_{name}", ports[name], environment, data) for name in ports

@@ -40,7 +40,8 @@ class Case:
     @classmethod
     def of(cls, patient: WardPatient) -> Case:
         """The case of a synthetic patient."""
-        return cls(patient.patient_id, patient.dataset(), patient.note_json(), tuple(patient.vitals_samples()))
+        samples = tuple(json.loads(line) for line in patient.vitals_ndjson().splitlines())
+        return cls(patient.patient_id, patient.dataset(), patient.note_json(), samples)
 
     def renamed(self, patient: str) -> Case:
         """The same evidence of another patient: new identifiers everywhere, nothing else changed."""

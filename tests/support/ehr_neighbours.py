@@ -31,7 +31,7 @@ from tests.support.common import TestBed
 from tests.support.servers import serve
 
 AS_OF = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
-REVIEW_URL = "https://consilium.example.org"
+PUBLIC_URL = "https://consilium.example.org"
 Sent = Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))
 
 
@@ -222,7 +222,7 @@ def open_door(bed: TestBed, database_url: str, **settings: str) -> Iterator[Door
     ward = Ward()
     with serve(neighbours_app(bed, ward)) as url:
         urls = {f"{name}_url": url for name in ("notes", "vitals", "diagnosis")}
-        urls |= {"ehr_url": "https://ehr.example.org", "review_url": REVIEW_URL, **settings}
+        urls |= {"public_url": PUBLIC_URL, **settings}
         common = bed.common.model_copy(update=urls)
         migrate(database_url, "ehr")
         app = create_app(EhrSettings(database_url=database_url), common)
@@ -230,4 +230,4 @@ def open_door(bed: TestBed, database_url: str, **settings: str) -> Iterator[Door
             yield Door(client, bed, ward)
 
 
-__all__ = ["AS_OF", "REVIEW_URL", "Door", "Ward", "abstained", "job", "open_door", "succeeded"]
+__all__ = ["AS_OF", "PUBLIC_URL", "Door", "Ward", "abstained", "job", "open_door", "succeeded"]

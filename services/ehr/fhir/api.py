@@ -17,7 +17,6 @@ from services.ehr.fhir.outcome import FhirResponse
 from services.ehr.fhir.reading import Json
 from services.ehr.fhir.reports import diagnostic_report, risk_assessment
 from services.ehr.fhir.search import Pairs, read_search, searchset
-from services.ehr.settings import EhrSettings
 from services.ehr.threads import on_own_threads
 from shared.auth import Role, require
 from shared.contracts.diagnosis import DiagnosisOut
@@ -60,8 +59,8 @@ async def form_of(request: Request) -> Pairs:
 
 def base_url_of(request: Request) -> str:
     """FastAPI dependency: the FHIR base under which callers reach us."""
-    settings: EhrSettings = request.app.state.settings
-    return (settings.public_url or request.app.state.runtime.common.ehr_url).rstrip("/") + "/fhir"
+    public_url: str = request.app.state.runtime.common.public_url
+    return public_url.rstrip("/") + "/fhir"
 
 
 FormDep = Annotated[Pairs, Depends(form_of)]

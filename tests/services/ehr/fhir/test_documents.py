@@ -43,7 +43,7 @@ def test_a_document_becomes_a_note(door: Door) -> None:
 def test_the_answer_says_where_the_document_is(door: Door) -> None:
     answer = door.post("/fhir/DocumentReference", document())
     location = answer.headers["location"]
-    assert location == f"https://ehr.example.org/fhir/DocumentReference/{answer.json()['id']}"
+    assert location == f"https://consilium.example.org/fhir/DocumentReference/{answer.json()['id']}"
 
 
 def test_the_same_document_again_is_known_and_keeps_its_id(door: Door) -> None:

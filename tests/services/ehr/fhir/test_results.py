@@ -151,7 +151,7 @@ def test_a_search_may_be_posted_so_that_no_url_names_the_patient(door: Door) -> 
     door.ward.results.append(succeeded("MRN-7", id="new"))
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = door.post("/fhir/DiagnosticReport/_search", b"patient=MRN-7", headers=form)
-    assert [e["fullUrl"] for e in answer.json()["entry"]] == ["https://ehr.example.org/fhir/DiagnosticReport/new"]
+    assert [e["fullUrl"] for e in answer.json()["entry"]] == ["https://consilium.example.org/fhir/DiagnosticReport/new"]
 
 
 def test_a_page_that_is_not_the_whole_claims_no_total(door: Door) -> None:
