@@ -19,6 +19,7 @@ from pathlib import Path
 from services.review.settings import UI
 
 MADE = ("node_modules", "dist")
+GENERATED = "api-types.ts"
 INSTALLED = Path("node_modules", ".consilium-lock")
 """Digest of the `package-lock.json` that `node_modules` was installed from."""
 
@@ -83,7 +84,7 @@ def sources(ui: Path) -> Iterator[Path]:
     for entry in ui.iterdir():
         if entry.name in MADE:
             continue
-        yield from [entry] if entry.is_file() else (file for file in entry.rglob("*") if file.is_file())
+        yield from [entry] if entry.is_file() else (f for f in entry.rglob("*") if f.is_file() and f.name != GENERATED)
 
 
 def _npm(ui: Path, *arguments: str) -> None:

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from services.review.app import create_app
 from services.review.settings import ReviewSettings
-from shared.auth import current_principal
+from shared.auth import Role, current_principal, require
 from shared.codes import DIAGNOSES, Coding
 from shared.contracts.base import Wire
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn
@@ -410,7 +410,7 @@ def create_neighbourhood(bed: TestBed, settings: ReviewSettings) -> FastAPI:
     async def authenticate(request: Request, proceed: Any) -> Response:
         if request.url.path.split("/")[1] in ("diagnoses", "dicomweb", "notes", "vitals", "audit"):
             try:
-                current_principal(request)
+                require(Role.CLINICIAN)(current_principal(request))
             except AppError as error:
                 return problem_response(error)
         answer: Response = await proceed(request)

@@ -220,3 +220,8 @@ def test_nothing_goes_wrong_on_the_way_through(page: Page, ward: Ward) -> None:
     page.get_by_role("link", name="Work-list").click()
     expect(page.get_by_role("heading", name="Work-list")).to_be_visible()
     assert problems == []
+
+
+def test_role_that_may_not_read_is_told_which_one_may(page: Page, ward: Ward) -> None:
+    page.goto(f"{ward.base_url}/#token={ward.token(Role.AUDITOR)}")
+    expect(page.get_by_role("alert")).to_contain_text("needs the role clinician")

@@ -1,6 +1,6 @@
 import '@fontsource-variable/inter/wght.css';
 import 'uplot/dist/uPlot.min.css';
-import '@/app/styles.css';
+import '@/app/styles/index.css';
 
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

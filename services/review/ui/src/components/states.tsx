@@ -24,7 +24,7 @@ export function ErrorState({ error, retry }: { error: Problem; retry?: () => voi
       <div>
         <p className="state-title">{title}</p>
         <p>{error.detail}</p>
-        {retry === undefined ? null : (
+        {retry === undefined || error.status === 403 ? null : (
           <button type="button" className="button" onClick={retry}>
             Try again
           </button>

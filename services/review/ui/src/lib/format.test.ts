@@ -23,7 +23,7 @@ test('a small contribution is not shown as none', () => {
 });
 
 test('the ends of an interval are never certain', () => {
-  expect([percentInterval([0.0001, 0.9998]), percentInterval([0.58, 0.804])]).toEqual(['<1–>99 %', '58–80 %']);
+  expect([percentInterval([0.0001, 0.9998]), percentInterval([0.58, 0.804])]).toEqual(['<1 to >99 %', '58–80 %']);
 });
 
 test.each([

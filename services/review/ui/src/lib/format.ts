@@ -9,7 +9,8 @@ export function percent(probability: number): string {
 
 /** An interval such as `58–80 %`; its ends are no more certain than a probability. */
 export function percentInterval([low, high]: readonly [number, number]): string {
-  return `${percent(low).replace(' %', '')}–${percent(high)}`;
+  const [from, to] = [percent(low).replace(' %', ''), percent(high)];
+  return to.startsWith('>') ? `${from} to ${to}` : `${from}–${to}`;
 }
 
 /** A signed number with a real minus sign and two decimals; a third where two would hide it. */

@@ -17,7 +17,7 @@ type State<T> = Omit<Resource<T>, 'reload'>;
 /**
  * Fetches when `key` changes, and every `refreshMs` while the tab is visible.
  *
- * A failed refresh keeps the data and says so; a null `key` fetches nothing.
+ * A failed refresh keeps the data and says so; after a refusal (403) it asks no more. A null `key` fetches nothing.
  */
 export function useResource<T>(
   key: string | null,
@@ -45,13 +45,14 @@ export function useResource<T>(
     return () => abort.abort();
   }, [key, round]);
 
+  const refused = state.error?.status === 403;
   useEffect(() => {
-    if (key === null || refreshMs === null) return;
+    if (key === null || refreshMs === null || refused) return;
     const timer = setInterval(() => {
       if (!document.hidden) reload();
     }, refreshMs);
     return () => clearInterval(timer);
-  }, [key, refreshMs, reload]);
+  }, [key, refreshMs, refused, reload]);
 
   return { ...state, reload };
 }

@@ -64,6 +64,7 @@ function Ranked({ item, member }: { item: RankedDiagnosis; member: boolean }) {
 function Sureness({ diagnosis }: { diagnosis: Diagnosis }) {
   const { uncertainty, risks } = diagnosis;
   const deterioration = risks?.deterioration24h;
+  if (deterioration === undefined && !uncertainty) return null;
   return (
     <div className="sureness">
       {deterioration === undefined ? null : (

@@ -16,7 +16,7 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
   if (diagnosis.status === 'failed') return <Failed diagnosis={diagnosis} />;
   return (
     <>
-      {diagnosis.abstained ? <Abstained reasons={diagnosis.reasons ?? []} /> : <Cautions reasons={diagnosis.reasons ?? []} />}
+      {diagnosis.abstained ? <Abstained diagnosis={diagnosis} /> : <Cautions reasons={diagnosis.reasons ?? []} />}
       <ModalityStrip diagnosis={diagnosis} />
       <div className="case-grid">
         <div className="case-column">
@@ -37,7 +37,9 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
   );
 }
 
-function Abstained({ reasons }: { reasons: string[] }) {
+function Abstained({ diagnosis }: { diagnosis: Diagnosis }) {
+  const reasons = diagnosis.reasons ?? [];
+  const computed = (diagnosis.diagnoses ?? []).length > 0;
   return (
     <section className="callout callout-abstain" aria-label="Abstained">
       <h2>Consilium gives no advice on this case</h2>
@@ -46,7 +48,7 @@ function Abstained({ reasons }: { reasons: string[] }) {
           <li key={reason}>{reason}</li>
         ))}
       </ul>
-      <p className="small">What it computed is shown below for transparency. Do not rest a decision on it.</p>
+      {computed ? <p className="small">What it computed is shown below for transparency. Do not rest a decision on it.</p> : null}
     </section>
   );
 }

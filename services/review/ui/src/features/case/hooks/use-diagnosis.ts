@@ -6,7 +6,7 @@ import { type Diagnosis, FINAL } from '@/lib/contract';
 import { type Resource, useResource } from '@/lib/use-resource';
 
 // The event stream tells of progress at once; polling makes sure of it where a proxy holds the stream back.
-const POLL_MS = 2000;
+const POLL_MS = 5000;
 
 /** A diagnosis, followed until it is final. `stage` is newer than the diagnosis's own. */
 export function useDiagnosis(id: string): Resource<Diagnosis> & { stage: string | null } {

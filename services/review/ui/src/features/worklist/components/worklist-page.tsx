@@ -4,7 +4,8 @@ import { EmptyState, ErrorState, Loading } from '@/components/states';
 import { NewDiagnosis } from '@/features/worklist/components/new-diagnosis';
 import { WorklistRow } from '@/features/worklist/components/worklist-row';
 import { useWorklist } from '@/features/worklist/hooks/use-worklist';
-import type { Diagnosis } from '@/lib/contract';
+import type { Diagnosis, DiagnosisPage } from '@/lib/contract';
+import type { Resource } from '@/lib/use-resource';
 
 /** The newest diagnoses, and the way to ask for another. */
 export function WorklistPage() {
@@ -21,17 +22,21 @@ export function WorklistPage() {
         <div>
           <h1>Work-list</h1>
           <p className="muted small" role="status">
-            {list.data === null ? 'Loading…' : list.error === null ? count(items) : `Not up to date: ${list.error.detail}`}
+            {statusOf(list)}
           </p>
         </div>
-        <input
-          type="search"
-          aria-label="Find a patient"
-          placeholder="Find a patient"
-          value={sought}
-          onChange={(event) => setSought(event.target.value)}
-        />
-        <NewDiagnosis />
+        {list.error?.status === 403 ? null : (
+          <>
+            <input
+              type="search"
+              aria-label="Find a patient"
+              placeholder="Find a patient"
+              value={sought}
+              onChange={(event) => setSought(event.target.value)}
+            />
+            <NewDiagnosis />
+          </>
+        )}
       </div>
       <div className="panel panel-flush">
         {list.data === null ? (
@@ -86,6 +91,11 @@ function Nothing({ filtered }: { filtered: boolean }) {
       <p>Send a radiograph, a note or vitals of a patient, then ask for a diagnosis with the patient's id above.</p>
     </EmptyState>
   );
+}
+
+function statusOf(list: Resource<DiagnosisPage>): string {
+  if (list.data === null) return list.error === null ? 'Loading…' : '';
+  return list.error === null ? count(list.data.items) : `Not up to date: ${list.error.detail}`;
 }
 
 function count(items: Diagnosis[]): string {
