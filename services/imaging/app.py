@@ -19,7 +19,7 @@ DESCRIPTION = "DICOM in by STOW-RS and C-STORE, out by QIDO-RS and WADO-RS; rend
 
 
 def create_app(settings: Settings | None = None, common: CommonSettings | None = None) -> FastAPI:
-    """The imaging service's web part, and its DICOM listener for as long as the app runs; the database is migrated already.
+    """The imaging service's web part, with its DICOM listener while the app runs; the database is migrated already.
 
     While it runs, `app.state.dimse_port` is the port of the listener (None where it is not enabled).
     """

@@ -1,7 +1,7 @@
 """The DIMSE door: an application entity that takes C-ECHO and C-STORE (PS3.4 annex B), one thread per association.
 
-C-STORE is answered 0x0000 only after the bytes are synced and the row is committed. DIMSE has no tokens: the actor in the audit log
-is the calling AE title, with the issuer `dimse`.
+C-STORE is answered 0x0000 only after the bytes are synced and the row is committed. DIMSE has no tokens: the actor in
+the audit log is the calling AE title, with the issuer `dimse`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class InstanceKey:
-    """The identity of an instance. The SOP instance UID alone is not enough: senders have been seen to reuse it across series."""
+    """The identity of an instance. The SOP instance UID alone is not enough: some senders reuse it across series."""
 
     study_instance_uid: str
     series_instance_uid: str

@@ -1,7 +1,8 @@
 """What can go wrong in the imaging service, by name.
 
-Every reason for which an instance is not stored is a `Refused`, and carries what each door tells its sender: the STOW-RS door its
-HTTP status and the DICOM failure reason (PS3.18 I.2.2), the C-STORE door the same reason as status (PS3.4 B.2.3).
+Every reason for which an instance is not stored is a `Refused`, and carries what each door tells its sender: the
+STOW-RS door its HTTP status and the DICOM failure reason (PS3.18 I.2.2), the C-STORE door the same reason as status
+(PS3.4 B.2.3).
 """
 
 from __future__ import annotations

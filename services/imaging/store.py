@@ -27,7 +27,7 @@ class OutboxRow(OutboxMixin, Base):
 
 
 class OwnerRow(Base):
-    """Which patient a study or series belongs to. The first instance decides; a later one of another patient is refused."""
+    """Which patient a study or series belongs to: that of its first instance; one of another patient is refused."""
 
     __tablename__ = "owner"
 

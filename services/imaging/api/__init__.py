@@ -1,1 +1,1 @@
-"""Routes: parse, call one use case, answer. pydicom and numpy are imported by the routes that need them, not at start-up."""
+"""Routes: parse, call one use case, answer. Those that need pydicom and NumPy import them when first called."""

@@ -13,9 +13,9 @@ router = APIRouter(prefix="/internal/imaging", tags=["internal"])
 
 
 @router.post("/evidence")
-def list_evidence(question: EvidenceQuestion, _: ServiceDep, session: SessionDep, runtime: RuntimeDep) -> EvidenceList:
+def list_evidence(question: EvidenceQuestion, _: ServiceDep, runtime: RuntimeDep) -> EvidenceList:
     """What is known of a patient's radiographs, newest first, without content."""
-    return reads.list_evidence(session, runtime, question.patient, question.as_of)
+    return reads.list_evidence(runtime, question.patient, question.as_of)
 
 
 @router.get("/evidence/{id}")

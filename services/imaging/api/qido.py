@@ -15,6 +15,7 @@ from services.imaging.settings import Settings
 from services.imaging.store import InstanceRow
 from services.imaging.usecases import reads
 from shared.auth import Principal
+from shared.database import reading
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 if TYPE_CHECKING:
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
 
 STUDY = (
-    "SpecificCharacterSet", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "TimezoneOffsetFromUTC",
-    "StudyDescription", "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID",
+    "SpecificCharacterSet", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+    "TimezoneOffsetFromUTC", "StudyDescription", "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
+    "StudyInstanceUID", "StudyID",
 )  # fmt: skip
 SERIES = (
-    "Modality", "SeriesDescription", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "BodyPartExamined", "Laterality",
-    "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime",
+    "Modality", "SeriesDescription", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "BodyPartExamined",
+    "Laterality", "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime",
 )  # fmt: skip
 INSTANCE = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated",
-    "NumberOfFrames", "PhotometricInterpretation",
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "InstanceNumber", "Rows", "Columns",
+    "BitsAllocated", "NumberOfFrames", "PhotometricInterpretation",
 )  # fmt: skip
 
 
@@ -157,7 +159,8 @@ def _search(
 
     query = Query.parse(request.query_params.multi_items(), settings.max_search_results)
     where = [condition(keyword, value) for keyword, value in [*within.items(), *query.matching]]
-    groups = find_groups(session, runtime.common.tenant, level.columns, where, query.limit, query.offset)
+    with reading(runtime.sessions) as lookup:
+        groups = find_groups(lookup, runtime.common.tenant, level.columns, where, query.limit, query.offset)
     if not groups:
         reads.record_search(session, runtime, reader, level.name, request_id)
         return Response(status_code=204, headers=PRIVATE)

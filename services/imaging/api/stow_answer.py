@@ -20,7 +20,7 @@ def answer(outcomes: Sequence[Outcome], root: str, accept: str) -> JSONResponse:
     """200 when all are stored, 202 when some are, else 400 or 409.
 
     A request of which nothing was stored is answered with a problem document that names field and fix, and that holds
-    FailedSOPSequence as a member too. Only a client that accepts `application/dicom+json` alone gets that media type for it.
+    FailedSOPSequence as a member too. Only a client that accepts `application/dicom+json` alone gets that media type.
     """
     refusals = [outcome.refusal for outcome in outcomes if outcome.refusal is not None]
     body = response_dataset(outcomes, root)

@@ -36,7 +36,7 @@ def retrieve_study(
     request_id: RequestIdDep,
 ) -> Response:
     """All instances of a study, as they were stored."""
-    rows = reads.get_instances(session, runtime, study)
+    rows = reads.get_instances(runtime, study)
     return _instances(request, session, runtime, reader, rows, request_id)
 
 
@@ -51,7 +51,7 @@ def retrieve_series(
     request_id: RequestIdDep,
 ) -> Response:
     """All instances of a series, as they were stored."""
-    rows = reads.get_instances(session, runtime, study, series)
+    rows = reads.get_instances(runtime, study, series)
     return _instances(request, session, runtime, reader, rows, request_id)
 
 
@@ -67,7 +67,7 @@ def retrieve_instance(
     request_id: RequestIdDep,
 ) -> Response:
     """One instance, as it was stored."""
-    rows = reads.get_instances(session, runtime, study, series, instance)
+    rows = reads.get_instances(runtime, study, series, instance)
     return _instances(request, session, runtime, reader, rows, request_id)
 
 
@@ -96,7 +96,7 @@ def _instances(
         body, content_type = multipart.build(((DICOM, file) for file in files), DICOM)
         return Response(body, media_type=content_type, headers=PRIVATE)
     raise CannotRender(
-        'Accept `multipart/related; type="application/dicom"; transfer-syntax=*`, or `application/dicom` for one instance.'
+        'Accept `multipart/related; type="application/dicom"; transfer-syntax=*`, or `application/dicom`.'
     )
 
 
@@ -110,7 +110,7 @@ def study_metadata(
     root: RootDep,
 ) -> JSONResponse:
     """The headers of all instances of a study in the DICOM JSON model."""
-    rows = reads.get_instances(session, runtime, study)
+    rows = reads.get_instances(runtime, study)
     return _metadata(session, runtime, reader, rows, request_id, root)
 
 
@@ -125,7 +125,7 @@ def series_metadata(
     root: RootDep,
 ) -> JSONResponse:
     """The headers of all instances of a series in the DICOM JSON model."""
-    rows = reads.get_instances(session, runtime, study, series)
+    rows = reads.get_instances(runtime, study, series)
     return _metadata(session, runtime, reader, rows, request_id, root)
 
 
@@ -141,7 +141,7 @@ def instance_metadata(
     root: RootDep,
 ) -> JSONResponse:
     """The header of one instance in the DICOM JSON model."""
-    rows = reads.get_instances(session, runtime, study, series, instance)
+    rows = reads.get_instances(runtime, study, series, instance)
     return _metadata(session, runtime, reader, rows, request_id, root)
 
 
@@ -176,7 +176,7 @@ def retrieve_frames(
     """The pixel data of the one frame that a radiograph has: compressed as stored, or uncompressed little endian."""
     from services.imaging.dicom import retrieval
 
-    row = _one(session, runtime, study, series, instance)
+    row = _one(runtime, study, series, instance)
     if frames != "1":
         raise NotFound("This instance has one frame, number 1.")
     stored = retrieval.frame_media_type(row.transfer_syntax_uid)
@@ -193,7 +193,7 @@ def retrieve_frames(
 
 
 def _frame_form(wanted: Wanted, transfer_syntax_uid: str, stored: str) -> str | None:
-    """The media type in which to send the frame: as stored where the client takes that, else uncompressed, else none."""
+    """How to send the frame: as stored where the client takes that, else uncompressed, else not at all."""
     if wanted.transfer_syntax in ("*", transfer_syntax_uid):
         return stored if matches(wanted, stored) or wanted.transfer_syntax == "*" else None
     if stored != "application/octet-stream" and wanted.media_type == stored and wanted.transfer_syntax is None:
@@ -202,8 +202,8 @@ def _frame_form(wanted: Wanted, transfer_syntax_uid: str, stored: str) -> str | 
     return "application/octet-stream" if uncompressed and matches(wanted, "application/octet-stream") else None
 
 
-def _one(session: SessionDep, runtime: Runtime, study: str, series: str, instance: str) -> InstanceRow:
-    return reads.get_instances(session, runtime, study, series, instance)[0]
+def _one(runtime: Runtime, study: str, series: str, instance: str) -> InstanceRow:
+    return reads.get_instances(runtime, study, series, instance)[0]
 
 
 @router.get(_ONE + "/rendered", response_class=Response)
@@ -230,7 +230,7 @@ def retrieve_rendered(
 
     media_type = _image_type(accept or request.headers.get("accept", ""))
     shown = retrieval.View.parse(viewport, window)
-    row = _one(session, runtime, study, series, instance)
+    row = _one(runtime, study, series, instance)
     if shown.fits_thumbnail(row.rows, row.columns):
         image = retrieval.thumbnail(runtime.blobs.get(row.rendered_digest), shown)
     else:

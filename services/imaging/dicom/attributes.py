@@ -25,9 +25,9 @@ _DAYS = {"D": 1.0, "W": 7.0, "M": DAYS_PER_YEAR / 12, "Y": DAYS_PER_YEAR}
 def effective_time(ds: Dataset, received_at: datetime) -> tuple[datetime, dict[str, str]]:
     """When the radiograph was taken, and what is doubtful about that.
 
-    The first readable of AcquisitionDateTime, AcquisitionDate, ContentDate and StudyDate with its time, in the zone of
-    TimezoneOffsetFromUTC (UTC where absent). A time in the future or before 1990 is a wrong clock: then, as where no time is given, it
-    is the time of receipt.
+    The first readable of AcquisitionDateTime, AcquisitionDate, ContentDate and StudyDate with its time, in the zone
+    of TimezoneOffsetFromUTC (UTC where absent). A time in the future or before 1990 is a wrong clock: then, as where
+    no time is given, it is the time of receipt.
     """
     moment, doubts = next(_candidates(ds), (None, {"clock": "no acquisition time in the header; time of receipt used"}))
     if moment is None:

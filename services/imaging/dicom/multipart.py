@@ -1,4 +1,4 @@
-"""multipart/related messages (RFC 2387, PS3.18 section 8.6), read and written. Bodies are binary and are never searched for lines."""
+"""multipart/related messages (RFC 2387, PS3.18 section 8.6), read and written; bodies are binary."""
 
 from __future__ import annotations
 

@@ -112,7 +112,8 @@ def decode(ds: Dataset) -> Pixels:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
-        # Whatever a decoder raises at these bytes, they are what is wrong. The RLE decoder is Rust, and its panics are no Exception.
+        # Whatever a decoder raises at these bytes, they are what is wrong. The RLE decoder is Rust, whose panics are no
+        # Exception.
         raise _undecodable() from error
     if values.shape != (ds.Rows, ds.Columns):
         raise _undecodable()

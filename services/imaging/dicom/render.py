@@ -1,8 +1,8 @@
-"""Stored pixel values to what a person or a network sees: modality LUT, VOI LUT, photometric interpretation (PS3.3 C.11.1, C.11.2,
-C.7.6.3.1.2), padding dark.
+"""Stored pixel values to what a person or a network sees.
 
-All of these map one stored value to one display value, so they are applied to a table of the possible values, at most 65,536,
-and the image is looked up in it once.
+Modality LUT (PS3.3 C.11.1), VOI LUT (C.11.2), photometric interpretation (C.7.6.3.1.2), padding dark. All of these
+map one stored value to one display value, so they are applied to a table of the possible values, at most 65,536, and
+the image is looked up in it once.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _display_table(stored: NDArray[np.int64], index: Pixels, ds: Dataset, window
 
 
 def _occurring(index: Pixels, padding: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which stored values occur in the image, padding aside. Without padding the ends of the table occur, which is all that counts."""
+    """Which stored values occur in the image, padding aside; without padding, the ends of the table are known to."""
     if not padding.any():
         return ~padding
     present = np.zeros(padding.shape, np.bool_)
@@ -99,11 +99,11 @@ def _padding(stored: NDArray[np.int64], ds: Dataset) -> NDArray[np.bool_]:
 def _modality(stored: NDArray[np.int64], ds: Dataset) -> NDArray[np.float64]:
     if _has_table(ds, "ModalityLUTSequence"):
         item = ds.ModalityLUTSequence[0]
-        return _lookup(stored, item, ds) * (2 ** _depth(item) - 1)
+        return _lookup(stored, item, ds) * _greatest(item)
     slope, intercept = ds.get("RescaleSlope"), ds.get("RescaleIntercept")
-    if slope in (None, "") or intercept in (None, ""):
-        return stored.astype(np.float64)
-    values: NDArray[np.float64] = stored * float(slope) + float(intercept)
+    values = stored.astype(np.float64)
+    if slope not in (None, "") and intercept not in (None, ""):
+        values = values * np.float64(slope) + np.float64(intercept)
     return values
 
 
@@ -149,18 +149,19 @@ def _has_table(ds: Dataset, sequence: str) -> bool:
 
 def _lookup(values: NDArray[np.int64] | NDArray[np.float64], item: Dataset, ds: Dataset) -> NDArray[np.float64]:
     """`values` through a LUT (PS3.3 C.11.1.1, C.11.2.1.1), as fractions of its greatest possible output."""
-    # An implicit data set does not say whether the descriptor is signed: the number of entries never is (PS3.3 C.11.1.1).
+    # Implicit VR does not say whether the descriptor is signed; the number of entries never is (PS3.3 C.11.1.1).
     count, first = int(item.LUTDescriptor[0]) % 2**16 or 2**16, int(item.LUTDescriptor[1])
     # Values before the first and after the last entry take the first and the last.
     index = np.clip(np.rint(values).astype(np.int64) - first, 0, count - 1)
-    return np.asarray(_entries(item, count, ds)[index] / (2 ** _depth(item) - 1), np.float64)
+    return _entries(item, count, ds)[index] / _greatest(item)
 
 
-def _depth(item: Dataset) -> int:
-    depth = int(item.LUTDescriptor[2])
-    if not 8 <= depth <= 16:
+def _greatest(item: Dataset) -> float:
+    """The greatest output that the LUT's depth allows."""
+    bits = int(item.LUTDescriptor[2])
+    if not 8 <= bits <= 16:
         raise ValueError("a LUT has 8 to 16 bits an entry")
-    return depth
+    return float(2**bits - 1)
 
 
 def _entries(item: Dataset, count: int, ds: Dataset) -> NDArray[np.float64]:

@@ -107,7 +107,7 @@ def frame_media_type(transfer_syntax_uid: str) -> str:
 
 
 def frame(content: bytes, *, compressed: bool) -> tuple[bytes, str]:
-    """The frame and its transfer syntax: as stored where it is compressed and may stay so, else uncompressed little endian."""
+    """The frame and its transfer syntax: compressed as stored where it may be, else uncompressed little endian."""
     read = read_instance(content)
     if compressed and read.transfer_syntax_uid in ENCAPSULATED:
         return compressed_frame(read.ds), read.transfer_syntax_uid

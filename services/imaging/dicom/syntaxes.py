@@ -1,4 +1,4 @@
-"""Which SOP classes and transfer syntaxes this service takes (its conformance statement is `docs/reference/imaging.md`)."""
+"""Which SOP classes and transfer syntaxes this service takes (see `docs/reference/imaging.md`)."""
 
 from __future__ import annotations
 

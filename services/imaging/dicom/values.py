@@ -12,7 +12,7 @@ def value_of(ds: Dataset, keyword: str, absent: Any = None) -> Any:
     try:
         value = ds.get(keyword)
     except Exception:
-        # pydicom converts on access, and raises whatever its converter meets in foreign bytes: no list of types is complete.
+        # pydicom converts on access and raises whatever its converters meet in foreign bytes: no list is complete.
         return absent
     return absent if value is None or value == "" else value
 

@@ -1,6 +1,6 @@
 """Taking instances in: examine them without the database, then file them in one transaction with their audit events.
 
-What costs time (parsing, decoding, rendering, syncing bytes to disk) happens before the transaction, so that it is short.
+What costs time (parsing, decoding, rendering, syncing bytes to disk) happens before the transaction, which is short.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Giving instances out. Whatever shows patient data writes its audit event in the transaction that reads, before the bytes leave."""
+"""Giving instances out. Whatever shows patient data is recorded first: its event is committed before the bytes leave.
+
+Rows and bytes never change, so they are read, decoded and rendered outside the transaction that writes the event: on
+SQLite that one holds the write lock, and ingest must not wait for a decoder.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +19,21 @@ from services.imaging.store import InstanceRow
 from shared.auth import Principal
 from shared.contracts.base import Modality
 from shared.contracts.evidence import EvidenceList, EvidenceRef, RenderedImage
+from shared.database import reading
 from shared.web import Runtime
 
 IDS_PER_EVENT = 500
 
 
 def get_instances(
-    session: Session, runtime: Runtime, study: str, series: str | None = None, instance: str | None = None
+    runtime: Runtime, study: str, series: str | None = None, instance: str | None = None
 ) -> Sequence[InstanceRow]:
     """The instances of a study, a series or one instance.
 
     Raises: NoSuchInstance.
     """
-    found = store.find_instances(session, runtime.common.tenant, study, series, instance)
+    with reading(runtime.sessions) as session:
+        found = store.find_instances(session, runtime.common.tenant, study, series, instance)
     if not found:
         raise NoSuchInstance("No such study, series or instance is stored here.")
     return found
@@ -68,21 +74,23 @@ def record_search(session: Session, runtime: Runtime, principal: Principal, leve
     runtime.record(session, event)
 
 
-def list_evidence(session: Session, runtime: Runtime, patient: str, as_of: datetime | None) -> EvidenceList:
+def list_evidence(runtime: Runtime, patient: str, as_of: datetime | None) -> EvidenceList:
     """What is known of a patient's radiographs, without content."""
     tenant = runtime.common.tenant
-    items = [
-        EvidenceRef(
-            id=row.id,
-            kind=Modality.IMAGE,
-            digest=row.digest,
-            effective_at=row.effective_at,
-            received_at=row.received_at,
-            quality=row.quality_json(),
-        )
-        for row in store.find_evidence(session, tenant, patient, as_of)
-    ]
-    return EvidenceList(known=bool(items) or store.knows_patient(session, tenant, patient), items=items)
+    with reading(runtime.sessions) as session:
+        items = [_reference(row) for row in store.find_evidence(session, tenant, patient, as_of)]
+        return EvidenceList(known=bool(items) or store.knows_patient(session, tenant, patient), items=items)
+
+
+def _reference(row: InstanceRow) -> EvidenceRef:
+    return EvidenceRef(
+        id=row.id,
+        kind=Modality.IMAGE,
+        digest=row.digest,
+        effective_at=row.effective_at,
+        received_at=row.received_at,
+        quality=row.quality_json(),
+    )
 
 
 def get_rendered(
@@ -92,9 +100,11 @@ def get_rendered(
 
     Raises: NoSuchInstance.
     """
-    row = store.find_by_id(session, runtime.common.tenant, id_)
+    with reading(runtime.sessions) as lookup:
+        row = store.find_by_id(lookup, runtime.common.tenant, id_)
     if row is None:
         raise NoSuchInstance("No image has this id.")
+    png = base64.b64encode(runtime.blobs.get(row.rendered_digest)).decode()
     record_read(session, runtime, principal, "image-read", [row], request_id)
     return RenderedImage(
         id=row.id,
@@ -109,5 +119,5 @@ def get_rendered(
         view_position=row.view_position,
         patient_sex=row.patient_sex,
         patient_age_years=row.patient_age_years,
-        png=base64.b64encode(runtime.blobs.get(row.rendered_digest)).decode(),
+        png=png,
     )

@@ -94,7 +94,7 @@ def imaging(bed: TestBed, database_url: str) -> Iterator[Imaging]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """pydicom warns of defects that its parser tolerates; the service silences that, and pytest would turn it on again."""
+    """pydicom warns of defects that it tolerates; the service silences that, and pytest would turn it on again."""
     for item in items:
         if "services/imaging" in str(item.path):
             item.add_marker(pytest.mark.filterwarnings("ignore::UserWarning:pydicom"))

@@ -183,9 +183,9 @@ def test_associations_at_once_are_all_served(imaging: Imaging) -> None:
 
 
 def test_a_wrong_called_title_is_rejected_where_required(bed: TestBed, database_url: str) -> None:
-    with started(bed, database_url, require_called_ae_title=True, ae_title="ELSE") as service:
-        with association(service, VERIFICATION) as assoc:
-            assert assoc.is_rejected
+    settings: dict[str, Any] = {"require_called_ae_title": True, "ae_title": "ELSE"}
+    with started(bed, database_url, **settings) as service, association(service, VERIFICATION) as assoc:
+        assert assoc.is_rejected
 
 
 def test_a_taken_port_is_named_with_its_setting(imaging: Imaging, bed: TestBed, database_url: str) -> None:

@@ -140,8 +140,8 @@ def test_a_header_without_pixel_data_is_refused(imaging: Imaging) -> None:
 @pytest.mark.parametrize("keyword", ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_identifier_is_named(imaging: Imaging, keyword: str, value: str | None) -> None:
-    file = encoded(radiograph(), NATIVE[1]) if keyword == "SOPInstanceUID" else b""
-    file = _without_sop_instance_uid(value) if file else encoded(radiograph(**{keyword: value}))
+    attributes: dict[str, Any] = {keyword: value}
+    file = _without_sop_instance_uid(value) if keyword == "SOPInstanceUID" else encoded(radiograph(**attributes))
     answer = imaging.stow(file)
     assert answer.status_code == 409
     assert refusal(answer)["field"] == keyword

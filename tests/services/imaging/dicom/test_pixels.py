@@ -1,4 +1,4 @@
-"""Decoding of every transfer syntax: losslessly the values that went in, lossily close to them, and as other decoders read them."""
+"""Decoding of every transfer syntax: the values that went in, close to them where lossy, and as others decode them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -23,14 +24,15 @@ RLE, JPEG_LS, JPEG_LS_LOSSY, J2K_LOSSLESS, J2K = (
 )
 
 
-def smooth(bits: int, rows: int = 96, columns: int = 80) -> NDArray[np.uint16]:
+def smooth(bits: int, rows: int = 96, columns: int = 80) -> NDArray[Any]:
     """An image with structure and a little noise, as a lossy codec expects it."""
     y, x = np.mgrid[0:rows, 0:columns]
     wave = 0.5 + 0.3 * np.sin(x / 9) * np.cos(y / 13) + np.random.default_rng(3).normal(0, 0.01, (rows, columns))
-    return (wave.clip(0, 1) * (2**bits - 1)).round().astype(np.uint8 if bits == 8 else np.uint16)
+    top = float(2**bits - 1)
+    return np.asarray((wave.clip(0, 1) * top).round(), np.uint8 if bits == 8 else np.uint16)
 
 
-def compressed(values: NDArray[np.uint16], transfer_syntax_uid: str, bits: int, **options: object) -> bytes:
+def compressed(values: NDArray[Any], transfer_syntax_uid: str, bits: int, **options: Any) -> bytes:
     """The radiograph compressed by pydicom's encoders."""
     ds = pydicom.dcmread(BytesIO(encoded(radiograph(values, bits_stored=bits))))
     ds.compress(transfer_syntax_uid, **options, generate_instance_uid=False)
@@ -39,7 +41,7 @@ def compressed(values: NDArray[np.uint16], transfer_syntax_uid: str, bits: int, 
     return stream.getvalue()
 
 
-def decoded(file: bytes) -> NDArray[np.integer]:
+def decoded(file: bytes) -> NDArray[Any]:
     ds = read_instance(file).ds
     check_pixel_module(ds, max_pixels=10**8)
     return decode(ds)
@@ -73,7 +75,7 @@ def dcmcjpeg() -> str:
     return found
 
 
-def compressed_by_dcmtk(dcmcjpeg: str, tmp_path: Path, values: NDArray[np.uint16], bits: int, *options: str) -> bytes:
+def compressed_by_dcmtk(dcmcjpeg: str, tmp_path: Path, values: NDArray[Any], bits: int, *options: str) -> bytes:
     source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
     source.write_bytes(encoded(radiograph(values, bits_stored=bits)))
     command = [dcmcjpeg, *options, "+un", str(source), str(target)]

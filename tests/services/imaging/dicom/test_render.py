@@ -29,7 +29,7 @@ def header(**attributes: Any) -> Dataset:
     return pydicom.dcmread(BytesIO(encoded(radiograph(values, **attributes))))
 
 
-def shown(stored: list[int], dtype: type = np.uint16, window: Window | None = None, **attributes: Any) -> list[int]:
+def shown(stored: list[int], dtype: Any = np.uint16, window: Window | None = None, **attributes: Any) -> list[int]:
     """What stored values become; two more pixels hold 0 and 4095, so that the full range is known."""
     values = np.array([stored], dtype)
     return [int(value) for value in to_display(values, header(values=values, **attributes), window)[0]]
@@ -72,12 +72,22 @@ def test_the_narrowest_linear_window_is_a_threshold() -> None:
 
 def test_a_window_counts_in_rescaled_units() -> None:
     # stored 0..4095 becomes -1000..7190; the window -1000..3095 then ends at stored 2047.5.
-    attributes = {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 1048, "WindowWidth": 4096}
+    attributes: dict[str, Any] = {
+        "RescaleSlope": 2,
+        "RescaleIntercept": -1000,
+        "WindowCenter": 1048,
+        "WindowWidth": 4096,
+    }
     assert shown([0, 1024, 2047, 2048, 4095], **attributes) == [0, 32776, 65519, 65535, 65535]
 
 
 def test_a_negative_slope_turns_the_image_around() -> None:
-    attributes = {"RescaleSlope": -1, "RescaleIntercept": 4095, "WindowCenter": 2048, "WindowWidth": 4096}
+    attributes: dict[str, Any] = {
+        "RescaleSlope": -1,
+        "RescaleIntercept": 4095,
+        "WindowCenter": 2048,
+        "WindowWidth": 4096,
+    }
     assert shown([0, 4095], **attributes) == [WHITE, 0]
 
 
@@ -95,12 +105,20 @@ def test_monochrome1_is_inverted_after_the_window() -> None:
 
 def test_a_modality_lut_is_looked_up_and_clipped_at_its_ends() -> None:
     # entries for 10..13; values before and after take the first and last entry.
-    attributes = {"ModalityLUTSequence": lut([0, 100, 200, 4000], 10, 12), "WindowCenter": 2000.5, "WindowWidth": 4001}
+    attributes: dict[str, Any] = {
+        "ModalityLUTSequence": lut([0, 100, 200, 4000], 10, 12),
+        "WindowCenter": 2000.5,
+        "WindowWidth": 4001,
+    }
     assert shown([0, 10, 11, 13, 99], **attributes) == [0, 0, round(100 / 4000 * WHITE), WHITE, WHITE]
 
 
 def test_a_modality_lut_may_begin_below_zero() -> None:
-    attributes = {"ModalityLUTSequence": lut([0, 50, 100], -1, 8), "WindowCenter": 50.5, "WindowWidth": 101}
+    attributes: dict[str, Any] = {
+        "ModalityLUTSequence": lut([0, 50, 100], -1, 8),
+        "WindowCenter": 50.5,
+        "WindowWidth": 101,
+    }
     assert shown([-1, 0, 1], np.int16, **attributes) == [0, round(WHITE / 2), WHITE]
 
 
@@ -115,7 +133,7 @@ def test_a_voi_lut_of_eight_bits_may_have_more_than_256_entries() -> None:
 
 
 def test_a_voi_lut_goes_before_a_window() -> None:
-    attributes = {"VOILUTSequence": lut([0, 255], 0, 8), "WindowCenter": 1, "WindowWidth": 1}
+    attributes: dict[str, Any] = {"VOILUTSequence": lut([0, 255], 0, 8), "WindowCenter": 1, "WindowWidth": 1}
     assert shown([0, 1], **attributes) == [0, WHITE]
 
 
@@ -143,7 +161,7 @@ def test_padding_is_black_in_monochrome1_too() -> None:
 
 
 def test_a_padding_range_is_black() -> None:
-    attributes = {"PixelPaddingValue": 4090, "PixelPaddingRangeLimit": 4095}
+    attributes: dict[str, Any] = {"PixelPaddingValue": 4090, "PixelPaddingRangeLimit": 4095}
     assert shown([0, 1000, 4090, 4093, 4095], **attributes) == [0, WHITE, 0, 0, 0]
 
 
