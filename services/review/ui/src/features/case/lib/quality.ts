@@ -8,6 +8,6 @@ export function qualityOf(quality: Record<string, unknown>): string {
   if (typeof images === 'number' && images > 1) facts.push(`${images} images`);
   if (typeof notes === 'number' && notes > 1) facts.push(`${notes} notes`);
   if (quality.truncated === true) facts.push('end cut off');
-  if (typeof ageHours === 'number') facts.push(ageHours < 1 / 60 ? 'newest at the case time' : `${hours(ageHours)} before the case`);
+  if (typeof ageHours === 'number') facts.push(ageHours < 1 / 60 ? 'up to date' : `${hours(ageHours)} before the case`);
   return facts.map((fact) => ` · ${fact}`).join('');
 }
