@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -128,8 +128,12 @@ def verifier_from(settings: CommonSettings) -> TokenVerifier:
     return TokenVerifier(settings.auth_jwks_file, settings.auth_issuer, settings.auth_audience, settings.tenant)
 
 
-def current_principal(request: Request) -> Principal:
-    """FastAPI dependency: the verified caller of this request."""
+async def current_principal(request: Request) -> Principal:
+    """FastAPI dependency: the verified caller of this request.
+
+    A coroutine, as `require` is: a sync dependency needs a pool thread, and when all of those wait for a neighbour in
+    the same process, the neighbour could not check the token that it is called with.
+    """
     known = getattr(request.state, "principal", None)
     if isinstance(known, Principal):
         return known
@@ -142,14 +146,14 @@ def current_principal(request: Request) -> Principal:
     return principal
 
 
-def require(*roles: Role) -> Callable[[Principal], Principal]:
+def require(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
     """FastAPI dependency: the caller, if their role is one of these.
 
     Raises: Forbidden: the role is another one.
     """
     admitted = frozenset(roles)
 
-    def _admit(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
+    async def _admit(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
         if principal.role not in admitted:
             needed = " or ".join(sorted(admitted))
             raise Forbidden(f"This needs the role {needed}; the token's role is {principal.role}.")

@@ -43,6 +43,11 @@ class RunningSuite:
             self._clients[role] = httpx.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False)
         return self._clients[role]
 
+    def close(self) -> None:
+        """Close the connections."""
+        for http in self._clients.values():
+            http.close()
+
     @property
     def clinician(self) -> httpx.Client:
         """A clinician's client."""
@@ -135,6 +140,7 @@ def running_suite(
         suite.wait_until_ready()
         yield suite
     finally:
+        suite.close()
         process.send_signal(signal.SIGINT)
         try:
             process.wait(60)
