@@ -13,7 +13,7 @@ from services.imaging.dicom.attributes import effective_time, patient_age_years,
 from services.imaging.dicom.json_model import header_json
 from services.imaging.dicom.pixels import check_pixel_module, decode
 from services.imaging.dicom.reading import ReadInstance
-from services.imaging.dicom.render import WHITE, Display, fit, to_display
+from services.imaging.dicom.render import WHITE, Display, to_display
 from services.imaging.dicom.values import text, value_of
 from services.imaging.domain import Description
 
@@ -30,8 +30,8 @@ def render_instance(read: ReadInstance, *, max_pixels: int) -> Display:
     return to_display(decode(read.ds), read.ds)
 
 
-def describe(read: ReadInstance, display: Display, received_at: datetime) -> Description:
-    """What the header and the rendering say."""
+def describe(read: ReadInstance, display: Display, small: Display, received_at: datetime) -> Description:
+    """What the header and the rendering say; `small` is the rendering that the networks see."""
     ds = read.ds
     effective_at, doubts = effective_time(ds, received_at)
     return Description(
@@ -50,12 +50,12 @@ def describe(read: ReadInstance, display: Display, received_at: datetime) -> Des
         rows=display.shape[0],
         columns=display.shape[1],
         effective_at=effective_at,
-        quality={**_quality(read, display), **doubts},
+        quality={**_quality(read, display, small), **doubts},
         header=header_json(ds),
     )
 
 
-def _quality(read: ReadInstance, display: Display) -> dict[str, Any]:
+def _quality(read: ReadInstance, display: Display, small: Display) -> dict[str, Any]:
     ds = read.ds
     said = {
         "photometricInterpretation": text(ds, "PhotometricInterpretation"),
@@ -70,7 +70,7 @@ def _quality(read: ReadInstance, display: Display) -> dict[str, Any]:
         "columns": display.shape[1],
         "transferSyntax": UID(read.transfer_syntax_uid).name,
         "windowInHeader": has_window(ds),
-        **_exposure(display),
+        **_exposure(display, small),
     }
 
 
@@ -82,8 +82,7 @@ def has_window(ds: Dataset) -> bool:
     )
 
 
-def _exposure(display: Display) -> dict[str, Any]:
-    small = fit(display)
+def _exposure(display: Display, small: Display) -> dict[str, Any]:
     sample = display[::SAMPLED_EVERY, ::SAMPLED_EVERY]
     clipped = np.count_nonzero((sample == 0) | (sample == WHITE)) / sample.size
     return {"blank": bool(small.std() < BLANK_DEVIATION * WHITE), "clippedFraction": round(clipped, 4)}

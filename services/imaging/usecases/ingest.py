@@ -98,11 +98,12 @@ def _owned(key: InstanceKey) -> tuple[str, str]:
 
 def _prepare(runtime: Runtime, content: bytes, read: ReadInstance, received_at: datetime, max_pixels: int) -> Prepared:
     display = render_instance(read, max_pixels=max_pixels)
+    small = fit(display)
     return Prepared(
-        description=describe(read, display, received_at),
+        description=describe(read, display, small, received_at),
         digest=runtime.blobs.put(content),
         dataset_digest=read.dataset_digest,
-        rendered_digest=runtime.blobs.put(png_16(fit(display))),
+        rendered_digest=runtime.blobs.put(png_16(small)),
         size_bytes=len(content),
         received_at=received_at,
     )
