@@ -100,7 +100,7 @@ def _stale_sentences(manifest: Manifest) -> list[SummarySentence]:
 def _consent_sentences(manifest: Manifest) -> list[SummarySentence]:
     return [
         SummarySentence(
-            text=f"The {NAMES[kind]} of this patient was not read: no active consent permits it.",
+            text=f"Not read, for no active consent permits it: the {NAMES[kind]} of this patient.",
             evidence=manifest.consent[kind].consent_ids,
         )
         for kind in manifest.withheld

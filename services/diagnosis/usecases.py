@@ -80,9 +80,9 @@ async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) 
     """Freeze what is known of the patient as of the order's time, and what consent lets us use of it."""
     lists = await neighbours.all_evidence(order.patient, order.as_of)
     if not any(answer.known for answer in lists.values()):
-        raise UnknownPatient(
-            "No image, note or vital sign of this patient has ever arrived; send some first, under the same identifier."
-        )
+        fix = "send an image, a note or vital signs first, under the same identifier"
+        field = FieldProblem("patient", "no evidence of this patient has ever arrived", fix)
+        raise UnknownPatient("No image, note or vital sign of this patient has ever arrived.", fields=[field])
     as_of = order.as_of or case_time({kind: tuple(a.items) for kind, a in lists.items()}, runtime.clock())
     if as_of is None:
         raise _no_evidence(order)

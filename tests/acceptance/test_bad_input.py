@@ -52,7 +52,7 @@ def _with(case: Case, **elements: Any) -> bytes:
 
 
 def test_a_file_that_is_no_dicom(suite: RunningSuite) -> None:
-    assert_problem(stow(suite.ehr, b"%PDF-1.7 this is no DICOM file" * 20), "instance")
+    assert_problem(stow(suite.ehr, b"%PDF-1.7 this is no DICOM file" * 20), "file")
 
 
 def test_a_truncated_dicom_file(suite: RunningSuite, case: Case) -> None:
