@@ -90,7 +90,12 @@ class DimseServer:
         runtime = self._runtime
         visit = ingest.Visit(_principal(event.assoc, runtime.common.tenant), "c-store", uuid7())
         # The data set as it came over the wire, behind file meta information of our own (PS3.10 section 7.1).
-        examined = ingest.examine(runtime, event.encoded_dataset(), max_pixels=self._settings.max_pixels)
+        examined = ingest.examine(
+            runtime,
+            event.encoded_dataset(),
+            max_pixels=self._settings.max_pixels,
+            sop_instance_uid=str(event.request.AffectedSOPInstanceUID),
+        )
         with runtime.sessions.begin() as session:
             (outcome,) = ingest.file_instances(session, runtime, [examined], visit)
         runtime.wake_relay()

@@ -96,6 +96,12 @@ class WrongStudy(Refused):
     slug, failure_reason = "wrong-study", 0xA901
 
 
+class WrongInstance(Refused):
+    """The data set is not the instance that the C-STORE request announces."""
+
+    slug, failure_reason = "wrong-instance", 0xA900
+
+
 class OtherContent(Refused):
     """An instance with these UIDs is stored, with other content. What is stored is never overwritten."""
 

@@ -16,7 +16,7 @@ from services.imaging.dicom.description import describe, render_instance
 from services.imaging.dicom.reading import ReadInstance, read_instance
 from services.imaging.dicom.render import fit, png_16
 from services.imaging.domain import InstanceKey, Known, Prepared
-from services.imaging.errors import OtherContent, Refused, WrongPatient, WrongStudy
+from services.imaging.errors import OtherContent, Refused, WrongInstance, WrongPatient, WrongStudy
 from shared.auth import Principal
 from shared.database import reading
 from shared.digests import digest_bytes
@@ -55,11 +55,19 @@ class Outcome:
     refusal: Refused | None = None
 
 
-def examine(runtime: Runtime, content: bytes, *, max_pixels: int, study_instance_uid: str | None = None) -> Examined:
+def examine(
+    runtime: Runtime,
+    content: bytes,
+    *,
+    max_pixels: int,
+    study_instance_uid: str | None = None,
+    sop_instance_uid: str | None = None,
+) -> Examined:
     """Read, check, decode and render one instance, and make its bytes durable; no refusal is raised.
 
     Args:
         study_instance_uid: the study that the sender announced, if any.
+        sop_instance_uid: the instance that the sender announced, if any.
     Raises: Unavailable: the blob store has no room.
     """
     digest, read = digest_bytes(content), None
@@ -67,6 +75,8 @@ def examine(runtime: Runtime, content: bytes, *, max_pixels: int, study_instance
         read = read_instance(content)
         if study_instance_uid not in (None, read.key.study_instance_uid):
             raise _wrong_study()
+        if sop_instance_uid not in (None, read.key.sop_instance_uid):
+            raise _wrong_instance()
         known = _known(runtime, read)
         prepared = None if known else _prepare(runtime, content, read, runtime.clock(), max_pixels)
         return Examined(digest, read, prepared, known)
@@ -214,6 +224,14 @@ def _wrong_study() -> WrongStudy:
         "StudyInstanceUID",
         "is not the study that the URL names",
         "send it to /dicomweb/studies, or to the URL of its own study",
+    )
+
+
+def _wrong_instance() -> WrongInstance:
+    return WrongInstance(
+        "SOPInstanceUID",
+        "is not the Affected SOP Instance UID of the request",
+        "send the data set under its own UID (PS3.4 section B.2)",
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_STORE
 
 from services.imaging.app import create_app
 from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
@@ -134,6 +135,29 @@ def test_a_study_of_another_patient_is_refused(imaging: Imaging) -> None:
     first = radiograph()
     second = radiograph(PatientID="P-2", StudyInstanceUID=first.StudyInstanceUID)
     assert send(imaging, parsed(first), parsed(second)) == [SUCCESS, 0xA901]
+
+
+def dataset_bytes(ds: Dataset) -> BytesIO:
+    """Explicit VR Little Endian without preamble and file meta information."""
+    file = encoded(ds)
+    # The group length (0002,0000) is the first element after the preamble and says where the group ends (PS3.10 7.1).
+    return BytesIO(file[144 + int.from_bytes(file[140:144], "little") :])
+
+
+def test_a_data_set_under_another_uid_than_announced_is_refused(imaging: Imaging) -> None:
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = UID(DX_PRESENTATION), UID("1.2.3.4")
+    request.DataSet = dataset_bytes(radiograph())
+    with association(imaging) as assoc:
+        (context,) = assoc.accepted_contexts
+        # Without this the association's own thread would take the answer.
+        assoc._reactor_checkpoint.clear()
+        assoc.dimse.send_msg(request, context.context_id)
+        _, answer = assoc.dimse.get_msg(block=True)
+        assoc._reactor_checkpoint.set()
+    assert answer.Status == 0xA900
+    assert imaging.instances() == []
 
 
 def test_the_calling_ae_is_the_actor_of_the_event(imaging: Imaging) -> None:
