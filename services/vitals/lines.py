@@ -17,6 +17,7 @@ FIELDS = frozenset({"patient", "code", "value", "unit", "effective", "device"})
 REQUIRED = ("patient", "code", "value", "unit", "effective")
 MAX_LINE_BYTES = 8192
 MAX_DEVICE = 128
+MAX_UNIT = 64
 _KIND = {
     type(None): "null",
     bool: "true or false",
@@ -54,6 +55,8 @@ def _sample(document: dict[str, Any], now: datetime) -> Sample:
     patient, device = intern(_text(document, "patient")), _device(document)
     code, unit = _text(document, "code"), _text(document, "unit")
     _refuse_if(_patient_problem(patient))
+    if len(unit) > MAX_UNIT:
+        raise LineRefused("unit", f"is longer than {MAX_UNIT} characters", "send a UCUM code without remarks")
     conversion = _conversion(code, unit)
     if isinstance(conversion, FieldProblem):
         raise LineRefused(conversion.field, conversion.problem, conversion.fix)

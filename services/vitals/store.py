@@ -97,30 +97,44 @@ def add_batch(session: Session, batch: Batch, source: str, received_at: datetime
 
 def add_samples(session: Session, tenant: str, batch: int, samples: Sequence[Sample]) -> int:
     """Store those samples that are not stored yet; gives how many they were."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    # The table, not the mapped class: the ORM's bulk insert counts no rows.
-    unless_known = dialect.insert(SampleRow.__table__).on_conflict_do_nothing()
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    add, added, rest = _add_as_arrays if on_postgresql else _add_as_rows, 0, iter(samples)
     connection = session.connection()
-    added, rest = 0, iter(samples)
     while chunk := list(islice(rest, CHUNK)):
-        rows = [_row(tenant, batch, sample) for sample in chunk]
-        added += connection.execute(unless_known, rows, execution_options={"preserve_rowcount": True}).rowcount
+        added += add(connection, tenant, batch, chunk)
     return added
 
 
-def _row(tenant: str, batch: int, sample: Sample) -> dict[str, object]:
-    return {
-        "tenant": tenant,
-        "patient": sample.patient,
-        "effective": sample.effective,
-        "code": sample.code,
-        "device": sample.device,
-        "value": sample.value,
-        "sent_code": sample.sent_code,
-        "sent_value": sample.sent_value,
-        "sent_unit": sample.sent_unit,
-        "batch": batch,
-    }
+def _add_as_rows(connection: sa.Connection, tenant: str, batch: int, samples: Sequence[Sample]) -> int:
+    # The table, not the mapped class: the ORM's bulk insert counts no rows.
+    unless_known = sqlite.insert(_SAMPLES).on_conflict_do_nothing()
+    rows = [{**{name: getattr(s, name) for name in _SENT}, "tenant": tenant, "batch": batch} for s in samples]
+    return connection.execute(unless_known, rows, execution_options=_COUNTED).rowcount
+
+
+def _add_as_arrays(connection: sa.Connection, tenant: str, batch: int, samples: Sequence[Sample]) -> int:
+    # One statement for all: the driver's executemany sends them one by one, several times slower.
+    columns = {name: [getattr(sample, name) for sample in samples] for name in _SENT}
+    values = {**columns, "tenant": tenant, "batch": batch}
+    return connection.execute(_INSERT_ARRAYS, values, execution_options=_COUNTED).rowcount
+
+
+_COUNTED = {"preserve_rowcount": True}
+_SAMPLES = Base.metadata.tables["sample"]
+_SENT = ("patient", "effective", "code", "device", "value", "sent_code", "sent_value", "sent_unit")
+
+
+def _insert_arrays() -> sa.Insert:
+    kinds = _SAMPLES.c
+    arrays = sa.func.unnest(*(sa.bindparam(name, type_=postgresql.ARRAY(kinds[name].type)) for name in _SENT))
+    rows = arrays.table_valued(*_SENT).render_derived()
+    tenant, batch = (sa.bindparam(name, type_=kinds[name].type) for name in ("tenant", "batch"))
+    insert = postgresql.insert(_SAMPLES)
+    chosen = sa.select(*(rows.c[name] for name in _SENT), tenant, batch)
+    return insert.from_select([*_SENT, "tenant", "batch"], chosen).on_conflict_do_nothing()
+
+
+_INSERT_ARRAYS = _insert_arrays()
 
 
 def newest_time(session: Session, tenant: str, patient: str, until: datetime | None = None) -> datetime | None:

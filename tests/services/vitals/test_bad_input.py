@@ -93,7 +93,21 @@ def test_unknown_code_is_rejected(client: TestClient, code: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["", "bpm", "beats/minute", "mm[Hg]", "Cel", "furlong", "/MIN", " /min", "{}/{}/min", 1, None]
+    "unit",
+    [
+        "",
+        "bpm",
+        "beats/minute",
+        "mm[Hg]",
+        "Cel",
+        "furlong",
+        "/MIN",
+        " /min",
+        "{}/{}/min",
+        "{" + "x" * 70 + "}/min",
+        1,
+        None,
+    ],
 )
 def test_unit_that_is_not_ucum_or_of_another_quantity_is_rejected(client: TestClient, unit: Any) -> None:
     assert_rejected(client, line_with(unit=unit), "unit")
