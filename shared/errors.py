@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import sqlalchemy.exc
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -124,6 +125,14 @@ class Unavailable(AppError):
     status, title, slug = 503, "Temporarily unavailable", "unavailable"
 
 
+class CarriedError(HTTPException):
+    """An `AppError` raised where FastAPI lets only its own exceptions through: while it reads a body."""
+
+    def __init__(self, carried: AppError) -> None:
+        super().__init__(carried.status, carried.detail)
+        self.carried = carried
+
+
 def problem(
     status: int, title: str, detail: str, *, slug: str = "", extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -181,6 +190,12 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error, CarriedError):
+            return problem_response(error.carried)
+        if error.status_code == 400:
+            # FastAPI's own word for a body that it cannot even decode.
+            field = FieldProblem("body", "cannot be read", "send the content type that the body has, text in UTF-8")
+            return problem_response(BadRequest(str(error.detail), fields=[field]))
         title = HTTPStatus(error.status_code).phrase
         body = problem(error.status_code, title, str(error.detail))
         return JSONResponse(body, error.status_code, error.headers, media_type=PROBLEM_JSON)
@@ -217,10 +232,18 @@ class LastResort:
                 "unexpected error", route=route, method=scope["method"], error=type(error).__name__, at=_origin(error)
             )
             if not started:
-                await _unexpected()(scope, receive, send)
+                await _answer_to(error)(scope, receive, send)
 
 
-def _unexpected() -> JSONResponse:
+def _answer_to(error: Exception) -> JSONResponse:
+    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
+        return problem_response(Unavailable("The database is not answering; nothing was stored."))
+    if isinstance(error, sqlalchemy.exc.DataError):
+        # PostgreSQL takes no NUL in texts; the doors for evidence say so by field, this is for all the others.
+        field = FieldProblem(
+            "request", "holds a value that cannot be stored", "leave out NUL and other control characters"
+        )
+        return problem_response(BadRequest("The request holds a value that cannot be stored.", fields=[field]))
     body = problem(500, "Unexpected error", "The service failed; nothing acknowledged was lost.", slug="unexpected")
     return JSONResponse(body, 500, media_type=PROBLEM_JSON)
 

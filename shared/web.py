@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import outbox
@@ -24,10 +23,11 @@ from shared.clients import AuditClient
 from shared.clock import Clock, utc_now
 from shared.contracts.audit import AuditEvent
 from shared.database import Sessions, create_engine, session_factory
-from shared.errors import TooLarge, install_error_handlers, problem_response
+from shared.errors import CarriedError, FieldProblem, TooLarge, install_error_handlers, problem_response
 from shared.settings import CommonSettings
 from shared.telemetry import Instrumented, metrics_response
 
+DRAIN_MAX_BYTES = 512 * 2**20
 Readiness = Callable[[], Sequence[str]]
 """What is not ready yet, in words; empty when all is."""
 
@@ -164,6 +164,7 @@ class BodyLimit:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._max:
+            await _drain(receive)
             await problem_response(self._too_large())(scope, receive, send)
             return
         seen = 0
@@ -173,16 +174,30 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max:
+                if message.get("more_body", False):
+                    await _drain(receive)
                 # FastAPI turns whatever else is raised while it reads a body into a 400.
-                raise HTTPException(413, self._too_large().detail, {"Connection": "close"})
+                raise CarriedError(self._too_large())
             return message
 
         await self._app(scope, _receive, send)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(
-            f"The body is larger than {self._max} bytes; send less at once.", headers={"Connection": "close"}
-        )
+        field = FieldProblem("body", f"is larger than {self._max} bytes", "send less at once")
+        detail = f"The body is larger than {self._max} bytes."
+        return TooLarge(detail, fields=[field], headers={"Connection": "close"})
+
+
+async def _drain(receive: Receive) -> None:
+    """Read the rest of a body and forget it: many clients look for the answer only when they have sent everything.
+
+    Past a bound the connection is simply closed.
+    """
+    drained, more = 0, True
+    while more and drained < DRAIN_MAX_BYTES:
+        message = await receive()
+        drained += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
 
 
 def runtime_of(request: Request) -> Runtime:

@@ -42,7 +42,9 @@ def read_line(line: bytes, now: datetime) -> Sample:
     try:
         document = strict_json(line)
     except NotStrictJson as error:
-        raise LineRefused("line", str(error), "send one JSON object (RFC 8259) a line, in UTF-8") from None
+        # Only a value is ever a number, so that is where NaN stands.
+        field = "value" if "NaN" in str(error) else "line"
+        raise LineRefused(field, str(error), "send one JSON object (RFC 8259) a line, in UTF-8") from None
     if not isinstance(document, dict):
         raise LineRefused("line", f"is {_KIND[type(document)]}, not an object", "send one JSON object a line")
     if not document.keys() <= FIELDS:

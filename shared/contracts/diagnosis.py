@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from shared.contracts.base import CodeOut, Modality, Wire
+from shared.intake import patient_problem
+
+
+def _patient(value: str) -> str:
+    found = patient_problem(value)
+    if found is not None:
+        raise ValueError(f"{found.problem}: {found.fix}")
+    return value
 
 
 class JobStatus(StrEnum):
@@ -33,7 +41,7 @@ class ModalityStatus(StrEnum):
 class DiagnosisRequest(Wire):
     """`POST /diagnoses`."""
 
-    patient: str = Field(min_length=1, max_length=64)
+    patient: Annotated[str, AfterValidator(_patient)]
     as_of: AwareDatetime | None = None
     """The case as it was known then; default: the time of the patient's newest evidence."""
     priority: Literal["stat", "routine"] = "routine"

@@ -48,9 +48,6 @@ def line_with(**changed: Any) -> str:
         "17",
         json.dumps(SAMPLE)[:-1],
         json.dumps(SAMPLE) + "{}",
-        json.dumps(SAMPLE).replace("71", "NaN"),
-        json.dumps(SAMPLE).replace("71", "Infinity"),
-        json.dumps(SAMPLE).replace("71", "-Infinity"),
         json.dumps(SAMPLE).replace("71", '71, "value": 72'),
         json.dumps(SAMPLE).replace("71", "9" * 5000),
         json.dumps(SAMPLE).encode().replace(b"watch", b"w\xe4tch"),
@@ -61,6 +58,11 @@ def line_with(**changed: Any) -> str:
 )
 def test_line_that_is_no_json_object_is_rejected(client: TestClient, line: bytes | str) -> None:
     assert_rejected(client, line, "line")
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_word_where_json_has_numbers_is_rejected_as_the_value(client: TestClient, word: str) -> None:
+    assert_rejected(client, json.dumps(SAMPLE).replace("71", word), "value")
 
 
 @pytest.mark.parametrize("value", ["71", None, True, False, [71], {"v": 71}, 1e999, -1e999, 10**400])
