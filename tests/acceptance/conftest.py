@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.diagnosis.ward.generate import WardPatient, generate_patient
+from services.diagnosis.ward.generate import generate_patient
+from services.diagnosis.ward.patient import WardPatient
 from tests.support.cases import rename
 from tests.support.suite import RunningSuite, running_suite
 

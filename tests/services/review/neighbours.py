@@ -410,7 +410,7 @@ def create_neighbourhood(bed: TestBed, settings: ReviewSettings) -> FastAPI:
     async def authenticate(request: Request, proceed: Any) -> Response:
         if request.url.path.split("/")[1] in ("diagnoses", "dicomweb", "notes", "vitals", "audit"):
             try:
-                require(Role.CLINICIAN)(current_principal(request))
+                await require(Role.CLINICIAN)(await current_principal(request))
             except AppError as error:
                 return problem_response(error)
         answer: Response = await proceed(request)
