@@ -11,7 +11,7 @@ ARGS ?=
 .PHONY: help setup run ui lint types test test-slow test-e2e test-all format demo-model bench bench-audit docs constraints clean
 
 help: ## List what there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ui ## Virtual environment, dependencies and web UI: everything `run` and `test` need
 
