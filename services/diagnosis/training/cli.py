@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,9 @@ def train(
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a model bundle on the synthetic ward."""
+    # Read once, when torch loads its OpenMP. Threads that spin at every barrier make each small operation about nine times
+    # slower as soon as another process wants a core (measured: 0.84 s against 0.09 s for one step of the fusion).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from services.diagnosis.training.demo import train_demo
     from services.diagnosis.training.recipe import RECIPES
 

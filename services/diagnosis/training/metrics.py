@@ -14,11 +14,18 @@ RESAMPLES = 200
 
 
 def macro_auroc(probabilities: Array, labels: Labels) -> float:
-    """Mean one-against-rest AUROC over the classes that occur."""
-    from sklearn.metrics import roc_auc_score
+    """Mean one-against-rest AUROC over the classes that occur, from ranks (Mann & Whitney 1947); ties count half."""
+    from scipy.stats import rankdata
 
-    present = [k for k in range(probabilities.shape[1]) if 0 < (labels == k).sum() < len(labels)]
-    return float(np.mean([roc_auc_score(labels == k, probabilities[:, k]) for k in present]))
+    ranks = rankdata(probabilities, axis=0)
+    each = []
+    for k in range(probabilities.shape[1]):
+        own = labels == k
+        positives, negatives = int(own.sum()), int((~own).sum())
+        if positives and negatives:
+            above = ranks[own, k].sum() - positives * (positives + 1) / 2
+            each.append(above / (positives * negatives))
+    return float(np.mean(each))
 
 
 def accuracy(probabilities: Array, labels: Labels) -> float:

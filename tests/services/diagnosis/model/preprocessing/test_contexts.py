@@ -14,7 +14,6 @@ from services.diagnosis.model.preprocessing.contexts import FAMILY, NEGATED, PLA
         ("Pneumothorax ruled out.", "Pneumothorax", NEGATED),
         ("Negative for weight loss. Wheeze present.", "Wheeze", PLAIN),
         ("without pain in one calf.", "calf", NEGATED),
-        ("(-) rusty blood on coughing.", "blood", NEGATED),
         ("Mother had pulmonary embolism at 58.", "embolism", FAMILY),
         ("FHx: no asthma.", "asthma", FAMILY),
         ("Notable wheeze.", "wheeze", PLAIN),
