@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CHEST_FILMS = (("RG1_J2KI.dcm", "-xw"), ("966_fixed.dcm", "-xv"))
-"""Chest radiographs among the reference files (MONOCHROME1, about 2000 x 2000), and storescu's option for their JPEG 2000."""
+"""Chest radiographs among the reference files (MONOCHROME1, 2000 x 2000), and storescu's option for their syntax."""
 OTHER_FILMS = ("RG2_JLSN.dcm", "RG2_JPLL.dcm", "RG3_J2KR.dcm")
 """Radiographs of a hip and a leg: stored, and told from a chest."""
 
@@ -45,7 +45,9 @@ def _patient_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize(("name", "syntax"), CHEST_FILMS)
-def test_a_real_chest_film_sent_by_storescu_is_answered_honestly(suite: RunningSuite, films: Path, name: str) -> None:
+def test_a_real_chest_film_sent_by_storescu_is_answered_honestly(
+    suite: RunningSuite, films: Path, name: str, syntax: str
+) -> None:
     if not shutil.which("storescu"):
         pytest.skip("dcmtk's storescu is not installed (Debian package dcmtk)")
     path = _find(films, name)
