@@ -20,7 +20,7 @@ def train(
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a model bundle on the synthetic ward."""
-    # Read once, when torch loads its OpenMP. Threads that spin at every barrier make each small operation about nine times
+    # Read once, when torch loads its OpenMP. Threads that spin at every barrier make small operations about nine times
     # slower as soon as another process wants a core (measured: 0.84 s against 0.09 s for one step of the fusion).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from services.diagnosis.training.demo import train_demo
