@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import Depends, FastAPI, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.suite.docs_page import docs_page
 from services.suite.openapi import OPERATIONS, merge
 from services.suite.services import SERVICES, owner_of
 from shared.auth import Role, require, verifier_from
@@ -77,6 +77,6 @@ def _front(apps: dict[str, FastAPI], common: CommonSettings) -> FastAPI:
     @front.get("/docs")
     def docs() -> HTMLResponse:
         """The public contract, to read and try."""
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Consilium")
+        return docs_page()
 
     return front

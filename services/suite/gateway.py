@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
+from services.suite.docs_page import docs_page
 from services.suite.openapi import merge
 from services.suite.services import SERVICES, owner_of
 from shared.errors import Unavailable, install_error_handlers
@@ -138,4 +138,4 @@ def _add_operations(app: FastAPI, urls: dict[str, str]) -> None:
     @app.get("/docs")
     def docs() -> HTMLResponse:
         """The public contract, to read and try."""
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Consilium")
+        return docs_page()
