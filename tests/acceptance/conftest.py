@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,26 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session", params=TOPOLOGIES)
-def suite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+def suite(request: pytest.FixtureRequest) -> Iterator[RunningSuite]:
     """The whole suite, started by `consilium up`."""
-    directory = tmp_path_factory.mktemp(f"suite-{request.param}")
-    # PostgreSQL runs as an unprivileged user when the tests run as root: it must be able to reach its directory.
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
-    with running_suite(directory, request.param) as running:
+    with _reachable_directory() as directory, running_suite(directory / "data", request.param) as running:
         yield running
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that another user may enter."""
+    with _reachable_directory() as directory:
+        yield directory / "data"
+
+
+@contextmanager
+def _reachable_directory() -> Iterator[Path]:
+    # Not below pytest's own root, which only the user who runs the tests may enter: run as root, PostgreSQL runs as an
+    # unprivileged user.
+    with tempfile.TemporaryDirectory(prefix="consilium-suite-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from services.diagnosis.ward.patient import WardPatient
+from tests.acceptance.conftest import TOPOLOGIES
 from tests.support.cases import Case, admit, entries_about
 from tests.support.suite import FINAL, RunningSuite, running_suite, until
 
@@ -102,22 +103,24 @@ def test_a_killed_web_process_loses_nothing(suite: RunningSuite, ward: NextPatie
     assert suite.diagnose(case.patient)["diagnoses"] == before["diagnoses"]
 
 
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_a_suite_killed_outright_starts_again_with_everything(
-    tmp_path_factory: pytest.TempPathFactory, ward: NextPatient
+    topology: str, open_directory: Path, ward: NextPatient
 ) -> None:
-    directory = tmp_path_factory.mktemp("killed")
+    directory = open_directory
     case = Case.of(ward())
-    with running_suite(directory) as suite:
+    with running_suite(directory, topology) as suite:
         admit(suite, case)
         result = suite.diagnose(case.patient)
         pids = suite.pids().values()
         suite.process.kill()
         suite.process.wait()
         until(lambda: not any(map(psutil.pid_exists, pids)) or None, 20, "the children to end")
-    with running_suite(directory) as again:
+    with running_suite(directory, topology) as again:
         kept = again.clinician.get(f"/diagnoses/{result['id']}").raise_for_status().json()
         assert kept["diagnoses"] == result["diagnoses"]
         assert kept["audit"] == result["audit"]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(directory) in " ".join(p.info["cmdline"] or ())]
 
 
 def test_one_ctrl_c_stops_everything(tmp_path_factory: pytest.TempPathFactory) -> None:
