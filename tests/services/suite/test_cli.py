@@ -1,0 +1,58 @@
+"""The command line says what to do when something is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.suite.doctor import examine
+from services.suite.environment import DataDirectory
+from shared.auth import Role, verifier_from
+from shared.settings import CommonSettings
+from tests.support.servers import free_port
+
+
+def test_a_token_of_the_suite_s_issuer_is_believed_by_its_services(tmp_path: Path) -> None:
+    data = DataDirectory(tmp_path)
+    data.prepare()
+    answer = CliRunner().invoke(app, ["token", "--role", "auditor", "--data-dir", str(tmp_path)])
+    verifier = verifier_from(CommonSettings(auth_jwks_file=data.issuer.jwks_file))
+    assert verifier.verify(answer.stdout.strip()).role is Role.AUDITOR
+
+
+def test_without_a_suite_there_is_no_token_but_advice(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["token", "--role", "auditor", "--data-dir", str(tmp_path / "none")])
+    assert answer.exit_code == 1
+    assert "consilium up" in answer.output
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_unknown_role_is_told_the_known_ones() -> None:
+    answer = CliRunner().invoke(app, ["token", "--role", "boss"])
+    assert answer.exit_code == 2
+    assert "clinician" in answer.output
+
+
+def test_the_doctor_finds_a_taken_port_and_leaves_nothing(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        findings = examine(tmp_path / "data", taken.getsockname()[1], free_port())
+    assert any("in use" in f.what and "--port" in f.advice for f in findings)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", ["up", "token", "synth", "train", "demo", "doctor", "openapi", "secrets"])
+def test_every_command_explains_itself(command: str) -> None:
+    from services.cli import _register
+
+    if command in ("synth", "train") and command not in {c.name for c in app.registered_commands}:
+        _register()
+    answer = CliRunner().invoke(app, [command, "--help"])
+    assert answer.exit_code == 0
+    assert "Usage" in answer.output
