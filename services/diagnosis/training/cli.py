@@ -15,8 +15,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Directory of the bundle; its old content is replaced.")] = Path("out/demo"),
     patients: Annotated[int | None, typer.Option(min=192, help="Cases in all; default: the recipe's.")] = None,
     epochs_scale: Annotated[float, typer.Option(min=0.01, help="Multiplies every epoch count.")] = 1.0,
-    processes: Annotated[int, typer.Option(min=1, help="Processes that draw cases.")] = 2,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the training itself.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Processes side by side; the result is the same.")] = 2,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a model bundle on the synthetic ward."""
@@ -29,7 +28,7 @@ def train(
     if recipe not in RECIPES:
         raise typer.BadParameter(f"unknown recipe {recipe!r}; known: {', '.join(RECIPES)}", param_hint="--recipe")
     chosen = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale)
-    train_demo(out, seed=seed, recipe=chosen, processes=processes, threads=threads, quiet=quiet)
+    train_demo(out, seed=seed, recipe=chosen, processes=processes, quiet=quiet)
 
 
 if __name__ == "__main__":

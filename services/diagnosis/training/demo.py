@@ -34,7 +34,7 @@ from services.diagnosis.training.stages import (
     Vocabulary,
     ask_every_pattern,
     calibrated,
-    encode_split,
+    encode_splits,
     fit_references,
     image_baseline,
     pick_references,
@@ -47,10 +47,11 @@ SPLITS = ("train", "calibration", "test")
 
 
 def train_demo(
-    out: Path, *, seed: int, recipe: Recipe = RECIPES["demo"], processes: int = 2, threads: int = 2, quiet: bool = False
+    out: Path, *, seed: int, recipe: Recipe = RECIPES["demo"], processes: int = 2, quiet: bool = False
 ) -> BundleIdentity:
-    """Train, calibrate, evaluate and write a bundle. The same seed and thread count give the same bundle."""
-    torch.set_num_threads(threads)
+    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes."""
+    # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
+    torch.set_num_threads(1)
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with Reporter(quiet=quiet) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
@@ -59,15 +60,14 @@ def train_demo(
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
         history: dict[str, Any] = train_encoders(
-            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter
+            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter, processes
         )
-        encoded = {name: encode_split(network, feeds[name], len(cohorts[name])) for name in SPLITS}
-        variants = [encoded["train"]] + [
-            encode_split(network, feeds["train"], len(cohorts["train"]), seed=seed + 10 + i)
-            for i in range(recipe.variants - 1)
-        ]
-        cache = TokenCache.of(list(variants), cohorts["train"], recipe.model)
-        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter)
+        plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
+        varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
+        tokens = encode_splits(network, [*plain, *varied], reporter, processes)
+        encoded = dict(zip(SPLITS, tokens, strict=False))
+        cache = TokenCache.of([tokens[0], *tokens[len(SPLITS) :]], cohorts["train"], recipe.model)
+        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
         with reporter.stage("calibration and evaluation", 1):
             contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
     identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version)

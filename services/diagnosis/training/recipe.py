@@ -14,17 +14,18 @@ class Recipe:
     name: str = "demo"
     bundle: str = "consilium-demo"
     version: str = "0.1.0"
-    train: int = 7000
-    calibration: int = 2000
-    test: int = 2000
+    train: int = 6000
+    calibration: int = 1500
+    test: int = 1500
     image_epochs: int = 10
     note_epochs: int = 8
-    vitals_epochs: int = 8
+    vitals_epochs: int = 6
     fusion_epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 3e-3
-    fusion_learning_rate: float = 2e-3
-    variants: int = 3
+    fusion_batch_size: int = 192
+    fusion_learning_rate: float = 3e-3
+    variants: int = 2
     """Encodings of each training case that the fusion learns from: one plain, the others augmented."""
     coverage: float = 0.9
     largest_set: int = 4
@@ -32,7 +33,7 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def scaled(self, *, patients: int | None = None, epochs: float = 1.0) -> Recipe:
-        """The same recipe on `patients` cases in all (split 7 : 2 : 2) and `epochs` times as long."""
+        """The same recipe on `patients` cases in all (split 4 : 1 : 1) and `epochs` times as long."""
         total = self.train + self.calibration + self.test
         share = 1.0 if patients is None else patients / total
         return replace(

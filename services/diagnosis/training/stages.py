@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
 from services.diagnosis.bundle.contents import ReferenceCases
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.ood import OodReference, fit_ood
 from services.diagnosis.model.encoder import Encoded, Inputs
+from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import ConsiliumNetwork, stack
 from services.diagnosis.model.note_encoder import MASK_ID
@@ -25,11 +27,13 @@ from services.diagnosis.training.augment import augment_images, augment_notes, t
 from services.diagnosis.training.batches import ImageBatches, NoteBatches, VitalsBatches
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
+from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 from services.diagnosis.training.pretrain import Augment, FindingTargets, Pretraining, encode_all, pretrain
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import Recipe
 
 Array = NDArray[np.float64]
+State = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,22 +87,66 @@ def train_encoders(
     recipe: Recipe,
     seed: int,
     reporter: Reporter,
+    processes: int,
 ) -> dict[str, list[float]]:
-    """Stage A for every modality. Returns: the loss per epoch of each."""
+    """Stage A for every modality, side by side. Returns: the loss per epoch of each."""
+    plans = {name: _pretraining(name, train, feeds, vocabulary, recipe) for name in MODALITIES}
+
+    def job(index: int, name: str) -> Job:
+        def run(advance: Advance) -> tuple[list[float], State]:
+            encoder, findings = network.encoder(name), FindingTargets.of(train, vocabulary.catalogue[name])
+            losses = pretrain(encoder, recipe.model, train, findings, plans[name], seed=seed + index, on_step=advance)
+            return losses, state_of(encoder)
+
+        return run
+
+    steps = sum(plan.epochs for plan in plans.values()) * max(1, len(train) // recipe.batch_size)
+    jobs = [job(index, name) for index, name in enumerate(MODALITIES)]
+    with reporter.stage("encoders", steps) as advance:
+        answers = run_side_by_side(jobs, processes=processes, on_step=advance)
+    for name, (_, state) in zip(MODALITIES, answers, strict=True):
+        load_state(network.encoder(name), state)
+    return {name: losses for name, (losses, _) in zip(MODALITIES, answers, strict=True)}
+
+
+def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
     epochs = {"image": recipe.image_epochs, "note": recipe.note_epochs, "vitals": recipe.vitals_epochs}
-    history = {}
-    for index, name in enumerate(MODALITIES):
-        findings = FindingTargets.of(train, vocabulary.catalogue[name])
-        places = {"image": len(findings.names), "note": 1 + 2 * len(findings.names), "vitals": 0}[name]
-        plan = Pretraining(
-            name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
-        )
-        steps = epochs[name] * max(1, len(train) // recipe.batch_size)
-        with reporter.stage(f"{name} encoder", steps) as advance:
-            history[name] = pretrain(
-                network.encoder(name), recipe.model, train, findings, plan, seed=seed + index, on_step=advance
-            )
-    return history
+    findings = len(vocabulary.catalogue[name])
+    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0}[name]
+    return Pretraining(
+        name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
+    )
+
+
+def state_of(module: nn.Module) -> State:
+    """A module's parameters and buffers as arrays, to hand from one process to another."""
+    return {key: value.detach().numpy() for key, value in module.state_dict().items()}
+
+
+def load_state(module: nn.Module, state: State) -> None:
+    """The inverse of `state_of`."""
+    module.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
+    module.eval()
+
+
+def encode_splits(
+    network: ConsiliumNetwork, wanted: Sequence[tuple[Feeds, int, int | None]], reporter: Reporter, processes: int
+) -> list[dict[str, Encoded]]:
+    """`encode_split` of several (feeds, cases, seed), side by side."""
+
+    def job(feeds: Feeds, n: int, seed: int | None) -> Job:
+        def run(_: Advance) -> dict[str, tuple[Array, Array]]:
+            encoded = encode_split(network, feeds, n, seed=seed)
+            return {name: (e.tokens.numpy(), e.pooled.numpy()) for name, e in encoded.items()}
+
+        return run
+
+    with reporter.stage("tokens", len(wanted)):
+        answers = run_side_by_side([job(*one) for one in wanted], processes=processes)
+    return [
+        {name: Encoded(torch.from_numpy(tokens), torch.from_numpy(pooled)) for name, (tokens, pooled) in answer.items()}
+        for answer in answers
+    ]
 
 
 def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int | None = None) -> dict[str, Encoded]:
@@ -116,23 +164,33 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
 
 
 def train_fusion(
-    network: ConsiliumNetwork, cache: TokenCache, recipe: Recipe, seed: int, reporter: Reporter
+    network: ConsiliumNetwork, cache: TokenCache, recipe: Recipe, seed: int, reporter: Reporter, processes: int
 ) -> list[list[float]]:
-    """Stage B: every member from its own seed and bootstrap sample."""
-    steps = len(network.members()) * recipe.fusion_epochs * max(1, len(cache.labels) // recipe.batch_size)
-    with reporter.stage("fusion ensemble", steps) as advance:
-        return [
-            train_member(
+    """Stage B: every member from its own seed and bootstrap sample, side by side."""
+
+    def job(index: int, member: FusionMember) -> Job:
+        def run(advance: Advance) -> tuple[list[float], State]:
+            losses = train_member(
                 member,
                 cache,
                 epochs=recipe.fusion_epochs,
-                batch_size=recipe.batch_size,
+                batch_size=recipe.fusion_batch_size,
                 learning_rate=recipe.fusion_learning_rate,
                 seed=seed + 100 + index,
                 on_step=advance,
             )
-            for index, member in enumerate(network.members())
-        ]
+            return losses, state_of(member)
+
+        return run
+
+    members = network.members()
+    steps = len(members) * recipe.fusion_epochs * max(1, len(cache.labels) // recipe.fusion_batch_size)
+    jobs = [job(index, member) for index, member in enumerate(members)]
+    with reporter.stage("fusion ensemble", steps) as advance:
+        answers = run_side_by_side(jobs, processes=processes, on_step=advance)
+    for member, (_, state) in zip(members, answers, strict=True):
+        load_state(member, state)
+    return [losses for losses, _ in answers]
 
 
 def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded], n: int) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import re
 PLAIN, NEGATED, FAMILY = 0, 1, 2
 
 _BEFORE = re.compile(
-    r"\b(?:no evidence (?:of|for)|no signs? of|no history of|negative for|neg for|free of|absence of|without|"
+    r"\(-\)|\b(?:no evidence (?:of|for)|no signs? of|no history of|negative for|neg for|free of|absence of|without|"
     r"denies|denied|denying|rules? out|ruled out for|never had|not|no|nil|w/o)\b",
     re.IGNORECASE,
 )
