@@ -54,6 +54,9 @@ test-all: lint types test test-slow ## Everything
 
 demo-model: $(READY) ## Train the shipped demo bundle again from its seed (under 15 minutes on two cores)
 	$(BIN)/consilium train --recipe demo --out build/demo-bundle
+	@cmp -s build/demo-bundle/manifest.json services/diagnosis/bundles/demo/manifest.json \
+	  && echo "The same bundle as the shipped one, byte for byte." \
+	  || echo "Differs from the shipped bundle (another processor or torch build may round otherwise): compare the cards."
 
 bench: setup ## Latency by stage and memory of the embedded suite
 	$(BIN)/python -m tests.load.bench_diagnosis
