@@ -229,7 +229,7 @@ class LastResort:
         except Exception as error:
             route = getattr(scope.get("route"), "path", "unmatched")
             log.error(
-                "unexpected error", route=route, method=scope["method"], error=type(error).__name__, at=_origin(error)
+                "unexpected error", route=route, method=scope["method"], error=type(error).__name__, at=origin_of(error)
             )
             if not started:
                 await _answer_to(error)(scope, receive, send)
@@ -248,7 +248,7 @@ def _answer_to(error: Exception) -> JSONResponse:
     return JSONResponse(body, 500, media_type=PROBLEM_JSON)
 
 
-def _origin(error: BaseException) -> str:
+def origin_of(error: BaseException) -> str:
     """Where an exception was raised, without its message or any local value: both may hold patient data."""
     trace = error.__traceback__
     where = "unknown"

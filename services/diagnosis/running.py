@@ -31,7 +31,7 @@ from services.diagnosis.snapshot import Manifest, parse_manifest
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion
 from shared.contracts.base import Purpose
 from shared.database import reading
-from shared.errors import Unavailable
+from shared.errors import Unavailable, origin_of
 from shared.ids import uuid7
 from shared.web import Runtime
 
@@ -92,8 +92,8 @@ def run_job(worker: Worker, job_id: str) -> None:
             raise
         except Exception as error:
             # Nobody knows what the message holds: the kind of error and its place must do.
-            log.error("a case could not be computed", job=job.id, error=type(error).__name__, at=_origin(error))
-            _fail(worker, job, f"The case could not be computed: {type(error).__name__} at {_origin(error)}.")
+            log.error("a case could not be computed", job=job.id, error=type(error).__name__, at=origin_of(error))
+            _fail(worker, job, f"The case could not be computed: {type(error).__name__} at {origin_of(error)}.")
 
 
 def _carry_out(worker: Worker, hold: Hold) -> None:
@@ -233,12 +233,3 @@ def _unless_lost(worker: Worker, job: Job, act: Callable[[Any], None]) -> None:
 
 def _ms(later: Any, earlier: Any) -> float:
     return float((later - earlier).total_seconds() * 1000) if later is not None else 0.0
-
-
-def _origin(error: BaseException) -> str:
-    """File and line where an exception was raised, without its words."""
-    trace, where = error.__traceback__, "unknown"
-    while trace is not None:
-        where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return where

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
 from services.diagnosis.ward.patient import WardPatient
+from shared.auth import Role
 from tests.support.cases import ALL, Case, admit, consent, consilium, entries_about, save
 from tests.support.suite import RunningSuite, until
 
@@ -253,3 +255,20 @@ def test_what_was_stored_can_be_retrieved(suite: RunningSuite, case: Case) -> No
     url = f"/dicomweb/studies/{uid}/series/{series}/instances/{sop}/rendered"
     picture = Image.open(io.BytesIO(suite.clinician.get(url).raise_for_status().content))
     assert picture.size == (case.dataset.Columns, case.dataset.Rows)
+
+
+def test_no_log_and_no_metric_names_the_patient(suite: RunningSuite, result: dict[str, Any], case: Case) -> None:
+    metrics = suite.client(Role.ADMIN).get("/metrics").text if suite.topology == "embedded" else ""
+    written = metrics + "".join(path.read_text(errors="replace") for path in suite.data.logs.glob("*.log"))
+    assert len(written) > 0
+    for secret in (case.patient, case.note["text"][:30], str(case.dataset.PatientName), case.dataset.SOPInstanceUID):
+        assert secret not in written
+
+
+def test_no_leaf_of_the_public_log_names_the_patient(suite: RunningSuite, case: Case) -> None:
+    size = int(suite.clinician.get("/audit/checkpoint").text.splitlines()[1])
+    width = size % 256
+    bundle = httpx.get(f"{suite.address}/audit/tile/entries/{size // 256:03d}.p/{width}", trust_env=False)
+    assert bundle.status_code == 200
+    for secret in (case.patient, case.note["text"][:30], case.dataset.SOPInstanceUID):
+        assert secret.encode() not in bundle.content
