@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about 3 minutes the first time) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 setup"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on -c constraints.txt 'torch==2.13.0' -e '.[all,dev,ui-build]'
+	$(BIN)/pip install --disable-pip-version-check --progress-bar on -c constraints.txt 'torch==2.13.0' -e '.[all,dev,ui-build]'
 	@touch $@
 
 ui: $(READY) ## Build the web UI (needs no system Node)
@@ -42,7 +42,7 @@ types: $(READY) ## mypy, strict
 
 test: setup ## The tests that every change must pass, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(BIN)/pytest -m e2e tests/acceptance
+	$(BIN)/pytest -m e2e
 
 test-slow: setup ## The slow suites
 	$(BIN)/pytest -m slow
