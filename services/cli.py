@@ -120,9 +120,19 @@ def demo(
     patients: Annotated[int, typer.Option(min=1, max=200)] = 6,
 ) -> None:
     """Load a small demo population into a running suite and ask for a diagnosis of each."""
+    import httpx
+
+    from services.diagnosis.ward.admit import AdmissionRefused
     from services.suite.demo import load
 
-    load(into, data_dir.expanduser().resolve(), patients)
+    try:
+        load(into, data_dir.expanduser().resolve(), patients)
+    except FileNotFoundError as error:
+        typer.echo(f"No suite has been started in {data_dir}: run `consilium up`, or name its --data-dir.", err=True)
+        raise typer.Exit(1) from error
+    except (AdmissionRefused, httpx.HTTPError) as error:
+        typer.echo(f"The demo population was not loaded into {into}: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 def _register() -> None:

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,16 +91,3 @@ def postgres(cluster: Path) -> Iterator[str]:
                 connection.execute(sa.text("CREATE DATABASE consilium"))
         admin.dispose()
         yield url.set(database="consilium").render_as_string(hide_password=False)
-
-
-def wait_for_port(port: int, timeout_s: float = 10.0) -> None:
-    """Return when someone listens on a loopback port. Raises: TimeoutError."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing listens on port {port} after {timeout_s} s")
-        time.sleep(0.02)

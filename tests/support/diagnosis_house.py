@@ -18,11 +18,12 @@ import httpx
 
 from services.diagnosis.app import create_app
 from services.diagnosis.settings import DiagnosisSettings
+from services.suite.servers import free_port
 from shared.auth import Role
 from shared.database import migrate
 from tests.support.common import PROJECT_ROOT, TestBed, make_test_bed
 from tests.support.diagnosis_neighbours import Ward, create_neighbours
-from tests.support.servers import free_port, serve
+from tests.support.servers import serve
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FINAL = ("succeeded", "abstained", "failed")

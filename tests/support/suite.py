@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 
 from services.suite.environment import DataDirectory
+from services.suite.servers import free_port, port_is_free
 from shared.auth import Role
 
 T = TypeVar("T")
@@ -152,18 +152,7 @@ def running_suite(
 def free_port_block(count: int) -> int:
     """The first of `count` consecutive loopback ports that nobody listens on just now."""
     for _ in range(200):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        if first + count < 65_000 and all(_is_free(first + n) for n in range(count)):
+        first = free_port()
+        if first + count < 65_000 and all(port_is_free(first + n) for n in range(count)):
             return first
     raise RuntimeError(f"no {count} consecutive free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

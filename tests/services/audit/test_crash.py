@@ -17,11 +17,11 @@ from services.audit.tlog.checkpoint import open_checkpoint
 from services.audit.tlog.note import parse_verifier_key
 from services.audit.tlog.tiles import decode_bundle
 from services.audit.verify import parse_key, verify
+from services.suite.servers import free_port
 from shared.auth import Role
 from tests.services.audit.support import ORIGIN, Audit, event, open_audit
 from tests.services.audit.tlog import naive
 from tests.support.common import TestBed
-from tests.support.servers import free_port
 
 FAILPOINTS = ["after-enqueue", "after-leaves", "before-commit", "after-commit", "before-publish", "after-publish"]
 PASSES = 3

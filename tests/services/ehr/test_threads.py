@@ -10,12 +10,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ehr.app import create_app
 from services.ehr.settings import EhrSettings
+from services.suite.servers import free_port
 from shared.auth import Role
 from shared.database import migrate
 from tests.services.ehr.fhir.test_documents import document
 from tests.support.common import TestBed
 from tests.support.ehr_neighbours import Ward, neighbours_app
-from tests.support.servers import free_port, serve
+from tests.support.servers import serve
 
 CALLS = 120
 """Three times the threads of the common pool (anyio's 40)."""

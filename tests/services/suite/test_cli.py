@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.suite.doctor import examine
 from services.suite.environment import DataDirectory
+from services.suite.servers import free_port
 from shared.auth import Role, verifier_from
 from shared.settings import CommonSettings
-from tests.support.servers import free_port
 
 
 def test_a_token_of_the_suite_s_issuer_is_believed_by_its_services(tmp_path: Path) -> None:
@@ -28,6 +28,14 @@ def test_without_a_suite_there_is_no_token_but_advice(tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert "consilium up" in answer.output
     assert not (tmp_path / "none").exists()
+
+
+def test_the_demo_says_in_words_that_no_suite_answers(tmp_path: Path) -> None:
+    DataDirectory(tmp_path).prepare()
+    address = f"http://127.0.0.1:{free_port()}"
+    answer = CliRunner().invoke(app, ["demo", "--into", address, "--data-dir", str(tmp_path), "--patients", "1"])
+    assert answer.exit_code == 1
+    assert f"was not loaded into {address}" in answer.output
 
 
 def test_an_unknown_role_is_told_the_known_ones() -> None:
