@@ -19,6 +19,9 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
+from services.diagnosis.ward.population import ANYONE, Person
+from services.diagnosis.ward.scanners import STANDARD_IMAGING, Imaging
+
 IMPLEMENTATION_UID = UID("2.25.194118329061338104461528420519270137419")
 MAKERS = (
     ("Ward Imaging", "Chestroom 1"),
@@ -60,8 +63,10 @@ class Identity:
     acquired_at: datetime
 
 
-def draw_encoding(rng: np.random.Generator) -> Encoding:
-    """A scanner at random."""
+def draw_encoding(
+    rng: np.random.Generator, *, person: Person = ANYONE, imaging: Imaging = STANDARD_IMAGING
+) -> Encoding:
+    """A scanner of the person's site at random."""
     bits = int(rng.choice([12, 12, 14, 16]))
     top = (1 << bits) - 1
     low, high = int(rng.uniform(0.04, 0.2) * top), int(rng.uniform(0.6, 0.9) * top)

@@ -84,8 +84,8 @@ def truth_json(patient: WardPatient) -> dict[str, Any]:
     return {
         "patient": patient.patient_id,
         "asOf": _rfc3339(patient.as_of),
-        "ageYears": patient.age_years,
-        "sex": patient.sex,
+        "ageYears": patient.person.age_years,
+        "sex": patient.person.sex,
         "diagnosis": _coding(truth.label),
         "deterioration24h": truth.deterioration,
         "deteriorationProbability": oracle.deterioration_probability(patient.model, findings),

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from services.diagnosis.case import CaseInput, Truth
+from services.diagnosis.ward.conditions import STANDARD, Conditions
 from services.diagnosis.ward.model import WardModel, sample
 from services.diagnosis.ward.parallel import in_order
 from services.diagnosis.ward.patient import Streams, WardPatient
@@ -29,6 +30,7 @@ def generate_patient(
     anchor: datetime = ANCHOR,
     spread_h: float = SPREAD_H,
     model: WardModel = WARD,
+    conditions: Conditions = STANDARD,
 ) -> WardPatient:
     """Patient `index` of ward `seed`.
 
@@ -36,18 +38,19 @@ def generate_patient(
         side: rows of the image, a multiple of ceil(side / 256): 512 for DICOM, 128 or less for quick training.
         anchor: no case time is later; rounded down to a whole second.
         spread_h: cases are spread evenly over so many hours before it.
+        conditions: of the ward; under other conditions the same index is not the same patient.
     """
-    latent, person, *streams = np.random.SeedSequence([seed, index]).spawn(7)
-    rng = np.random.default_rng(person)
-    age, sex = int(np.clip(rng.normal(62, 16), 18, 96)), "F" if rng.random() < 0.5 else "M"
+    latent, personal, *streams = np.random.SeedSequence([seed, index]).spawn(7)
+    rng = np.random.default_rng(personal)
+    person = conditions.population.draw(rng)
     back_h, image_h, note_h = rng.random(3) * (spread_h, 3.0, 5.0) + (0.0, 0.1, 0.05)
     as_of = anchor.astimezone(UTC).replace(microsecond=0) - timedelta(minutes=int(back_h * 60))
     return WardPatient(
         patient_id=f"WARD-{seed}-{index:06d}",
         model=model,
         latents=sample(model, np.random.default_rng(latent)),
-        age_years=age,
-        sex=sex,
+        person=person,
+        conditions=conditions,
         as_of=as_of,
         image_at=as_of - timedelta(seconds=int(image_h * 3600)),
         note_at=as_of - timedelta(seconds=int(note_h * 3600)),

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, Truth, VitalsInput
 from services.diagnosis.ward import dicom, oracle
+from services.diagnosis.ward.conditions import Conditions
 from services.diagnosis.ward.model import MODALITIES, Latents, Modality, WardModel
+from services.diagnosis.ward.population import Person
 from services.diagnosis.ward.render_image import Radiograph, render_image
 from services.diagnosis.ward.render_note import Note, render_note
 from services.diagnosis.ward.render_vitals import Stream, render_vitals
@@ -44,8 +46,8 @@ class WardPatient:
     patient_id: str
     model: WardModel
     latents: Latents
-    age_years: int
-    sex: str
+    person: Person
+    conditions: Conditions
     as_of: datetime
     image_at: datetime
     note_at: datetime
@@ -55,13 +57,16 @@ class WardPatient:
     @cached_property
     def encoding(self) -> dicom.Encoding:
         """The scanner that took the image."""
-        return dicom.draw_encoding(np.random.default_rng(self.streams.encoding))
+        rng = np.random.default_rng(self.streams.encoding)
+        return dicom.draw_encoding(rng, person=self.person, imaging=self.conditions.imaging)
 
     @cached_property
     def radiograph(self) -> Radiograph:
         """The image before it becomes integers, and its masks."""
         rng = np.random.default_rng(self.streams.image)
-        return render_image(self.latents.findings, rng, side=self.side, sex=self.sex)
+        return render_image(
+            self.latents.findings, rng, side=self.side, person=self.person, imaging=self.conditions.imaging
+        )
 
     @cached_property
     def stored(self) -> NDArray[np.uint16]:
@@ -71,9 +76,8 @@ class WardPatient:
     @cached_property
     def note(self) -> Note:
         """The admission note and where each finding stands in it."""
-        return render_note(
-            self.latents.findings, np.random.default_rng(self.streams.note), age=self.age_years, sex=self.sex
-        )
+        rng = np.random.default_rng(self.streams.note)
+        return render_note(self.latents.findings, rng, person=self.person, writing=self.conditions.writing)
 
     @cached_property
     def stream(self) -> Stream:
@@ -81,7 +85,9 @@ class WardPatient:
         local = self.as_of + timedelta(minutes=self.encoding.offset_min)
         hour = local.hour + local.minute / 60
         rng = np.random.default_rng(self.streams.vitals)
-        return render_vitals(self.latents.findings, rng, hour_of_day=hour, age=self.age_years)
+        return render_vitals(
+            self.latents.findings, rng, hour_of_day=hour, person=self.person, wearable=self.conditions.wearable
+        )
 
     def case(self, *, missing: float = 0.0) -> CaseInput:
         """What the networks see. Each modality is left out with probability `missing`; one always stays."""
@@ -91,8 +97,8 @@ class WardPatient:
             images=(self._image(),) if "image" in present else (),
             notes=(self._note(),) if "note" in present else (),
             vitals=self._vitals() if "vitals" in present else None,
-            age_years=float(self.age_years),
-            sex=self.sex,
+            age_years=float(self.person.age_years),
+            sex=self.person.sex,
         )
 
     @property
@@ -111,7 +117,7 @@ class WardPatient:
     def dataset(self) -> FileDataset:
         """The radiograph as a DICOM instance."""
         name = f"WARD^PATIENT {self.patient_id[-6:]}"
-        identity = dicom.Identity(self.patient_id, name, self.sex, self.age_years, self.image_at)
+        identity = dicom.Identity(self.patient_id, name, self.person.sex, self.person.age_years, self.image_at)
         return dicom.build_dataset(self.stored, self.encoding, identity)
 
     def note_json(self) -> dict[str, str]:

@@ -15,6 +15,8 @@ from services.diagnosis.ward import anatomy
 from services.diagnosis.ward.anatomy import NUISANCE_RANGES, Chest, Field, Frame, Nuisance
 from services.diagnosis.ward.lesions import LESION_RANGES, Lesion, draw_device, lesions
 from services.diagnosis.ward.model import Findings
+from services.diagnosis.ward.population import ANYONE, Person
+from services.diagnosis.ward.scanners import STANDARD_IMAGING, Imaging
 
 GRID = 256
 ASPECTS = (0.82, 0.875, 0.9375, 1.0)
@@ -46,7 +48,14 @@ def image_shape(n: Nuisance, side: int) -> tuple[int, int]:
     return side, factor * round(ASPECTS[int(n["aspect"] * len(ASPECTS))] * side / factor)
 
 
-def render_image(findings: Findings, rng: np.random.Generator, *, side: int, sex: str = "M") -> Radiograph:
+def render_image(
+    findings: Findings,
+    rng: np.random.Generator,
+    *,
+    side: int,
+    person: Person = ANYONE,
+    imaging: Imaging = STANDARD_IMAGING,
+) -> Radiograph:
     """Draw one frontal chest radiograph.
 
     Args:
@@ -59,7 +68,7 @@ def render_image(findings: Findings, rng: np.random.Generator, *, side: int, sex
     texture = _smooth_noise(rng, small.rows, small.columns)
     chest = _chest(findings, small, n)
     drawn = lesions(findings, chest, n, texture)
-    brightness = _enlarge(_compose(chest, n, drawn, texture, sex), rows, columns)
+    brightness = _enlarge(_compose(chest, n, drawn, texture, person.sex), rows, columns)
     masks = {lesion.name: _enlarge_mask(lesion.where > 0.5, factor) for lesion in drawn}
     masks |= {name: _enlarge_mask(mask, factor) for name, mask in _shape_masks(findings, chest).items()}
     full = _frame(n, rows, columns)

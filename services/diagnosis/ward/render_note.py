@@ -9,6 +9,8 @@ import numpy as np
 
 from services.diagnosis.ward import phrases
 from services.diagnosis.ward.model import Findings
+from services.diagnosis.ward.population import ANYONE, Person
+from services.diagnosis.ward.writing import STANDARD_WRITING, Writing
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -57,12 +59,17 @@ class _Writer:
             self.spans.append((start, start + len(statement.phrase), statement.finding, statement.negated))
 
 
-def render_note(findings: Findings, rng: np.random.Generator, *, age: int, sex: str) -> Note:
+def render_note(
+    findings: Findings, rng: np.random.Generator, *, person: Person = ANYONE, writing: Writing = STANDARD_WRITING
+) -> Note:
     """Write one admission note of these findings; a finding that is `unmentioned` leaves no trace."""
     style = _style(rng)
     sections = {
         "cc": [_Statement(str(rng.choice(phrases.COMPLAINTS)).capitalize() + ".")],
-        "hpi": [_opening(rng, age, sex), *_statements("hpi", findings, rng, phrases.FILLERS, style)],
+        "hpi": [
+            _opening(rng, person.age_years, person.sex),
+            *_statements("hpi", findings, rng, phrases.FILLERS, style),
+        ],
         "pmh": _statements("pmh", findings, rng, phrases.BACKGROUND, style),
         "family": _family(rng),
         "medications": [_Statement(", ".join(_some(phrases.MEDICATIONS, rng, 1, 5)) + ".")],

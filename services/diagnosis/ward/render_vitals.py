@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.ward.model import Findings
+from services.diagnosis.ward.population import ANYONE, Person
+from services.diagnosis.ward.wearables import STANDARD_WEARABLE, Wearable
 from shared import codes
 
 Array = NDArray[np.float64]
@@ -67,14 +69,21 @@ class _Course:
     """The events' own stream: a finding more or less leaves everything outside its window as it was."""
 
 
-def render_vitals(findings: Findings, rng: np.random.Generator, *, hour_of_day: float, age: int) -> Stream:
+def render_vitals(
+    findings: Findings,
+    rng: np.random.Generator,
+    *,
+    hour_of_day: float,
+    person: Person = ANYONE,
+    wearable: Wearable = STANDARD_WEARABLE,
+) -> Stream:
     """Draw the streams of one patient.
 
     Args:
         hour_of_day: local time at the case, for the circadian rhythm.
     """
     course = _Course(-rng.uniform(20, 44), -rng.uniform(14, 36), rng.uniform(0.75, 1.35), rng.spawn(1)[0])
-    baseline = _baseline(rng, age)
+    baseline = _baseline(rng, person.age_years)
     gaps, density = _gaps(rng), rng.uniform(0.6, 1.5)
     times = _sample_times(rng, gaps, density)
     values = {code: _resting(code, times[code], baseline, hour_of_day, rng) for code in CODES}

@@ -75,8 +75,8 @@ def test_local_clock_and_offset_give_the_acquisition_time(patients: list[WardPat
 
 def test_the_header_states_whose_image_it_is(patients: list[WardPatient]) -> None:
     ds = reread(patients[0])
-    assert (ds.PatientID, ds.PatientSex) == ("WARD-21-000000", patients[0].sex)
-    assert ds.PatientAge == f"{patients[0].age_years:03d}Y"
+    assert (ds.PatientID, ds.PatientSex) == ("WARD-21-000000", patients[0].person.sex)
+    assert ds.PatientAge == f"{patients[0].person.age_years:03d}Y"
 
 
 @pytest.mark.skipif(not (shutil.which("storescu") and shutil.which("storescp")), reason="needs dcmtk")

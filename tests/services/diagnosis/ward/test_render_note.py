@@ -81,8 +81,8 @@ def test_spans_do_not_overlap(patients: list[WardPatient]) -> None:
 
 @pytest.mark.parametrize("status", NOTE_VALUES[1:])
 def test_each_status_of_a_finding_is_written_differently(normal: dict[str, str], status: str) -> None:
-    quiet = render_note(normal, np.random.default_rng(5), age=60, sex="F").text
-    spoken = render_note(normal | {"fever": status}, np.random.default_rng(5), age=60, sex="F").text
+    quiet = render_note(normal, np.random.default_rng(5)).text
+    spoken = render_note(normal | {"fever": status}, np.random.default_rng(5)).text
     assert quiet != spoken
 
 
@@ -92,4 +92,4 @@ def test_hardly_two_notes_are_alike(patients: list[WardPatient]) -> None:
 
 def test_notes_state_age_and_sex(patients: list[WardPatient]) -> None:
     for patient in patients[:50]:
-        assert str(patient.age_years) in patient.note.text
+        assert str(patient.person.age_years) in patient.note.text

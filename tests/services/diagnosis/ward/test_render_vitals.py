@@ -30,7 +30,7 @@ DIRECTION = {
 
 
 def draw(findings: dict[str, str], number: int) -> Stream:
-    return render_vitals(findings, np.random.default_rng(number), hour_of_day=9.0, age=60)
+    return render_vitals(findings, np.random.default_rng(number), hour_of_day=9.0)
 
 
 @pytest.mark.parametrize(("name", "value"), EVENTS)

@@ -1,0 +1,117 @@
+"""What every dataset gives: labelled cases one at a time, each with where it comes from and what it may be used for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from services.diagnosis.case import CaseInput, Truth
+
+Split = Literal["train", "calibration", "test"]
+SPLIT_SHARES: tuple[tuple[Split, float], ...] = (("train", 0.6), ("calibration", 0.2), ("test", 0.2))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question a dataset answers."""
+
+    name: str
+    """Such as `diagnosis`, `in_hospital_death`."""
+    classes: tuple[str, ...]
+    """Names of the classes; a binary task has two, the event last."""
+    answered_by: Literal["diagnosis", "deterioration24h"]
+    """Which output of a bundle is held against it."""
+    groups: tuple[tuple[int, ...], ...] = ()
+    """Per class, the bundle's labels whose probabilities are summed for it; empty: class k is label k."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a case comes from and what it may be used for."""
+
+    dataset: str
+    source: str
+    """File and row, such as `cohort.csv:17`."""
+    licence: str
+    research_consent: bool
+    """Whether it may be used for research: by the patient's consent, by the licence, or because it is synthetic."""
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledCase:
+    """One case with what is known of its truth."""
+
+    id: str
+    patient: str
+    """Pseudonym within the dataset; splits are by patient."""
+    inputs: CaseInput
+    targets: Mapping[str, int]
+    """Task -> class; a task that is missing is unknown."""
+    provenance: Provenance
+    subgroups: Mapping[str, str] = field(default_factory=dict)
+    """Attribute -> value, such as `sex` -> `F`, `age` -> `65-79`, `site` -> `harbour`."""
+    outcome_at: datetime | None = None
+    """When the outcome was known; evidence after it is a leak."""
+    truth: Truth | None = None
+    """The ward's; None where nobody knows."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a file, for errors."""
+
+    file: Path
+    row: int | None = None
+    """1-based line of the file, the header being line 1."""
+
+    def __str__(self) -> str:
+        return str(self.file) if self.row is None else f"{self.file}:{self.row}"
+
+
+class DatasetError(Exception):
+    """A dataset cannot be used as it is. The message names the file, the row, what is wrong and what to do.
+
+    It never holds a note's text or a patient's identifier.
+    """
+
+    def __init__(self, place: Place, problem: str, fix: str) -> None:
+        super().__init__(f"{place}: {problem} {fix}")
+        self.place, self.problem, self.fix = place, problem, fix
+
+
+class Dataset(Protocol):
+    """A source of labelled cases, read as a stream."""
+
+    name: str
+    licence: str
+    tasks: tuple[Task, ...]
+
+    def check(self) -> None:
+        """Read everything but pixels once: columns, files, duplicates, leaks. Raises: DatasetError."""
+
+    def cases(self, *, split: Split | None = None, shard: tuple[int, int] = (0, 1)) -> Iterator[LabelledCase]:
+        """Cases in a fixed order, one in memory at a time.
+
+        Args:
+            split: only the patients of that split; None: all.
+            shard: (k, n) gives every n-th case from the k-th, so that n processes share the work.
+        Raises: DatasetError.
+        """
+
+    def __len__(self) -> int: ...
+
+
+def split_of(dataset: str, patient: str) -> Split:
+    """The split of a patient: a function of the names alone, so that no patient is ever in two."""
+    digest = hashlib.sha256(f"{dataset}/{patient}".encode()).digest()
+    uniform, below = int.from_bytes(digest[:8], "big") / 2**64, 0.0
+    for split, share in SPLIT_SHARES:
+        below += share
+        if uniform < below:
+            return split
+    return SPLIT_SHARES[-1][0]

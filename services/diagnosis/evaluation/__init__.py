@@ -1,0 +1,1 @@
+"""The evaluation harness: what every model, ours or not, is judged by. `consilium evaluate` is its door."""

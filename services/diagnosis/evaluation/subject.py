@@ -1,0 +1,80 @@
+"""What the harness judges: anything that answers a case under every availability pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.diagnosis.case import CaseInput
+from services.diagnosis.inference.prediction import Prediction
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a subject says of one case under every non-empty subset of the modalities the case holds."""
+
+    members: Mapping[str, Array]
+    """Pattern -> calibrated member probabilities [members, classes + 1]; last column: deterioration in 24 h."""
+    ood: Mapping[str, float]
+    """Modality -> out-of-distribution score in [0, 1], 1 - conformal p-value; 1 where an input rule refused it."""
+    tokens: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Modality -> encoder tokens [tokens, dim]."""
+    pooled: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Modality -> pooled encoder features [dim]."""
+    milliseconds: float = 0.0
+
+
+class Subject(Protocol):
+    """A model under evaluation. Deliberately broken ones wrap a bundle's (tests)."""
+
+    name: str
+    version: str
+    digest: str
+    classes: int
+
+    def answer(self, case: CaseInput) -> Answer:
+        """Probabilities under every pattern; nothing is rejected for being out of distribution, only scored."""
+
+    def explain(self, case: CaseInput) -> Prediction:
+        """The whole result with its explanation, as a user would get it."""
+
+    def prediction_set(self, probabilities: Array, pattern: str) -> tuple[int, ...]:
+        """Labels of the conformal set of mean probabilities [classes] under a pattern."""
+
+    coverage: float
+    """What the sets promise."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A subject's answers to n cases side by side: all that the metrics need, and no case."""
+
+    labels: NDArray[np.int64]
+    """[n] class of the main task."""
+    patients: NDArray[np.str_]
+    """[n] pseudonyms: the unit of the bootstrap."""
+    members: Mapping[str, Array]
+    """Pattern -> [members, n, classes + 1]; NaN rows where a case lacks a modality of the pattern."""
+    sets: Mapping[str, NDArray[np.bool_]]
+    """Pattern -> [n, classes]: is the label in the prediction set."""
+    available: NDArray[np.bool_]
+    """[n, modalities]: what each case really holds."""
+    ood: Mapping[str, Array]
+    """Modality -> [n]; NaN where absent."""
+    coverage: float
+    subgroups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    deterioration: NDArray[np.float64] | None = None
+    """[n] in {0, 1}; NaN where unknown."""
+    posterior: Mapping[str, Array] | None = None
+    """Pattern -> the oracle's [n, classes]; None where nobody knows."""
+    tokens: NDArray[np.float32] | None = None
+    """[n, modalities, tokens, dim]; zeros where absent."""
+    pooled: NDArray[np.float32] | None = None
+    """[n, modalities, dim]; zeros where absent."""
+    milliseconds: Array | None = None
