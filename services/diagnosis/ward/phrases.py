@@ -89,6 +89,18 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "known malignancy | breast ca | lymphoma | metastatic colon cancer | active cancer on chemo | "
         "hx of ovarian cancer | ongoing oncology treatment"
     ),
+    "diabetes": _options(
+        "T2DM | type 2 diabetes | diabetes mellitus | DM2 on metformin | insulin-treated diabetes | NIDDM | "
+        "diabetes (HbA1c 8.1 %) | T1DM since childhood"
+    ),
+    "chronic_kidney_disease": _options(
+        "CKD stage 3 | chronic kidney disease | CKD 3b | chronic renal impairment | CKD (eGFR 38) | "
+        "renal insufficiency, chronic | reduced kidney function for years | CKD4"
+    ),
+    "chronic_lung_disease": _options(
+        "chronic lung disease | emphysema on prior CT | bronchiectasis | known obstructive lung disease | "
+        "home inhalers for chronic lung disease | long-standing asthma | chronic bronchitis | pulmonary fibrosis"
+    ),
 }
 
 _SIDED = _options(
@@ -121,7 +133,10 @@ _SECTION_FINDINGS = {
         "rigors | urinary_symptoms | weight_loss | breathless_spells"
     ),
     "exam": _options("leg_swelling | wheeze | confusion | reduced_air_entry | dull_percussion | rib_tenderness"),
-    "pmh": _options("smoking | cardiac_history | recent_surgery | malignancy"),
+    "pmh": _options(
+        "smoking | cardiac_history | recent_surgery | malignancy | diabetes | chronic_kidney_disease | "
+        "chronic_lung_disease"
+    ),
 }
 SECTIONS = {finding: section for section, findings in _SECTION_FINDINGS.items() for finding in findings}
 """Finding -> the section that speaks of it."""
@@ -201,8 +216,8 @@ FILLERS = _options(
     "Seen last week by the GP. | Allergies: NKDA. | Works in an office."
 )
 BACKGROUND = _options(
-    "HTN. | Hypertension. | T2DM. | Diabetes mellitus type 2. | Hypothyroidism. | GERD. | Hyperlipidaemia. | "
-    "OA of both knees. | s/p cholecystectomy 1998. | Gout. | BPH. | Migraine. | CKD stage 2. | Osteoporosis."
+    "HTN. | Hypertension. | Hypothyroidism. | GERD. | Hyperlipidaemia. | OA of both knees. | "
+    "s/p cholecystectomy 1998. | Gout. | BPH. | Migraine. | Osteoporosis. | Glaucoma. | Psoriasis."
 )
 RELATIVES = _options("Father | Mother | Brother | Sister | Maternal uncle | Grandmother")
 FAMILY_DISEASES = _options(
@@ -211,7 +226,7 @@ FAMILY_DISEASES = _options(
     "had fevers of unknown origin"
 )
 MEDICATIONS = _options(
-    "lisinopril 10 mg daily | amlodipine 5 mg | metformin 500 mg BID | atorvastatin 20 mg qHS | "
+    "lisinopril 10 mg daily | amlodipine 5 mg | cetirizine 10 mg | atorvastatin 20 mg qHS | "
     "levothyroxine 75 mcg | omeprazole 20 mg | paracetamol PRN | vitamin D | aspirin 81 mg | ibuprofen prn | "
     "allopurinol 100 mg | sertraline 50 mg"
 )

@@ -63,6 +63,9 @@ PRESENT: dict[str, tuple[float, ...]] = {
     "cardiac_history":     (0.20, 0.70, 0.10, 0.28, 0.28, 0.16, 0.20, 0.22),
     "recent_surgery":      (0.08, 0.06, 0.08, 0.10, 0.04, 0.36, 0.18, 0.06),
     "malignancy":          (0.10, 0.06, 0.06, 0.36, 0.10, 0.20, 0.14, 0.06),
+    "diabetes":            (0.24, 0.36, 0.10, 0.22, 0.22, 0.18, 0.36, 0.18),
+    "chronic_kidney_disease": (0.14, 0.34, 0.05, 0.22, 0.12, 0.12, 0.26, 0.10),
+    "chronic_lung_disease": (0.22, 0.14, 0.26, 0.12, 0.48, 0.14, 0.12, 0.10),
 }  # fmt: skip
 
 DOCUMENTATION = {
@@ -71,7 +74,12 @@ DOCUMENTATION = {
     "absent": (0.02, 0.03, 0.27, 0.68),
 }
 HISTORY_DOCUMENTATION = {"present": (0.82, 0.03, 0.01, 0.14), "absent": (0.01, 0.02, 0.12, 0.85)}
-HISTORY = frozenset({"smoking", "cardiac_history", "recent_surgery", "malignancy"})
+HISTORY = frozenset(
+    {
+        "smoking", "cardiac_history", "recent_surgery", "malignancy", "diabetes", "chronic_kidney_disease",
+        "chronic_lung_disease",
+    }
+)  # fmt: skip
 NOTE_VALUES = ("unmentioned", "asserted", "uncertain", "negated")
 
 VITALS: dict[str, dict[str, tuple[float, ...]]] = {
