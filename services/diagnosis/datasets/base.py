@@ -9,6 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.diagnosis.case import CaseInput, Truth
 
 Split = Literal["train", "calibration", "test"]
@@ -23,8 +26,8 @@ class Task:
     """Such as `diagnosis`, `in_hospital_death`."""
     classes: tuple[str, ...]
     """Names of the classes; a binary task has two, the event last."""
-    answered_by: Literal["diagnosis", "deterioration24h"]
-    """Which output of a bundle is held against it."""
+    answered_by: Literal["diagnosis", "deterioration24h"] | None
+    """Which output of a bundle is held against it; None: no output of a bundle, only a model trained on the task."""
     groups: tuple[tuple[int, ...], ...] = ()
     """Per class, the bundle's labels whose probabilities are summed for it; empty: class k is label k."""
 
@@ -40,6 +43,21 @@ class Provenance:
     research_consent: bool
     """Whether it may be used for research: by the patient's consent, by the licence, or because it is synthetic."""
     citation: str = ""
+    label_basis: str = ""
+    """How the label came to be, such as `text-mined from the report`."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Irregular readings under the names their source gives them, oldest first; the i-th of each belong together.
+
+    It may hold what no bundle knows, and tells apart what shares a LOINC code (an arterial line from a cuff).
+    """
+
+    times_h: NDArray[np.float64]
+    """Hours relative to the case time, <= 0."""
+    variables: tuple[str, ...]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,12 @@ class LabelledCase:
     """When the outcome was known; evidence after it is a leak."""
     truth: Truth | None = None
     """The ward's; None where nobody knows."""
+    measurements: Mapping[str, float] = field(default_factory=dict)
+    """LOINC code -> newest value at the case time, for tables; what a bundle knows is in `inputs.vitals` as well."""
+    series: Series | None = None
+    """Every reading, for models trained on the dataset itself."""
+    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """Finding -> region drawn by a reader, on the grid of the first image."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +96,12 @@ class Place:
     def __str__(self) -> str:
         return str(self.file) if self.row is None else f"{self.file}:{self.row}"
 
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """The place that `str` wrote, such as `Provenance.source`."""
+        file, _, row = text.rpartition(":")
+        return cls(Path(file), int(row)) if file and row.isdigit() else cls(Path(text))
+
 
 class DatasetError(Exception):
     """A dataset cannot be used as it is. The message names the file, the row, what is wrong and what to do.
@@ -84,6 +114,41 @@ class DatasetError(Exception):
         self.place, self.problem, self.fix = place, problem, fix
 
 
+@dataclass(frozen=True)
+class Leak:
+    """One way in which the answer shows in what a model is given."""
+
+    kind: Literal["label-in-note", "source-predicts-label"]
+    task: str
+    count: int
+    """Cases concerned."""
+    of: int
+    """Cases that were looked at for it."""
+    places: tuple[str, ...] = ()
+    """The first few cases concerned, as `Provenance.source`."""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        where = f" (first: {', '.join(self.places)})" if self.places else ""
+        return f"{self.kind}, {self.task}: {self.count} of {self.of} cases. {self.detail}{where}"
+
+
+@dataclass(frozen=True)
+class LeakageReport:
+    """What `check` found that is no error: leaks to know of, and what was left out."""
+
+    dataset: str
+    cases: int
+    leaks: tuple[Leak, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """What was left out and why -> how often."""
+
+    def lines(self) -> list[str]:
+        """The report for people, one finding a line."""
+        dropped = [f"left out, {why}: {count}" for why, count in sorted(self.dropped.items())]
+        return [f"{self.dataset}: {self.cases} cases checked", *(str(leak) for leak in self.leaks), *dropped]
+
+
 class Dataset(Protocol):
     """A source of labelled cases, read as a stream."""
 
@@ -91,8 +156,13 @@ class Dataset(Protocol):
     licence: str
     tasks: tuple[Task, ...]
 
-    def check(self) -> None:
-        """Read everything but pixels once: columns, files, duplicates, leaks. Raises: DatasetError."""
+    def check(self, *, strict: bool = False) -> LeakageReport:
+        """Read everything once: columns, files, duplicates, leaks.
+
+        Args:
+            strict: a note that names its label is an error and not a warning.
+        Raises: DatasetError.
+        """
 
     def cases(self, *, split: Split | None = None, shard: tuple[int, int] = (0, 1)) -> Iterator[LabelledCase]:
         """Cases in a fixed order, one in memory at a time.
@@ -104,6 +174,16 @@ class Dataset(Protocol):
         """
 
     def __len__(self) -> int: ...
+
+
+AGE_BANDS = ((18, "0-17"), (40, "18-39"), (65, "40-64"), (80, "65-79"))
+
+
+def age_band(age_years: float | None) -> dict[str, str]:
+    """The subgroup `age`; nothing where the age is unknown."""
+    if age_years is None:
+        return {}
+    return {"age": next((band for end, band in AGE_BANDS if age_years < end), "80+")}
 
 
 def split_of(dataset: str, patient: str) -> Split:
