@@ -75,3 +75,5 @@ class Truth:
     """(LOINC code, from hour, to hour, finding)."""
     posterior: dict[str, list[float]] = field(default_factory=dict)
     """Availability pattern such as `image+note` -> p(y | latent findings of those modalities)."""
+    findings: dict[str, str] = field(default_factory=dict)
+    """Latent finding -> its value: what tells which evidence speaks for a label."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.diagnosis.bundle.identity import BundleIdentity
 from shared.codes import Coding
 
@@ -93,6 +96,8 @@ class ImageExplanation:
     sop_instance_uid: str
     heatmap_png: bytes
     regions: tuple[Region, ...]
+    grid: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    """[height, width] over the whole image, coarser than it: the contributions that the heat map is painted from."""
 
 
 @dataclass(frozen=True)

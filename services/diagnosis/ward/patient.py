@@ -112,6 +112,7 @@ class WardPatient:
             spans=self.note.spans,
             windows=self.stream.windows,
             posterior=oracle.posteriors(self.model, self.latents.findings),
+            findings=dict(self.latents.findings),
         )
 
     def dataset(self) -> FileDataset:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from services.diagnosis.inference.attribution.gradients import rescale_to
 from services.diagnosis.inference.inputs import PreparedImages
 from services.diagnosis.inference.prediction import ImageExplanation, Region
 from services.diagnosis.model.preprocessing.image import Letterbox, to_original
@@ -27,6 +28,7 @@ def explain_images(prepared: PreparedImages, cells: Array) -> tuple[ImageExplana
             image.sop_instance_uid,
             heatmap_png(own, box, strongest=strongest),
             find_regions(own, box, image.rows, image.columns, strongest=strongest),
+            contribution_grid(own, box),
         )
         for image, box, own in zip(prepared.images, prepared.boxes, cells, strict=True)
     )
@@ -34,10 +36,7 @@ def explain_images(prepared: PreparedImages, cells: Array) -> tuple[ImageExplana
 
 def heatmap_png(cells: Array, box: Letterbox, *, strongest: float) -> bytes:
     """RGBA with the aspect of the whole image: hue tells for or against, opacity how much."""
-    field = Image.fromarray((cells / strongest).astype(np.float32)).resize(
-        (box.side, box.side), Image.Resampling.BICUBIC
-    )
-    inside = np.asarray(field)[box.top : box.top + box.height, box.left : box.left + box.width]
+    inside = _over_image(cells / strongest, box)
     rgba = np.zeros((*inside.shape, 4), np.uint8)
     rgba[..., :3] = np.where(inside[..., None] > 0, _FOR, _AGAINST)
     rgba[..., 3] = (np.clip(np.abs(inside) - 0.08, 0, 1) ** 0.8 * 200).astype(np.uint8)
@@ -45,6 +44,16 @@ def heatmap_png(cells: Array, box: Letterbox, *, strongest: float) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()
+
+
+def contribution_grid(cells: Array, box: Letterbox) -> Array:
+    """[box height, box width]: the cells over the image alone; what fell on the border is spread inside."""
+    return rescale_to(_over_image(cells, box) / (box.side / len(cells)) ** 2, float(cells.sum()))
+
+
+def _over_image(cells: Array, box: Letterbox) -> Array:
+    field = Image.fromarray(cells.astype(np.float32)).resize((box.side, box.side), Image.Resampling.BICUBIC)
+    return np.asarray(field, np.float64)[box.top : box.top + box.height, box.left : box.left + box.width]
 
 
 def find_regions(cells: Array, box: Letterbox, rows: int, columns: int, *, strongest: float) -> tuple[Region, ...]:
