@@ -66,7 +66,7 @@ class Predictor:
 
         on_stage("encode")
         clock = _Stopwatch()
-        prepared = self._prepare(case)
+        prepared = self.prepare(case)
         if not prepared:
             raise ValueError("a case needs at least one image, note or vital sign")
         encoded = {name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
@@ -82,7 +82,8 @@ class Predictor:
         clock.lap("explain")
         return replace(prediction, explanation=explanation, timings=clock.laps)
 
-    def _prepare(self, case: CaseInput) -> dict[str, Prepared]:
+    def prepare(self, case: CaseInput) -> dict[str, Prepared]:
+        """Each modality of a case as its encoder takes it, or why an input rule refuses it."""
         prepared: dict[str, Prepared] = {}
         if case.images:
             prepared["image"] = self.preprocessor.images(case.images)

@@ -1,0 +1,73 @@
+"""A bundle under evaluation: the very predictor that serves, asked about every subset of the modalities."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from services.diagnosis.case import CaseInput
+from services.diagnosis.evaluation.subject import Answer, Array
+from services.diagnosis.inference.prediction import Prediction
+from services.diagnosis.inference.predictor import Predictor
+from shared.codes import DIAGNOSES
+
+
+@dataclass(frozen=True)
+class BundleSubject:
+    """`Subject` over a loaded bundle."""
+
+    predictor: Predictor
+    classes: int = field(default=len(DIAGNOSES))
+
+    @classmethod
+    def load(cls, directory: Path) -> BundleSubject:
+        """Raises: BundleMissing, BundleTampered, BundleUnreadable."""
+        return cls(Predictor.load(directory))
+
+    @property
+    def name(self) -> str:
+        return self.predictor.bundle.name
+
+    @property
+    def version(self) -> str:
+        return self.predictor.bundle.version
+
+    @property
+    def digest(self) -> str:
+        return self.predictor.bundle.digest
+
+    @property
+    def coverage(self) -> float:
+        return self.predictor.contents.conformal.coverage
+
+    def answer(self, case: CaseInput) -> Answer:
+        """Every subset of what input rules let through; a modality they refuse scores 1 and is in no subset."""
+        started = time.perf_counter()
+        engine, reference = self.predictor.engine, self.predictor.contents.ood
+        prepared = self.predictor.prepare(case)
+        encoded = {name: engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
+        members = engine.ask_every_subset({name: item.encoded for name, item in encoded.items()}) if encoded else {}
+        scores = {name: 1 - reference[name].p_value(item.features) for name, item in encoded.items()}
+        return Answer(
+            members=members,
+            ood={name: scores.get(name, 1.0) for name in prepared},
+            tokens={name: item.encoded.tokens[0].numpy() for name, item in encoded.items()},
+            pooled={name: item.encoded.pooled[0].numpy() for name, item in encoded.items()},
+            milliseconds=(time.perf_counter() - started) * 1000,
+        )
+
+    def explain(self, case: CaseInput) -> Prediction:
+        """The whole result, as a user would get it."""
+        return self.predictor.predict(case)
+
+    def prediction_set(self, probabilities: Array, pattern: str) -> tuple[int, ...]:
+        """Labels of the conformal set, most probable first."""
+        return tuple(self.predictor.contents.conformal.predict(np.asarray(probabilities), pattern)[0])
+
+    @property
+    def prevalence(self) -> Array:
+        """[classes]: what the empty set of modalities is worth."""
+        return np.array(self.predictor.contents.prevalence[: self.classes])
