@@ -21,7 +21,7 @@ MAX_FIELD = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Row:
-    """One row. What is wrong with a value is told by file, row and column, never by quoting it: it may be a patient's."""
+    """One row. What is wrong is told by file, row and column, never by quoting the value: it may be a patient's."""
 
     place: Place
     values: Mapping[str, str]
@@ -44,10 +44,8 @@ class Row:
         """
         text = self.values[column]
         if text and not text.strip():
-            problem = f"The note in {column} holds nothing but space."
-            raise DatasetError(
-                self.place, problem, "Restore its text, or leave the field empty where there is no note."
-            )
+            problem, fix = f"The note in {column} holds nothing but space.", "Restore its text, or empty the field."
+            raise DatasetError(self.place, problem, fix)
         return text or None
 
     def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
@@ -69,7 +67,7 @@ class Row:
 def number(text: str, column: str, place: Place, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number in [low, high]. Raises: DatasetError."""
     try:
-        value = float(text)
+        value = float(text.replace("_", "?"))  # Python alone reads 1_000 as a number
     except ValueError:
         raise DatasetError(place, f"The field {column} is not a number.", "Write it with a decimal point.") from None
     if not math.isfinite(value) or not low <= value <= high:
@@ -86,7 +84,7 @@ def read_rows(file: Path, columns: Collection[str]) -> Iterator[Row]:
     Raises: DatasetError: missing or unreadable file, missing columns, a row of another length than the header.
     """
     lines = read_lines(file)
-    header, place = _header(lines, file, columns)
+    header = _header(lines, file, columns)
     for row, fields in lines:
         place = Place(file, row)
         if len(fields) != len(header):
@@ -96,7 +94,10 @@ def read_rows(file: Path, columns: Collection[str]) -> Iterator[Row]:
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Lines with something in them as (line of the file where it begins, fields), the header included. As `read_rows`."""
+    """(line of the file where it begins, fields) of every line with something in it, the header included.
+
+    Raises: DatasetError: missing or unreadable file.
+    """
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
     end = 0
     try:
@@ -110,11 +111,9 @@ def read_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
         raise DatasetError(Place(file), "The file is missing.", "Download it, or correct --path.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         what = "UTF-8 text" if isinstance(error, UnicodeDecodeError) else "well-formed CSV"
-        raise DatasetError(
-            Place(file, end + 1), f"The file is not {what} here.", "Export it again as UTF-8 CSV."
-        ) from None
+        raise DatasetError(Place(file, end + 1), f"Not {what} here.", "Export it again as UTF-8 CSV.") from None
     except (OSError, EOFError, zlib.error):
-        raise DatasetError(Place(file, end + 1), "The file cannot be read on.", "Copy or download it again.") from None
+        raise DatasetError(Place(file, end + 1), "The file breaks off here.", "Copy or download it again.") from None
 
 
 def _open(file: Path) -> TextIO:
@@ -123,9 +122,7 @@ def _open(file: Path) -> TextIO:
     return file.open(encoding="utf-8-sig", newline="")
 
 
-def _header(
-    lines: Iterator[tuple[int, list[str]]], file: Path, columns: Collection[str]
-) -> tuple[Sequence[str], Place]:
+def _header(lines: Iterator[tuple[int, list[str]]], file: Path, columns: Collection[str]) -> Sequence[str]:
     row, header = next(lines, (1, []))
     missing = [column for column in columns if column not in header]
     if missing:
@@ -133,12 +130,12 @@ def _header(
         raise DatasetError(Place(file, row), problem, "Use the file as it is published, with its header.")
     if len(set(header)) < len(header):
         raise DatasetError(Place(file, row), "Two columns have the same name.", "Rename or remove one of them.")
-    return header, Place(file, row)
+    return header
 
 
 @dataclass
 class Duplicates:
-    """Finds the same thing twice. A person under two identifiers would be in two splits, and a test would mean nothing."""
+    """Finds the same thing twice: a person under two identifiers could be in two splits, and a test mean nothing."""
 
     what: str
     """Such as `image`."""
@@ -147,10 +144,11 @@ class Duplicates:
     def add(self, content: bytes, patient: str, place: Place) -> None:
         """Take note of one. Raises: DatasetError: it was there before."""
         key = hashlib.sha256(content).digest()
-        before = self._seen.setdefault(key, (patient, place))
-        if before[1] is place:
+        if key not in self._seen:
+            self._seen[key] = (patient, place)
             return
-        if before[0] == patient:
-            raise DatasetError(place, f"The same {self.what} as in {before[1]}.", "Remove one of the two.")
-        problem = f"The same {self.what} as in {before[1]}, under another patient."
+        other, first = self._seen[key]
+        if other == patient:
+            raise DatasetError(place, f"The same {self.what} as in {first}.", "Remove one of the two.")
+        problem = f"The same {self.what} as in {first}, under another patient."
         raise DatasetError(place, problem, "Give both the same patient, or remove one of the two.")
