@@ -227,7 +227,7 @@ def bars(values: Mapping[str, Mapping[str, float]], xlabel: str, label: str) -> 
         y = [row + height * (len(names) - 1 - i) for row in range(len(values))]
         widths, colour = [group[name] for group in reversed(groups)], (OURS, ORACLE, OTHER)[i % 3]
         axes.barh(y, widths, height=height * 0.9, color=colour, label=name)
-    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(values))], list(reversed(values)))
+    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(values))], list(reversed(list(values))))
     axes.set_xlabel(xlabel)
     if len(names) > 1:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
