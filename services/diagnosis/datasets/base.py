@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, Truth
 
+T = TypeVar("T")
 Split = Literal["train", "calibration", "test"]
 SPLIT_SHARES: tuple[tuple[Split, float], ...] = (("train", 0.6), ("calibration", 0.2), ("test", 0.2))
+DAY_ZERO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands for the first moment of a case in datasets without dates: admission, or the onset of symptoms."""
 
 
 @dataclass(frozen=True)
@@ -195,3 +199,11 @@ def split_of(dataset: str, patient: str) -> Split:
         if uniform < below:
             return split
     return SPLIT_SHARES[-1][0]
+
+
+def share_of(items: Iterable[T], shard: tuple[int, int]) -> Iterator[T]:
+    """Every n-th item from the k-th. Raises: ValueError: no such shard."""
+    k, n = shard
+    if not 0 <= k < n:
+        raise ValueError(f"shard {shard}: k must be in 0 to n - 1")
+    return islice(items, k, None, n)
