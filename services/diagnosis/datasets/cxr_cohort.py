@@ -1,4 +1,4 @@
-"""The chest X-ray cohort: published radiographs, each a case with its note, laboratory values, vital signs, outcomes."""
+"""The chest X-ray cohort: published radiographs, each with its note, laboratory values, vital signs and outcomes."""
 
 from __future__ import annotations
 
