@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, Truth, VitalsInput
-from services.diagnosis.ward import dicom, oracle
+from services.diagnosis.ward import dicom, oracle, voi
 from services.diagnosis.ward.conditions import Conditions
 from services.diagnosis.ward.model import MODALITIES, Latents, Modality, WardModel
 from services.diagnosis.ward.population import Person
@@ -71,7 +71,7 @@ class WardPatient:
     @cached_property
     def stored(self) -> NDArray[np.uint16]:
         """The pixel matrix of the DICOM instance."""
-        return dicom.to_stored(self.radiograph.brightness, self.encoding)
+        return voi.to_stored(self.radiograph.brightness, self.encoding.grayscale)
 
     @cached_property
     def note(self) -> Note:
@@ -117,8 +117,8 @@ class WardPatient:
 
     def dataset(self) -> FileDataset:
         """The radiograph as a DICOM instance."""
-        name = f"WARD^PATIENT {self.patient_id[-6:]}"
-        identity = dicom.Identity(self.patient_id, name, self.person.sex, self.person.age_years, self.image_at)
+        name, person = dicom.invented_name(self.patient_id, self.encoding), self.person
+        identity = dicom.Identity(self.patient_id, name, person.sex, person.age_years, self.image_at, person.site)
         return dicom.build_dataset(self.stored, self.encoding, identity)
 
     def note_json(self) -> dict[str, str]:
@@ -145,7 +145,7 @@ class WardPatient:
         return -(-self.side // LONGEST_SIDE)
 
     def _image(self) -> ImageInput:
-        pixels, factor = dicom.to_displayed(self.stored, self.encoding), self._reduction()
+        pixels, factor = voi.to_displayed(self.stored, self.encoding.grayscale), self._reduction()
         rows, columns = pixels.shape
         if factor > 1:
             blocks = pixels[: rows // factor * factor, : columns // factor * factor]
@@ -154,7 +154,7 @@ class WardPatient:
             id=f"{self.patient_id}-image", sop_instance_uid=dicom.uid(self.patient_id, "instance"), pixels=pixels,
             rows=rows,
             columns=columns, effective_at=self.image_at, modality=self.encoding.modality, body_part_examined="CHEST",
-            view_position=self.encoding.view_position,
+            view_position=self.encoding.view.position,
         )  # fmt: skip
 
     def _note(self) -> NoteInput:
