@@ -65,7 +65,7 @@ class Truth:
     """What the ward knows of a case and no model is told."""
 
     label: int
-    """Index into `shared.codes.DIAGNOSES`."""
+    """The true one, an index into `shared.codes.DIAGNOSES`."""
     deterioration: bool
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     """Finding -> mask on the image's grid."""
@@ -77,3 +77,14 @@ class Truth:
     """Availability pattern such as `image+note` -> p(y | latent findings of those modalities)."""
     findings: dict[str, str] = field(default_factory=dict)
     """Latent finding -> its value: what tells which evidence speaks for a label."""
+    recorded_label: int | None = None
+    """The label that stands in the record; None: not known to differ from the true one."""
+    available: tuple[str, ...] = ("image", "note", "vitals")
+    """The modalities that the patient has."""
+    skin_type: int | None = None
+    """Fitzpatrick type, 1-6."""
+    site: str | None = None
+    deterioration_posterior: dict[str, float] = field(default_factory=dict)
+    """Availability pattern -> p(deterioration | latent findings of those modalities)."""
+    posterior_given_availability: list[float] = field(default_factory=list)
+    """p(y | latent findings of the available modalities, and that exactly these are available)."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from PIL import Image
 
-from services.diagnosis.ward import oracle
 from services.diagnosis.ward.generate import CHUNK, generate_patient
 from services.diagnosis.ward.parallel import in_order
 from services.diagnosis.ward.patient import WardPatient
@@ -88,7 +87,7 @@ def truth_json(patient: WardPatient) -> dict[str, Any]:
         "sex": patient.person.sex,
         "diagnosis": _coding(truth.label),
         "deterioration24h": truth.deterioration,
-        "deteriorationProbability": oracle.deterioration_probability(patient.model, findings),
+        "deteriorationProbability": truth.deterioration_posterior["image+note+vitals"],
         "labels": [_coding(label) for label in range(len(DIAGNOSES))],
         "posterior": truth.posterior,
         "findings": dict(findings),

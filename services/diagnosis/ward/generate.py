@@ -1,8 +1,8 @@
-"""Patients by number: a function of (seed, index) alone, whatever process draws them."""
+"""Patients by number: a function of (seed, index, conditions) alone, whatever process draws them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from services.diagnosis.case import CaseInput, Truth
 from services.diagnosis.ward.conditions import STANDARD, Conditions
-from services.diagnosis.ward.model import WardModel, sample
+from services.diagnosis.ward.model import WardModel
 from services.diagnosis.ward.parallel import in_order
 from services.diagnosis.ward.patient import Streams, WardPatient
+from services.diagnosis.ward.sampling import sample
 from services.diagnosis.ward.tables import WARD
 
 ANCHOR = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -38,9 +39,10 @@ def generate_patient(
         side: rows of the image, a multiple of ceil(side / 256): 512 for DICOM, 128 or less for quick training.
         anchor: no case time is later; rounded down to a whole second.
         spread_h: cases are spread evenly over so many hours before it.
-        conditions: of the ward; under other conditions the same index is not the same patient.
+        conditions: of the ward. Under conditions with the same population the same index is the same person with the
+            same diagnosis and findings, seen otherwise.
     """
-    latent, personal, *streams = np.random.SeedSequence([seed, index]).spawn(7)
+    latent, personal, *streams = np.random.SeedSequence([seed, index]).spawn(9)
     rng = np.random.default_rng(personal)
     person = conditions.population.draw(rng)
     back_h, image_h, note_h = rng.random(3) * (spread_h, 3.0, 5.0) + (0.0, 0.1, 0.05)
@@ -48,7 +50,7 @@ def generate_patient(
     return WardPatient(
         patient_id=f"WARD-{seed}-{index:06d}",
         model=model,
-        latents=sample(model, np.random.default_rng(latent)),
+        latents=sample(model, np.random.default_rng(latent), person=person),
         person=person,
         conditions=conditions,
         as_of=as_of,
@@ -60,23 +62,37 @@ def generate_patient(
 
 
 def iter_cases(
-    seed: int, start: int, count: int, side: int = 128, processes: int = 1, *, missing: float = 0.0
+    seed: int,
+    start: int,
+    count: int,
+    side: int = 128,
+    processes: int = 1,
+    *,
+    missing: float = 0.0,
+    model: WardModel = WARD,
+    conditions: Conditions = STANDARD,
 ) -> Iterator[tuple[CaseInput, Truth]]:
-    """Cases `start` to `start + count - 1` in order, each with its truth; never the whole set in memory."""
+    """Cases `start` to `start + count - 1` in order, each with its truth; never the whole set in memory.
+
+    Args:
+        missing: probability that a modality is left out, on top of what the conditions leave out.
+    """
     indices = range(start, start + count)
+    case = partial(_case, seed, side, missing, model, conditions)
     if processes <= 1:
-        for index in indices:
-            yield _case(seed, index, side, missing)
+        yield from map(case, indices)
         return
     chunks = [indices[i : i + CHUNK] for i in range(0, count, CHUNK)]
-    for cases in in_order(partial(_cases, seed, side, missing), chunks, processes):
+    for cases in in_order(partial(_cases, case), chunks, processes):
         yield from cases
 
 
-def _cases(seed: int, side: int, missing: float, indices: range) -> list[tuple[CaseInput, Truth]]:
-    return [_case(seed, index, side, missing) for index in indices]
+def _cases(case: Callable[[int], tuple[CaseInput, Truth]], indices: range) -> list[tuple[CaseInput, Truth]]:
+    return [case(index) for index in indices]
 
 
-def _case(seed: int, index: int, side: int, missing: float) -> tuple[CaseInput, Truth]:
-    patient = generate_patient(seed, index, side=side)
+def _case(
+    seed: int, side: int, missing: float, model: WardModel, conditions: Conditions, index: int
+) -> tuple[CaseInput, Truth]:
+    patient = generate_patient(seed, index, side=side, model=model, conditions=conditions)
     return patient.case(missing=missing), patient.truth

@@ -14,18 +14,18 @@ from services.diagnosis.case import CaseInput, ImageInput, NoteInput, Truth, Vit
 from services.diagnosis.ward import dicom, oracle, voi
 from services.diagnosis.ward.conditions import Conditions
 from services.diagnosis.ward.model import MODALITIES, Latents, Modality, WardModel
+from services.diagnosis.ward.observation import draw_recorded
 from services.diagnosis.ward.population import Person
 from services.diagnosis.ward.render_image import Radiograph, render_image
 from services.diagnosis.ward.render_note import Note, render_note
 from services.diagnosis.ward.render_vitals import Stream, render_vitals
-from shared.codes import VITAL_SIGNS
+from services.diagnosis.ward.transmission import Transmission, received, transmit
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 LONGEST_SIDE = 512
 """Of the image in a case; larger originals are averaged down to it."""
-UNITS = {sign.coding.code: sign.unit for sign in VITAL_SIGNS}
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,13 @@ class Streams:
     vitals: np.random.SeedSequence
     encoding: np.random.SeedSequence
     missing: np.random.SeedSequence
+    availability: np.random.SeedSequence
+    recording: np.random.SeedSequence
 
 
 @dataclass(frozen=True)
 class WardPatient:
-    """A patient. Everything is a function of (seed, index), the image's side and the anchor."""
+    """A patient. Everything is a function of (seed, index, conditions), the image's side and the anchor."""
 
     patient_id: str
     model: WardModel
@@ -89,8 +91,27 @@ class WardPatient:
             self.latents.findings, rng, hour_of_day=hour, person=self.person, wearable=self.conditions.wearable
         )
 
+    @cached_property
+    def transmission(self) -> Transmission:
+        """What the wearable sends of its samples."""
+        vitals = self.streams.vitals
+        own = np.random.SeedSequence(vitals.entropy, spawn_key=(*vitals.spawn_key, 0))
+        return transmit(self.stream, np.random.default_rng(own), self.conditions.wearable)
+
+    @cached_property
+    def available(self) -> tuple[Modality, ...]:
+        """The modalities the patient has under these conditions."""
+        rng = np.random.default_rng(self.streams.availability)
+        return self.conditions.missingness.draw(self.latents.label, len(self.model.prior), rng)
+
+    @cached_property
+    def recorded_label(self) -> int:
+        """The diagnosis that stands in the record, which under label noise is not always the true one."""
+        rng = np.random.default_rng(self.streams.recording)
+        return draw_recorded(self.latents.label, self.conditions.label_noise, len(self.model.prior), rng)
+
     def case(self, *, missing: float = 0.0) -> CaseInput:
-        """What the networks see. Each modality is left out with probability `missing`; one always stays."""
+        """What the networks see: the available modalities, each left out with probability `missing`; one stays."""
         present = self._present(missing)
         return CaseInput(
             as_of=self.as_of,
@@ -101,18 +122,27 @@ class WardPatient:
             sex=self.person.sex,
         )
 
-    @property
+    @cached_property
     def truth(self) -> Truth:
-        """What no model is told."""
-        factor = self._reduction()
+        """What no model is told. Masks, spans and windows of the modalities that are available."""
+        factor, there, findings = self._reduction(), self.available, self.latents.findings
+        masks = self.radiograph.masks if "image" in there else {}
         return Truth(
             label=self.latents.label,
             deterioration=self.latents.deterioration,
-            masks={name: mask[::factor, ::factor] for name, mask in self.radiograph.masks.items()},
-            spans=self.note.spans,
-            windows=self.stream.windows,
-            posterior=oracle.posteriors(self.model, self.latents.findings),
-            findings=dict(self.latents.findings),
+            masks={name: mask[::factor, ::factor] for name, mask in masks.items()},
+            spans=self.note.spans if "note" in there else (),
+            windows=self.stream.windows if "vitals" in there else (),
+            posterior=oracle.posteriors(self.model, findings, self.person),
+            recorded_label=self.recorded_label,
+            available=there,
+            findings=dict(findings),
+            skin_type=self.person.skin_type,
+            site=self.person.site,
+            deterioration_posterior=oracle.deterioration_posteriors(self.model, findings, self.person),
+            posterior_given_availability=oracle.posterior_given_availability(
+                self.model, findings, there, self.person, self.conditions.missingness
+            ).tolist(),
         )
 
     def dataset(self) -> FileDataset:
@@ -127,19 +157,20 @@ class WardPatient:
         return {"patient": self.patient_id, "authored": authored, "type": self.note.type, "text": self.note.text}
 
     def vitals_ndjson(self) -> str:
-        """Body of `POST /vitals/samples`, one sample a line, oldest first."""
-        stream, prefix = self.stream, f'{{"patient":"{self.patient_id}","code":"'
+        """Body of `POST /vitals/samples`, one sample a line, in the order of arrival."""
+        sent, prefix = self.transmission, f'{{"patient":"{self.patient_id}","code":"'
         suffix = f'Z","device":"wearable-{self.patient_id}"}}\n'
-        seconds = np.rint(stream.times_h * 3600).astype(np.int64) + int(self.as_of.timestamp())
-        effective = np.datetime_as_string(seconds.astype("datetime64[s]"))
-        rows = zip(stream.codes, stream.values.tolist(), effective.tolist(), strict=True)
-        return "".join(f'{prefix}{c}","value":{v!r},"unit":"{UNITS[c]}","effective":"{t}{suffix}' for c, v, t in rows)
+        seconds = sent.seconds + int(self.as_of.timestamp())
+        effective = np.datetime_as_string(seconds.astype("datetime64[s]")).tolist()
+        rows = zip(sent.codes, sent.values, sent.units, effective, strict=True)
+        return "".join(f'{prefix}{c}","value":{v!r},"unit":"{u}","effective":"{t}{suffix}' for c, v, u, t in rows)
 
     def _present(self, missing: float) -> frozenset[Modality]:
         rng = np.random.default_rng(self.streams.missing)
         uniforms, keep = rng.random(len(MODALITIES)), int(rng.integers(len(MODALITIES)))
-        present = frozenset(modality for modality, u in zip(MODALITIES, uniforms, strict=True) if u >= missing)
-        return present or frozenset({MODALITIES[keep]})
+        uniform_of = dict(zip(MODALITIES, uniforms, strict=True))
+        present = frozenset(modality for modality in self.available if uniform_of[modality] >= missing)
+        return present or frozenset({self.available[keep % len(self.available)]})
 
     def _reduction(self) -> int:
         return -(-self.side // LONGEST_SIDE)
@@ -161,5 +192,4 @@ class WardPatient:
         return NoteInput(id=f"{self.patient_id}-note", text=self.note.text, authored=self.note_at, type=self.note.type)
 
     def _vitals(self) -> VitalsInput:
-        stream = self.stream
-        return VitalsInput(f"{self.patient_id}-vitals", stream.times_h, stream.codes, stream.values)
+        return VitalsInput(f"{self.patient_id}-vitals", *received(self.transmission))

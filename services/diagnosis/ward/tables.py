@@ -1,5 +1,6 @@
 """The conditional tables of the ward: every number of the generative model, each a choice and none a clinical estimate.
 
+`dials.py` turns down the share of them that is unique, redundant or synergistic; this is the ward with all dials at 1.
 Columns follow `shared.codes.DIAGNOSES`: pneumonia, cardiogenic oedema, pneumothorax, pleural effusion, COPD
 exacerbation, pulmonary embolism, sepsis without pulmonary focus, no acute disease.
 """
@@ -7,11 +8,26 @@ exacerbation, pulmonary embolism, sepsis without pulmonary focus, no acute disea
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.diagnosis.ward.model import Deterioration, Finding, Modality, SynergyPair, WardModel
+from services.diagnosis.ward.model import (
+    Array,
+    Demographics,
+    Deterioration,
+    Documented,
+    Finding,
+    Modality,
+    RedundantPair,
+    SynergyPair,
+    WardModel,
+)
 
 PRIOR = (0.18, 0.15, 0.08, 0.11, 0.13, 0.10, 0.11, 0.14)
+"""At 62 years, between the sexes."""
+#             PNA   CHF    PTX   EFF   COPD   PE     SEP   NONE
+AGE_SLOPE = (0.05, 0.45, -0.60, 0.15, 0.30, -0.10, 0.10, -0.50)
+"""Of log p(y), per 16 years."""
+MALE_LOG_ODDS = (0.10, 0.00, 0.80, 0.10, 0.40, -0.40, 0.00, -0.60)
+"""Men against women; half of it is added for men and taken off for women."""
 
 #                                PNA   CHF   PTX   EFF   COPD  PE    SEP   NONE
 IMAGE: dict[str, dict[str, tuple[float, ...]]] = {
@@ -74,12 +90,17 @@ DOCUMENTATION = {
     "absent": (0.02, 0.03, 0.27, 0.68),
 }
 HISTORY_DOCUMENTATION = {"present": (0.82, 0.03, 0.01, 0.14), "absent": (0.01, 0.02, 0.12, 0.85)}
-HISTORY = frozenset(
-    {
-        "smoking", "cardiac_history", "recent_surgery", "malignancy", "diabetes", "chronic_kidney_disease",
-        "chronic_lung_disease",
-    }
-)  # fmt: skip
+HISTORY_AGE_SLOPE = {
+    # of the log odds of presence, per 16 years from 62
+    "smoking": -0.1,
+    "cardiac_history": 0.6,
+    "recent_surgery": 0.0,
+    "malignancy": 0.4,
+    "diabetes": 0.3,
+    "chronic_kidney_disease": 0.7,
+    "chronic_lung_disease": 0.3,
+}
+"""What the patient came with: documented by the second table, and likelier or less likely with age."""
 NOTE_VALUES = ("unmentioned", "asserted", "uncertain", "negated")
 
 VITALS: dict[str, dict[str, tuple[float, ...]]] = {
@@ -122,6 +143,12 @@ PAIRS: tuple[tuple[str, Modality, tuple[str, str], str, Modality, tuple[float, f
                                                             (0.14, 0.90, 0.14, 0.10, 0.90, 0.88, 0.12, 0.14)),
 )  # fmt: skip
 
+OVERLAPS: tuple[tuple[str, str, float], ...] = (
+    # A fever that the patient felt is on the wearable too; fluid that is seen is the one that sounds dull.
+    ("fever", "fever_curve", 0.7),
+    ("pleural_effusion", "dull_percussion", 0.7),
+)
+
 DETERIORATION_INTERCEPT = (-2.6, -2.4, -2.8, -3.2, -2.6, -2.2, -1.9, -4.4)
 DETERIORATION_WEIGHTS = {
     ("blood_pressure", "low"): 1.6,
@@ -141,19 +168,31 @@ def _with_normal(name: str, modality: Modality, normal: str, columns: dict[str, 
 
 def _documented(name: str, present: tuple[float, ...]) -> Finding:
     """A finding of the note: what is written of it, its true presence summed out."""
-    style = HISTORY_DOCUMENTATION if name in HISTORY else DOCUMENTATION
-    p = np.array(present)[:, None]
-    asserted_first = p * np.array(style["present"]) + (1 - p) * np.array(style["absent"])
-    return Finding(name, "note", NOTE_VALUES, asserted_first[:, [3, 0, 1, 2]])
+    style = HISTORY_DOCUMENTATION if name in HISTORY_AGE_SLOPE else DOCUMENTATION
+    written = np.array([style["absent"], style["present"]])[:, [3, 0, 1, 2]]
+    documented = Documented(np.array(present), written, HISTORY_AGE_SLOPE.get(name, 0.0))
+    return Finding(name, "note", NOTE_VALUES, documented.table(), documented)
 
 
 def _member(name: str, modality: Modality, values: tuple[str, str], presence: float) -> Finding:
-    row: NDArray[np.float64] = np.array([1 - presence, presence / 2, presence / 2])
+    row = np.array([1 - presence, presence / 2, presence / 2])
     return Finding(name, modality, ("absent", *values), np.tile(row, (len(PRIOR), 1)))
 
 
-def build_model() -> WardModel:
-    """The ward as shipped."""
+def overlapping(first: Finding, second: Finding, overlap: float) -> RedundantPair:
+    """The pair of two findings whose causes overlap; of a finding of the note, its presence is the cause."""
+    causes, shown = zip(*(_cause(finding) for finding in (first, second)), strict=True)
+    return RedundantPair(first.name, second.name, overlap, causes, shown)
+
+
+def _cause(finding: Finding) -> tuple[Array, Array]:
+    if finding.documented is None:
+        return finding.table, np.eye(len(finding.values))
+    present = finding.documented.present
+    return np.column_stack([1 - present, present]), finding.documented.written
+
+
+def _build() -> WardModel:
     findings = [_with_normal(name, "image", "absent", columns) for name, columns in IMAGE.items()]
     findings += [_documented(name, present) for name, present in PRESENT.items()]
     findings += [_with_normal(name, "vitals", "absent", columns) for name, columns in VITALS.items()]
@@ -162,12 +201,16 @@ def build_model() -> WardModel:
         findings.append(_member(first, first_modality, values, presence[0]))
         findings.append(_member(second, second_modality, values, presence[1]))
         pairs.append(SynergyPair(first, second, presence, np.array(agreement)))
+    named = {finding.name: finding for finding in findings}
     return WardModel(
         prior=np.array(PRIOR),
         findings=tuple(findings),
         pairs=tuple(pairs),
         deterioration=Deterioration(np.array(DETERIORATION_INTERCEPT), DETERIORATION_WEIGHTS),
+        overlaps=tuple(overlapping(named[first], named[second], overlap) for first, second, overlap in OVERLAPS),
+        demographics=Demographics(np.array(AGE_SLOPE), np.array(MALE_LOG_ODDS)),
     )
 
 
-WARD = build_model()
+WARD = _build()
+"""The ward as shipped."""
