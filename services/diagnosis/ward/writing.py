@@ -92,10 +92,23 @@ STANDARD_WRITING = Writing(
 )
 
 _BARE = replace(
-    HURRIED, name="bare", headings=("soap", "none"), orders=("brief",), forms=TELEGRAPHIC, lists=0.8, abbreviations=0.95,
-    lower=0.5, fillers=(0.0, 0.4), family=0.0, past=0.0, plans=0.05, copied=0.0, flowsheet=0.2, signature=0.15,
+    HURRIED,
+    name="bare",
+    headings=("soap", "none"),
+    orders=("brief",),
+    forms=TELEGRAPHIC,
+    lists=0.8,
+    abbreviations=0.95,
+    lower=0.5,
+    fillers=(0.0, 0.4),
+    family=0.0,
+    past=0.0,
+    plans=0.05,
+    copied=0.0,
+    flowsheet=0.2,
+    signature=0.15,
     dated=0.1,
-)  # fmt: skip
+)
 TERSE = Writing("terse", sites={}, elsewhere=((1.0, _BARE),))
 """Short lines of findings and abbreviations, hardly a sentence."""
 _CARRIED = replace(PASTED, name="carried", copied=1.0, past=0.4, plans=0.4, fillers=(2.5, 5.0))

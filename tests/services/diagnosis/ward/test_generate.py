@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from io import BytesIO
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from services.diagnosis.ward.generate import ANCHOR, generate_patient, iter_cases
-from shared.codes import VITAL_SIGNS
 
 
 def test_the_same_number_is_the_same_patient() -> None:
@@ -95,17 +93,6 @@ def test_masks_lie_on_the_case_image() -> None:
         )
         shape = patient.case().images[0].pixels.shape
         assert {mask.shape for mask in patient.truth.masks.values()} == {shape}
-
-
-def test_vitals_on_the_wire_are_those_of_the_case() -> None:
-    patient = generate_patient(6, 2, side=64)
-    vitals, lines = patient.case().vitals, [json.loads(line) for line in patient.vitals_ndjson().splitlines()]
-    units = {sign.coding.code: sign.unit for sign in VITAL_SIGNS}
-    assert vitals is not None
-    assert [line["value"] for line in lines] == vitals.values.tolist()
-    assert all(line["unit"] == units[line["code"]] for line in lines)
-    hours = [(datetime.fromisoformat(line["effective"]) - patient.as_of).total_seconds() / 3600 for line in lines]
-    np.testing.assert_allclose(hours, vitals.times_h, atol=1e-9)
 
 
 def test_the_note_on_the_wire_is_that_of_the_case() -> None:

@@ -6,19 +6,23 @@ import numpy as np
 import pytest
 
 from services.diagnosis.ward.generate import generate_patient
-from services.diagnosis.ward.render_vitals import (
+from services.diagnosis.ward.render_vitals import Stream, render_vitals
+from services.diagnosis.ward.tables import VITALS
+from services.diagnosis.ward.wearables import (
     CODES,
     HR,
     HRV,
+    NEW_SITE_WEARABLE,
+    NOISY_WEARABLE,
     RR,
+    SKEWED_CLOCKS,
     SPO2,
+    STANDARD_WEARABLE,
     STEPS,
     SYSTOLIC,
     TEMPERATURE,
-    Stream,
-    render_vitals,
+    Wearable,
 )
-from services.diagnosis.ward.tables import VITALS
 from shared.codes import VITAL_SIGNS
 
 EVENTS = [(name, value) for name, values in VITALS.items() for value in values]
@@ -29,14 +33,17 @@ DIRECTION = {
 }  # fmt: skip
 
 
-def draw(findings: dict[str, str], number: int) -> Stream:
-    return render_vitals(findings, np.random.default_rng(number), hour_of_day=9.0)
+def draw(findings: dict[str, str], number: int, wearable: Wearable = STANDARD_WEARABLE) -> Stream:
+    return render_vitals(findings, np.random.default_rng(number), hour_of_day=9.0, wearable=wearable)
 
 
+@pytest.mark.parametrize("wearable", [STANDARD_WEARABLE, NOISY_WEARABLE, SKEWED_CLOCKS, NEW_SITE_WEARABLE])
 @pytest.mark.parametrize(("name", "value"), EVENTS)
-def test_an_event_changes_its_windows_and_nothing_else(normal: dict[str, str], name: str, value: str) -> None:
+def test_an_event_changes_its_windows_and_nothing_else(
+    normal: dict[str, str], name: str, value: str, wearable: Wearable
+) -> None:
     for number in range(8):
-        quiet, ill = draw(normal, number), draw(normal | {name: value}, number)
+        quiet, ill = draw(normal, number, wearable), draw(normal | {name: value}, number, wearable)
         np.testing.assert_array_equal(quiet.times_h, ill.times_h)
         inside = np.zeros(len(ill.times_h), dtype=bool)
         for code, start, end, _ in ill.windows:
@@ -106,3 +113,20 @@ def test_the_heart_beats_faster_in_the_afternoon_than_before_dawn(normal: dict[s
         day.append(stream.values[heart & (hour > 13) & (hour < 19)].mean())
         night.append(stream.values[heart & (hour > 1) & (hour < 7)].mean())
     assert np.mean(day) > np.mean(night) + 8
+
+
+def test_at_night_the_patient_sleeps(normal: dict[str, str]) -> None:
+    night, day = [], []
+    for number in range(10):
+        stream = draw(normal, number)
+        hour, steps = (9.0 + stream.times_h) % 24, np.array(stream.codes) == STEPS
+        night += stream.values[steps & ((hour > 23) | (hour < 6))].tolist()
+        day += stream.values[steps & (hour > 9) & (hour < 21)].tolist()
+    assert np.mean(night) < 0.1 * np.mean(day)
+
+
+def test_the_same_generator_state_gives_the_same_stream(normal: dict[str, str]) -> None:
+    # Also when both are made of one seed sequence, which counts what is spawned of it.
+    seed, ill = np.random.SeedSequence(1), normal | {"tachycardia": "irregular"}
+    first, again = (render_vitals(ill, np.random.default_rng(seed), hour_of_day=9.0) for _ in range(2))
+    np.testing.assert_array_equal(first.values, again.values)
