@@ -28,7 +28,8 @@ from shared.codes import (
 
 WORDS: Mapping[str, str] = {
     "pneumonia": r"(?:broncho)?pneumon(?:ia|ias|itis)|covid(?:[- ]?19)?|sars(?:[- ]cov[- ]?2)?|coronavirus|legionella",
-    "oedema": r"o?edema|(?:heart|cardiac) failure|chf",
+    "oedema": r"(?:pulmonary|cardiogenic) o?edema|(?:heart|cardiac) failure|chf",
+    "edema": r"o?edema",
     "pneumothorax": r"pneumothora(?:x|ces)|ptx",
     "effusion": r"effusions?|hydrothorax",
     "copd": r"aecopd|copd exacerbation|exacerbation of (?:his |her )?(?:copd|chronic obstructive)",
@@ -50,7 +51,6 @@ SAME_AS: Mapping[str, str] = {
     COPD_EXACERBATION.code: "copd",
     PULMONARY_EMBOLISM.code: "embolism",
     SEPSIS.code: "sepsis",
-    "edema": "oedema",
     "died": "death",
 }
 """Other names of the classes of `WORDS`: SNOMED CT codes and what datasets call them."""
