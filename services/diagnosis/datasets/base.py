@@ -156,9 +156,14 @@ class LeakageReport:
 class Dataset(Protocol):
     """A source of labelled cases, read as a stream."""
 
-    name: str
-    licence: str
-    tasks: tuple[Task, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def licence(self) -> str: ...
+
+    @property
+    def tasks(self) -> tuple[Task, ...]: ...
 
     def check(self, *, strict: bool = False) -> LeakageReport:
         """Read everything once: columns, files, duplicates, leaks.

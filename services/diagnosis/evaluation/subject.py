@@ -33,10 +33,21 @@ class Answer:
 class Subject(Protocol):
     """A model under evaluation. Deliberately broken ones wrap a bundle's (tests)."""
 
-    name: str
-    version: str
-    digest: str
-    classes: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def coverage(self) -> float:
+        """What the sets promise."""
 
     def answer(self, case: CaseInput) -> Answer:
         """Probabilities under every pattern; nothing is rejected for being out of distribution, only scored."""
@@ -46,9 +57,6 @@ class Subject(Protocol):
 
     def prediction_set(self, probabilities: Array, pattern: str) -> tuple[int, ...]:
         """Labels of the conformal set of mean probabilities [classes] under a pattern."""
-
-    coverage: float
-    """What the sets promise."""
 
 
 @dataclass(frozen=True)
