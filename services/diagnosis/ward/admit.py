@@ -29,11 +29,20 @@ class Admissions:
     """Reason -> samples."""
 
     def admit(self, record: Record) -> None:
-        """Consent, radiograph, note, vitals. Raises: AdmissionRefused, httpx.TransportError."""
+        """Consent, then radiograph, note and vitals as far as there are any.
+
+        Raises: AdmissionRefused, httpx.TransportError.
+        """
         self._post("/consents", "application/json", json.dumps(_consent(record.patient_id)).encode())
-        self._post("/dicomweb/studies", _MULTIPART, _multipart(record.dicom), accept="application/dicom+json")
-        self._post("/notes", "application/json", record.note.encode())
-        answer = self._post("/vitals/samples", "application/x-ndjson", record.vitals.encode()).json()
+        if record.dicom is not None:
+            self._post("/dicomweb/studies", _MULTIPART, _multipart(record.dicom), accept="application/dicom+json")
+        if record.note is not None:
+            self._post("/notes", "application/json", record.note.encode())
+        if record.vitals is not None:
+            self._send_samples(record.vitals)
+
+    def _send_samples(self, vitals: str) -> None:
+        answer = self._post("/vitals/samples", "application/x-ndjson", vitals.encode()).json()
         self.accepted += answer["accepted"]
         self.duplicates += answer["duplicates"]
         for refusal in answer["rejected"]:

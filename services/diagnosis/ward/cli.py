@@ -26,19 +26,53 @@ def synth(
     into: Annotated[str | None, typer.Option(help="URL of a running suite to send the patients to.")] = None,
     token: Annotated[str | None, typer.Option(envvar="CONSILIUM_TOKEN", help="Bearer token for --into.")] = None,
     anchor: Annotated[str, typer.Option(help="Present of the ward: fixed, now, or an RFC 3339 time.")] = "fixed",
+    shift: Annotated[
+        str, typer.Option(metavar="NAME", help="Conditions of the ward: standard, or one of those listed above.")
+    ] = "standard",
+    unique: Annotated[
+        float, typer.Option(min=0, max=1, help="How much findings of one modality alone say, 0 nothing, 1 all.")
+    ] = 1.0,
+    redundant: Annotated[
+        float, typer.Option(min=0, max=1, help="The same of findings that two modalities repeat.")
+    ] = 1.0,
+    synergy: Annotated[
+        float, typer.Option(min=0, max=1, help="The same of findings that mean something only together.")
+    ] = 1.0,
     processes: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
 ) -> None:
     """Make synthetic patients with a known truth: radiograph, note and 72 hours of vitals each.
 
     Synthetic data, for trying, testing and training; they describe nobody and support no clinical claim.
+
+    Shifts, each a change of the standard ward:
+
+    \b
+    new-scanner            a scanner at every site that none had before
+    terse-notes            few words, many abbreviations
+    copied-forward         blocks of earlier notes carried along
+    noisy-wearable         more noise, artefacts and gaps
+    skewed-clocks          clocks off and drifting, samples late and doubled
+    older-population       78 years on average instead of 62
+    new-site               a fourth site, with all its own
+    darker-skin            two in three of skin type V or VI
+    label-noise            one recorded diagnosis in seven is wrong
+    missing-at-random      each modality missing in three of ten
+    missing-not-at-random  what is missing depends on the diagnosis
     """
     if out is None and into is None:
         raise typer.BadParameter("give --out DIR, --into URL or both")
+    from services.diagnosis.ward.conditions import UnknownShift
+    from services.diagnosis.ward.conditions import shift as conditions_of
+    from services.diagnosis.ward.dials import Dials
     from services.diagnosis.ward.export import Order
 
+    try:
+        conditions_of(shift)
+    except UnknownShift as error:
+        raise typer.BadParameter(str(error), param_hint="--shift") from error
     at, spread_h = parse_anchor(anchor)
-    order = Order(seed, patients, at, spread_h, min(processes, patients))
-    _run(order, out, into, token)
+    dials = Dials(unique, redundant, synergy)
+    _run(Order(seed, patients, at, spread_h, min(processes, patients), shift=shift, dials=dials), out, into, token)
 
 
 def parse_anchor(text: str) -> tuple[datetime, float]:

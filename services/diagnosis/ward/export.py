@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
@@ -14,10 +14,14 @@ from typing import Any
 
 from PIL import Image
 
+from services.diagnosis.ward import dicom
+from services.diagnosis.ward.conditions import Conditions, shift
+from services.diagnosis.ward.dials import Dials, build_model
 from services.diagnosis.ward.generate import CHUNK, generate_patient
 from services.diagnosis.ward.parallel import in_order
 from services.diagnosis.ward.patient import WardPatient
-from shared.codes import DIAGNOSES
+from services.diagnosis.ward.terminology import CHEST_RADIOGRAPH, DOCUMENTS, coding_of
+from shared.codes import DIAGNOSES, Coding
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,20 @@ class Order:
     spread_h: float
     processes: int
     side: int = 512
+    shift: str = "standard"
+    """A name of `conditions.SHIFTS`."""
+    dials: Dials = field(default_factory=Dials)
 
 
 @dataclass(frozen=True)
 class Record:
-    """All files of one patient, as bytes and lines."""
+    """All files of one patient, as bytes and lines; of a modality that is missing there is nothing."""
 
     patient_id: str
-    dicom: bytes
-    note: str
+    dicom: bytes | None
+    note: str | None
     """One line of JSON."""
-    vitals: str
+    vitals: str | None
     """NDJSON."""
     truth: str
     """One line of JSON."""
@@ -68,36 +75,73 @@ def write(order: Order, directory: Path) -> Iterator[Record]:
             for name in ("notes", "vitals", "truth")
         )
         for record in records(order):
-            (directory / "dicom" / f"{record.patient_id}.dcm").write_bytes(record.dicom)
+            if record.dicom is not None:
+                (directory / "dicom" / f"{record.patient_id}.dcm").write_bytes(record.dicom)
             for name, png in record.masks.items():
                 (directory / "masks" / name).write_bytes(png)
-            notes.write(record.note)
-            vitals.write(record.vitals)
+            notes.write(record.note or "")
+            vitals.write(record.vitals or "")
             truth.write(record.truth)
             yield record
 
 
-def truth_json(patient: WardPatient) -> dict[str, Any]:
-    """One line of `truth.ndjson`."""
-    truth, findings = patient.truth, patient.latents.findings
+def truth_json(patient: WardPatient, dials: Dials) -> dict[str, Any]:
+    """One line of `truth.ndjson`.
+
+    The posteriors of every subset of the modalities are there whatever is missing; masks, spans and windows are those
+    of what is available.
+    """
+    truth, person = patient.truth, patient.person
     return {
         "patient": patient.patient_id,
         "asOf": _rfc3339(patient.as_of),
-        "ageYears": patient.person.age_years,
-        "sex": patient.person.sex,
-        "diagnosis": _coding(truth.label),
+        "ageYears": person.age_years,
+        "sex": person.sex,
+        "person": {"age": person.age_years, "sex": person.sex, "skinType": person.skin_type, "site": person.site},
+        "shift": patient.conditions.name,
+        "conditions": _conditions(patient.conditions),
+        "dials": asdict(dials),
+        "available": list(truth.available),
+        "diagnosis": _coding(DIAGNOSES[truth.label]),
+        "recordedDiagnosis": _coding(DIAGNOSES[patient.recorded_label]),
         "deterioration24h": truth.deterioration,
         "deteriorationProbability": truth.deterioration_posterior["image+note+vitals"],
-        "labels": [_coding(label) for label in range(len(DIAGNOSES))],
+        "deteriorationPosterior": truth.deterioration_posterior,
+        "labels": [_coding(code) for code in DIAGNOSES],
         "posterior": truth.posterior,
-        "findings": dict(findings),
+        "posteriorGivenAvailability": truth.posterior_given_availability,
+        **_findings(patient),
+    }
+
+
+def _findings(patient: WardPatient) -> dict[str, Any]:
+    """What the patient has, in codes, and where it shows."""
+    truth, there = patient.truth, patient.available
+    shown = [(f.name, truth.findings[f.name]) for f in patient.model.findings if truth.findings[f.name] != f.values[0]]
+    codes = {name: coding_of(name, value) for name, value in shown}
+    return {
+        "findings": truth.findings,
+        "findingCodes": {name: _coding(code) if code else None for name, code in codes.items()},
+        "documents": {
+            "image": _coding(CHEST_RADIOGRAPH) if "image" in there else None,
+            "note": _coding(DOCUMENTS[patient.note.type]) if "note" in there else None,
+        },
         "spans": [{"start": s, "end": e, "finding": f, "negated": n} for s, e, f, n in truth.spans],
         "windows": [
             {"code": code, "from": _at(patient, start), "to": _at(patient, end), "finding": finding}
             for code, start, end, finding in truth.windows
         ],
         "masks": {finding: f"masks/{_mask_name(patient, finding)}" for finding in truth.masks},
-        "sopInstanceUid": str(patient.dataset().SOPInstanceUID),
+        "sopInstanceUid": dicom.uid(patient.patient_id, "instance") if "image" in there else None,
+    }
+
+
+def _conditions(conditions: Conditions) -> dict[str, Any]:
+    """What of the conditions a name does not tell: probabilities that the truth depends on."""
+    return {
+        "labelNoise": conditions.label_noise,
+        "missingAtRandom": conditions.missingness.at_random,
+        "missingByDiagnosis": {name: list(row) for name, row in conditions.missingness.by_diagnosis.items()},
     }
 
 
@@ -106,13 +150,17 @@ def _batch(order: Order, indices: range) -> list[Record]:
 
 
 def _record(order: Order, index: int) -> Record:
-    patient = generate_patient(order.seed, index, side=order.side, anchor=order.anchor, spread_h=order.spread_h)
+    patient = generate_patient(
+        order.seed, index, side=order.side, anchor=order.anchor, spread_h=order.spread_h,
+        model=build_model(order.dials), conditions=shift(order.shift),
+    )  # fmt: skip
+    there = patient.available
     return Record(
         patient_id=patient.patient_id,
-        dicom=_dicom(patient),
-        note=_line(patient.note_json()),
-        vitals=patient.vitals_ndjson(),
-        truth=_line(truth_json(patient)),
+        dicom=_dicom(patient) if "image" in there else None,
+        note=_line(patient.note_json()) if "note" in there else None,
+        vitals=patient.vitals_ndjson() if "vitals" in there else None,
+        truth=_line(truth_json(patient, order.dials)),
         masks={_mask_name(patient, finding): _png(mask) for finding, mask in patient.truth.masks.items()},
     )
 
@@ -133,8 +181,7 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _coding(label: int) -> dict[str, str]:
-    code = DIAGNOSES[label]
+def _coding(code: Coding) -> dict[str, str]:
     return {"system": code.system, "code": code.code, "display": code.display}
 
 

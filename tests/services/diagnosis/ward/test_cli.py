@@ -20,6 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from services.diagnosis.ward.cli import parse_anchor, synth
+from services.diagnosis.ward.conditions import SHIFTS
 from services.diagnosis.ward.generate import generate_patient
 from shared.codes import DIAGNOSES
 
@@ -154,6 +155,19 @@ def test_a_patient_arrives_as_consent_image_note_and_vitals(suite: tuple[str, ty
     np.testing.assert_array_equal(ds.pixel_array, patient.stored)
     assert json.loads(receiver.received[2][2]) == patient.note_json()
     assert receiver.received[3][2].decode() == patient.vitals_ndjson()
+
+
+def test_what_a_patient_lacks_is_not_sent(suite: tuple[str, type[Receiver]]) -> None:
+    url, receiver = suite
+    arguments = ("--seed", "5", "--into", url, "--processes", "1", "--shift", "missing-at-random")
+    assert run("-n", "6", *arguments)[0] == 0
+    doors = {"image": "/dicomweb/studies", "note": "/notes", "vitals": "/vitals/samples"}
+    expected = []
+    for index in range(6):
+        available = generate_patient(5, index, conditions=SHIFTS["missing-at-random"]).available
+        expected += ["/consents", *(door for modality, door in doors.items() if modality in available)]
+    assert [path for path, _, _ in receiver.received] == expected
+    assert len(expected) < 24
 
 
 def test_a_busy_suite_is_asked_again(suite: tuple[str, type[Receiver]]) -> None:

@@ -9,6 +9,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 
+from services.diagnosis.ward.conditions import SHIFTS
+from services.diagnosis.ward.dials import dial_ward
 from services.diagnosis.ward.generate import ANCHOR, generate_patient, iter_cases
 
 
@@ -37,6 +39,35 @@ def test_one_process_and_two_give_the_same_cases() -> None:
             truth_b.posterior,
             truth_b.windows,
         )
+
+
+def test_conditions_and_model_reach_other_processes() -> None:
+    shifted = SHIFTS["missing-not-at-random"]
+    by = {
+        processes: list(iter_cases(9, 0, 16, 64, processes, model=dial_ward("redundant"), conditions=shifted))
+        for processes in (1, 2)
+    }
+    for (a, truth_a), (b, truth_b) in zip(by[1], by[2], strict=True):
+        assert (truth_a.available, truth_a.posterior, truth_a.findings) == (
+            truth_b.available,
+            truth_b.posterior,
+            truth_b.findings,
+        )
+        assert (bool(a.images), a.notes, a.vitals is None) == (bool(b.images), b.notes, b.vitals is None)
+        assert bool(a.images) == ("image" in truth_a.available)
+    copies = [(t.findings["interstitial_oedema"], t.findings["tachypnoea"]) for _, t in by[1]]
+    assert all(first == second for first, second in copies)
+
+
+def test_what_conditions_leave_out_comes_back_by_no_draw() -> None:
+    for index in range(40):
+        patient = generate_patient(9, index, side=64, conditions=SHIFTS["missing-at-random"])
+        for missing in (0.0, 0.5, 1.0):
+            case = patient.case(missing=missing)
+            seen = {"image": bool(case.images), "note": bool(case.notes), "vitals": case.vitals is not None}
+            assert {modality for modality, there in seen.items() if there} <= set(patient.available)
+            assert any(seen.values())
+            assert (case.age_years, case.sex) == (patient.person.age_years, patient.person.sex)
 
 
 def test_the_size_of_the_image_changes_nothing_else() -> None:
