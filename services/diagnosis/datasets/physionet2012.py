@@ -142,8 +142,13 @@ def _sift(stay: Stay, dropped: Counter[str]) -> tuple[dict[str, float], list[Ent
             readings.append(entry)
         else:
             facts[entry.parameter] = entry.value
-    readings.sort(key=lambda entry: entry.hour)
+    readings.sort(key=_order)
     return facts, readings
+
+
+def _order(entry: Entry) -> tuple[float, bool, str, float]:
+    """By time; of what was measured at the same moment, the cuff's value before the arterial line's."""
+    return entry.hour, not entry.parameter.startswith("NI"), entry.parameter, entry.value
 
 
 def _vitals(record_id: str, readings: list[Entry]) -> VitalsInput | None:
@@ -167,7 +172,7 @@ def _series(readings: list[Entry]) -> Series:
 
 
 def _measurements(facts: dict[str, float], readings: list[Entry]) -> dict[str, float]:
-    """LOINC -> newest value. Where two variables share a code, the newer one counts."""
+    """LOINC -> newest value; an arterial line counts more than a cuff at the same moment."""
     newest = {code: entry.value for entry in readings if (code := VARIABLES[entry.parameter].loinc)}
     static = {code: facts[name] for name, code in (("Age", AGE), ("Height", BODY_HEIGHT)) if name in facts}
     return {**newest, **static}
