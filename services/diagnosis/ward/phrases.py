@@ -1,7 +1,8 @@
 """How clinicians write each finding: paraphrases with abbreviations, for the styles a note may have.
 
 A phrase is the span that explanations should find. Asserted, uncertain and negated statements are built from `CUES`
-around it, so every phrase reads as a noun. No phrase may name a diagnosis of `shared.codes.DIAGNOSES` (tested).
+around it, or from `LISTS` around several, so every phrase reads as a noun. No phrase may name a diagnosis of
+`shared.codes.DIAGNOSES` (tested). What else stands in a note is in `fillers.py`.
 """
 
 from __future__ import annotations
@@ -141,20 +142,23 @@ _SECTION_FINDINGS = {
 SECTIONS = {finding: section for section, findings in _SECTION_FINDINGS.items() for finding in findings}
 """Finding -> the section that speaks of it."""
 
-CUES: dict[tuple[str, str], tuple[str, ...]] = {
-    # (section, status) -> sentences; `_` is the phrase
+Cues = dict[tuple[str, str], tuple[str, ...]]
+"""(section, status) -> sentences; `_` is the phrase."""
+
+PROSE: Cues = {
     ("hpi", "asserted"): _options(
-        "Reports _. | Endorses _. | Has had _ for {days} days. | Describes _. | Notes _. | +_. | Pt c/o _. | "
-        "There has been _."
+        "Reports _. | {He} reports _. | Endorses _. | Has had _ for {days} days. | {He} describes _. | Notes _. | "
+        "Pt c/o _. | There has been _. | Came in with _."
     ),
     ("hpi", "negated"): _options(
-        "Denies _. | No _. | Without _. | Negative for _. | (-) _. | Has not had _. | There was no _."
+        "Denies _. | {He} denies _. | No _. | Without _. | Negative for _. | Has not had _. | There was no _."
     ),
     ("hpi", "uncertain"): _options(
-        "Possible _. | Unsure about _. | Questionable _. | Maybe _, history unclear. | ? _. | Family suspects _."
+        "Possible _. | {He} is unsure about _. | Questionable _. | Maybe _, history unclear. | ? _. | "
+        "Family suspects _. | May have had _."
     ),
     ("exam", "asserted"): _options(
-        "_ present. | _ noted. | Exam shows _. | _ on exam. | + _. | Clear _. | There is _."
+        "_ present. | _ noted. | Exam shows _. | _ on exam. | + _. | Clear _. | There is _. | {He} has _."
     ),
     ("exam", "negated"): _options("No _. | Without _. | _ absent. | No evidence of _. | Negative for _. | (-) _."),
     ("exam", "uncertain"): _options(
@@ -167,82 +171,108 @@ CUES: dict[tuple[str, str], tuple[str, ...]] = {
     ),
 }
 
-HEADINGS: tuple[dict[str, str], ...] = (
-    {
-        "cc": "CHIEF COMPLAINT",
-        "hpi": "HISTORY OF PRESENT ILLNESS",
-        "pmh": "PAST MEDICAL HISTORY",
-        "family": "FAMILY HISTORY",
-        "medications": "MEDICATIONS",
-        "exam": "PHYSICAL EXAM",
+_TELEGRAPHIC = {
+    "asserted": _options("+_. | + _. | _+. | _. | pos _. | _ ++."),
+    "negated": _options("no _. | (-) _. | neg for _. | w/o _. | nil _."),
+    "uncertain": _options("?_. | ? _. | poss _. | _ ?. | _ unclear."),
+}
+_TEMPLATE = {
+    "asserted": _options("_: yes. | _: present. | _ - YES. | [x] _. | _: positive."),
+    "negated": _options("_: no. | _ - NO. | _: absent. | _: nil. | _: not present."),
+    "uncertain": _options("_: unclear. | _ (?). | _ - cannot say. | _: to be clarified. | _: possibly."),
+}
+
+
+def _everywhere(cues: dict[str, tuple[str, ...]]) -> Cues:
+    return {(section, status): options for section in _SECTION_FINDINGS for status, options in cues.items()}
+
+
+CUES: dict[str, Cues] = {
+    "prose": PROSE, "telegraphic": _everywhere(_TELEGRAPHIC), "template": _everywhere(_TEMPLATE)
+}  # fmt: skip
+"""Form of a statement -> its cues."""
+
+LISTS: dict[str, Cues] = {
+    "prose": {
+        ("hpi", "asserted"): _options("Reports _. | {He} reports _. | Endorses _. | Presents with _."),
+        ("hpi", "negated"): _options("Denies _. | {He} denies _. | No _. | Negative for _. | No complaint of _."),
+        ("exam", "asserted"): _options("Exam shows _. | There is _. | Notable for _."),
+        ("exam", "negated"): _options("No _. | No evidence of _. | Negative for _. | Without _."),
+        ("pmh", "asserted"): _options("_. | PMH of _. | Known for _. | Significant for _."),
+        ("pmh", "negated"): _options("No history of _. | No h/o _. | No known _. | Denies _."),
+    },
+    "telegraphic": _everywhere(
+        {"asserted": _options("+ _. | +ve: _. | _."), "negated": _options("no _. | (-) _. | neg: _.")}
+    ),
+    "template": _everywhere(
+        {
+            "asserted": _options("Yes: _. | Ticked: _. | Positive: _."),
+            "negated": _options("No: _. | Negative: _. | Absent: _."),
+        }
+    ),
+}
+"""Form -> cues that several phrases share. Uncertain findings stand alone."""
+JOINTS: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
+    "prose": {
+        "asserted": ((", ", " and "), (", ", ", and ")),
+        "negated": ((", ", " or "), (", ", ", or "), (", ", " and ")),
+    },
+    "telegraphic": {"asserted": ((", ", ", "), ("; ", "; "), (" + ", " + ")), "negated": (("/", "/"), (", ", ", "))},
+    "template": {"asserted": (("; ", "; "), (", ", ", ")), "negated": (("; ", "; "), (", ", ", "))},
+}
+"""Form -> status -> (what stands between phrases, what before the last)."""
+UNREMARKABLE: dict[str, tuple[str, ...]] = {
+    "hpi": _options(
+        "headache | rash | sore throat | diarrhoea | visual change | earache | back pain | nausea | dizziness"
+    ),
+    "exam": _options("jaundice | clubbing | lymphadenopathy | neck stiffness | rash | focal weakness | pallor"),
+    "pmh": _options("stroke | epilepsy | peptic ulcer | liver disease | bleeding disorder | rheumatoid arthritis"),
+}
+"""Section -> what patients do not have besides; no findings of the ward."""
+
+HEADINGS: dict[str, dict[str, str]] = {
+    "capitals": {
+        "cc": "CHIEF COMPLAINT", "hpi": "HISTORY OF PRESENT ILLNESS", "pmh": "PAST MEDICAL HISTORY",
+        "family": "FAMILY HISTORY", "medications": "MEDICATIONS", "exam": "PHYSICAL EXAM",
         "assessment": "ASSESSMENT AND PLAN",
     },
-    {
-        "cc": "CC",
-        "hpi": "HPI",
-        "pmh": "PMH",
-        "family": "FHx",
-        "medications": "Meds",
-        "exam": "O/E",
+    "short": {
+        "cc": "CC", "hpi": "HPI", "pmh": "PMH", "family": "FHx", "medications": "Meds", "exam": "O/E",
         "assessment": "A/P",
     },
-    {
-        "cc": "Presenting complaint",
-        "hpi": "History",
-        "pmh": "Background",
-        "family": "Family history",
-        "medications": "Drug history",
-        "exam": "Examination",
-        "assessment": "Impression and plan",
+    "plain": {
+        "cc": "Presenting complaint", "hpi": "History", "pmh": "Background", "family": "Family history",
+        "medications": "Drug history", "exam": "Examination", "assessment": "Impression and plan",
     },
-)
+    "soap": {
+        "cc": "C/O", "hpi": "S", "pmh": "Bg", "family": "Fam", "medications": "Rx", "exam": "O", "assessment": "A/P",
+    },
+    "form": {
+        "cc": "Reason for attendance", "hpi": "Symptoms reported", "pmh": "Long-term conditions",
+        "family": "Illness in relatives", "medications": "Current treatment", "exam": "Findings on examination",
+        "assessment": "Opinion and actions",
+    },
+    "bracketed": {
+        "cc": "[COMPLAINT]", "hpi": "[NARRATIVE]", "pmh": "[COMORBIDITY]", "family": "[KIN]", "medications": "[DRUGS]",
+        "exam": "[EXAMINER]", "assessment": "[CONCLUSION]",
+    },
+    "none": {},
+}  # fmt: skip
+"""Key -> section -> what stands above it."""
+ABBREVIATIONS = {
+    "shortness of breath": "SOB", "chest pain": "CP", "history of": "h/o", "history": "hx", "patient": "pt",
+    "without": "w/o", "with": "w/", "symptoms": "sx", "bilateral": "b/l", "unilateral": "u/l",
+    "left-sided": "L-sided", "right-sided": "R-sided", "weeks": "wks", "months": "mo", "years": "yrs", "days": "d",
+    "hours": "h", "negative for": "neg for", "possible": "poss", "decreased": "dec.", "diminished": "dim.",
+    "reduced": "↓", "increased": "↑", "temperature": "temp", "examination": "exam", "evidence of": "e/o",
+    "operation": "op", "surgery": "surg", "weight": "wt", "breath sounds": "BS", "coronary artery disease": "CAD",
+    "chronic kidney disease": "CKD", "altered mental status": "AMS",
+}  # fmt: skip
+"""Long form -> short form, of cues, phrases and all else."""
 
-COMPLAINTS = _options(
-    "shortness of breath | SOB | chest discomfort | feeling unwell | dyspnea | breathlessness | "
-    "not feeling right | malaise | CP and SOB | generally unwell"
-)
-OPENINGS = _options(
-    "{age} {sex} brought in with {complaint} for {days} days. | "
-    "This is a {age}-year-old {person} who presents to the ED with {complaint}. | "
-    "{age}yo {sex} p/w {complaint} x {days}d. | "
-    "A {age} year old {person} was referred by the GP for {complaint}. | "
-    "Pt is a {age} y/o {person}, {complaint} over {days} days. | "
-    "{person} aged {age}, seen in resus for {complaint}."
-)
-FILLERS = _options(
-    "Lives with spouse. | Lives alone on the second floor. | Independent in ADLs. | No recent travel. | "
-    "Ate little today. | Sleep was poor. | Took paracetamol without much effect. | Appetite fair. | "
-    "Retired teacher. | Vaccinations up to date. | Has a cat. | Came by ambulance. | "
-    "Seen last week by the GP. | Allergies: NKDA. | Works in an office."
-)
-BACKGROUND = _options(
-    "HTN. | Hypertension. | Hypothyroidism. | GERD. | Hyperlipidaemia. | OA of both knees. | "
-    "s/p cholecystectomy 1998. | Gout. | BPH. | Migraine. | Osteoporosis. | Glaucoma. | Psoriasis."
-)
-RELATIVES = _options("Father | Mother | Brother | Sister | Maternal uncle | Grandmother")
-FAMILY_DISEASES = _options(
-    "had clots in the legs | MI at 58 | smoked heavily | wheezed all her life | died of a malignancy | "
-    "had high BP | coughed blood with TB in the 60s | type 2 diabetes | had fluid on the legs in old age | "
-    "had fevers of unknown origin"
-)
-MEDICATIONS = _options(
-    "lisinopril 10 mg daily | amlodipine 5 mg | cetirizine 10 mg | atorvastatin 20 mg qHS | "
-    "levothyroxine 75 mcg | omeprazole 20 mg | paracetamol PRN | vitamin D | aspirin 81 mg | ibuprofen prn | "
-    "allopurinol 100 mg | sertraline 50 mg"
-)
-EXAM_FILLERS = _options(
-    "Alert. | Looks tired. | Sitting up in bed. | Abdomen soft, NT. | Heart sounds normal. | "
-    "JVP not assessed. | Skin warm. | Speaks in sentences. | Mucous membranes moist. | Pupils equal. | Obese. "
-    "| Thin build."
-)
-PLANS = _options(
-    "Acute chest symptoms, cause to be determined. CXR, bloods, monitor. | "
-    "Ddx broad. Await imaging and labs, wearable data to be reviewed. | "
-    "Work-up in progress: CXR, ECG, CBC, CMP, lactate, troponin. Reassess in 2 h. | "
-    "Undifferentiated presentation. Discuss with senior after imaging. | "
-    "Plan: O2 as needed, IV access, bloods, film. Will follow up. | "
-    "Further investigation required before a label is given. | Obs, bloods, CXR. Review w/ results."
-)
+OF_WOMEN = frozenset({"hx of ovarian cancer"})
+"""Phrases that are not said of men."""
+
 FORBIDDEN = _options(
     "pneumonia | pneumonic | heart failure | chf | pulmonary edema | pulmonary oedema | pneumothorax | ptx | "
     "effusion | copd | exacerbation | embolism | embolus | sepsis | septic | no acute disease | "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from services.diagnosis.ward.chance import Chance
+
 SECTION_ORDERS: dict[str, tuple[str, ...]] = {
     "classic": ("cc", "hpi", "pmh", "family", "medications", "exam", "assessment"),
     "history-last": ("cc", "hpi", "exam", "pmh", "medications", "family", "assessment"),
@@ -26,8 +28,8 @@ class Manner:
     """Keys of `phrases.HEADINGS`, each as likely; `none`: sections are paragraphs without a heading."""
     orders: tuple[str, ...] = ("classic",)
     """Keys of `SECTION_ORDERS`, each as likely."""
-    forms: Mapping[str, float] | None = None
-    """Form of a statement (`prose`, `telegraphic`, `template`) -> its weight; None: prose."""
+    forms: tuple[tuple[float, str], ...] = ((1.0, "prose"),)
+    """(weight, form) of a statement: `prose`, `telegraphic` or `template`; weights sum to one."""
     lists: float = 0.3
     """For each section: findings of one status share one cue, as in "Denies a, b or c."."""
     abbreviations: float = 0.15
@@ -40,12 +42,12 @@ class Manner:
     """What each line begins with."""
     lower: float = 0.12
     fillers: tuple[float, float] = (0.5, 3.5)
-    """Fewest and most statements of no meaning per section, on average."""
+    """Trivia: a number from this range is drawn for the note, and up to about so many stand in each section."""
     family: float = 0.6
     """Family history with findings of relatives, which are nobody's findings here."""
     past: float = 0.15
     """A finding of years ago, gone since."""
-    plans: float = 0.25
+    cautions: float = 0.25
     """A finding that is to be looked out for, as in "Return if fever."."""
     copied: float = 0.06
     """A block copied forward from an earlier note: some of today's statements again, and stale trivia."""
@@ -53,6 +55,32 @@ class Manner:
     """A line that says where the vital signs are; never what they are."""
     signature: float = 0.5
     dated: float = 0.3
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one note is written."""
+
+    headings: str
+    order: tuple[str, ...]
+    form: str
+    """Of the opening."""
+    forms: tuple[tuple[float, str], ...]
+    lists: float
+    abbreviations: float
+    typo_rate: float
+    lines: bool
+    bullet: str
+    lower: bool
+    fillers: int
+    """Most in a section."""
+    family: bool
+    past: bool
+    caution: bool
+    copied: bool
+    flowsheet: bool
+    signature: bool
+    dated: bool
 
 
 Mixture = tuple[tuple[float, Manner], ...]
@@ -68,17 +96,39 @@ class Writing:
     elsewhere: Mixture
     """At sites that are not named."""
 
-    def at(self, site: str) -> Mixture:
-        """The manners of a site."""
-        return self.sites.get(site, self.elsewhere)
+    def draw(self, chance: Chance, site: str) -> Style:
+        """The style of one note."""
+        m = chance.weighted(self.sites.get(site, self.elsewhere))
+        lines = chance.happens(m.lines)
+        return Style(
+            headings=chance.pick(m.headings),
+            order=SECTION_ORDERS[chance.pick(m.orders)],
+            form=chance.weighted(m.forms),
+            forms=m.forms,
+            lists=m.lists,
+            abbreviations=m.abbreviations,
+            typo_rate=chance.pick(m.typos),
+            lines=lines,
+            bullet=m.bullet if lines else "",
+            lower=chance.happens(m.lower),
+            fillers=round(1.3 * chance.uniform(*m.fillers)),
+            family=chance.happens(m.family),
+            past=chance.happens(m.past),
+            caution=chance.happens(m.cautions),
+            copied=chance.happens(m.copied),
+            flowsheet=chance.happens(m.flowsheet),
+            signature=chance.happens(m.signature),
+            dated=chance.happens(m.dated),
+        )
 
 
-TELEGRAPHIC = {"prose": 0.15, "telegraphic": 0.85}
+TELEGRAPHIC = ((0.15, "prose"), (0.85, "telegraphic"))
 DICTATED = Manner("dictated", headings=("capitals", "plain"), abbreviations=0.03, typos=(0.0, 0.02), lower=0.02)
 TYPED = Manner("typed", abbreviations=0.25, lines=0.4, lower=0.15)
 HURRIED = Manner(
-    "hurried", headings=("short", "none"), orders=("brief", "classic"), forms={"prose": 0.45, "telegraphic": 0.55},
-    lists=0.5, abbreviations=0.6, typos=(0.03, 0.12), lower=0.3, fillers=(0.0, 1.2), family=0.2, past=0.08, plans=0.15,
+    "hurried", headings=("short", "none"), orders=("brief", "classic"), forms=((0.45, "prose"), (0.55, "telegraphic")),
+    lists=0.5, abbreviations=0.6, typos=(0.03, 0.12), lower=0.3, fillers=(0.0, 1.2), family=0.2, past=0.08,
+    cautions=0.15,
 )  # fmt: skip
 PASTED = Manner("pasted", orders=("classic", "history-last"), copied=0.5, fillers=(1.5, 3.5))
 STANDARD_WRITING = Writing(
@@ -103,7 +153,7 @@ _BARE = replace(
     fillers=(0.0, 0.4),
     family=0.0,
     past=0.0,
-    plans=0.05,
+    cautions=0.05,
     copied=0.0,
     flowsheet=0.2,
     signature=0.15,
@@ -111,12 +161,12 @@ _BARE = replace(
 )
 TERSE = Writing("terse", sites={}, elsewhere=((1.0, _BARE),))
 """Short lines of findings and abbreviations, hardly a sentence."""
-_CARRIED = replace(PASTED, name="carried", copied=1.0, past=0.4, plans=0.4, fillers=(2.5, 5.0))
+_CARRIED = replace(PASTED, name="carried", copied=1.0, past=0.4, cautions=0.4, fillers=(2.5, 5.0))
 COPIED_FORWARD = Writing("copied-forward", sites={}, elsewhere=((1.0, _CARRIED),))
 """Every note holds a block copied from an earlier one, and much that means nothing."""
 _FORMS = Manner(
-    "forms", headings=("numbered", "angular"), orders=("assessment-first", "history-last"),
-    forms={"template": 0.8, "prose": 0.2}, lists=0.1, abbreviations=0.3, lines=0.9, bullet="* ", lower=0.05,
+    "forms", headings=("form", "bracketed"), orders=("assessment-first", "history-last"),
+    forms=((0.2, "prose"), (0.8, "template")), lists=0.1, abbreviations=0.3, lines=0.9, bullet="* ", lower=0.05,
     fillers=(1.0, 4.0), flowsheet=0.6, signature=0.9, dated=0.8,
 )  # fmt: skip
 NEW_SITE_WRITING = Writing("new-site", sites={}, elsewhere=((1.0, _FORMS),))
