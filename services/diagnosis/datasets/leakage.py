@@ -61,6 +61,8 @@ SHOWN = 5
 SOURCES = ("collection", "site")
 """Subgroups that say where a case comes from, not who the patient is."""
 TELLING_AUROC = 0.7
+LEAST_EVENTS = 20
+"""Cases of a class, and of the rest, from which an AUROC found on the very cases that it ranks is more than chance."""
 SMALLEST_SOURCE = 10
 """Cases of a source from which a constant label is news."""
 
@@ -173,22 +175,24 @@ class _Sources:
             for (source, _), n in counts.items():
                 totals[source] += n
             constant = sum(n for (source, _), n in counts.items() if n == totals[source] and n >= SMALLEST_SOURCE)
-            worst = max(aurocs, default=0.5)
+            worst = max(aurocs, default=0.0)
             if len(totals) > 1 and (constant or worst >= TELLING_AUROC):
-                detail = f"The {attribute} alone, without any evidence, reaches an AUROC of {worst:.2f}."
-                yield Leak("source-predicts-label", task, constant, totals.total(), (), detail)
+                detail = f"{constant} cases come from a {attribute} with one label alone."
+                if aurocs:
+                    detail += f" The {attribute} alone, without any evidence, reaches an AUROC of {worst:.2f}."
+                yield Leak("source-predicts-label", task, totals.total(), totals.total(), (), detail)
 
 
 def _source_auroc(counts: Counter[tuple[str, int]], label: int) -> float | None:
     """AUROC of a class against the rest when a case is ranked by the share of that class in its source.
 
     From the counts alone: the probability that a case of the class outranks one of the rest, ties counting half
-    (Hanley & McNeil 1982). None where one of the two is empty.
+    (Hanley & McNeil 1982). None where there are too few of either.
     """
     sources = sorted({source for source, _ in counts})
     events = [counts[source, label] for source in sources]
     others = [sum(n for (s, k), n in counts.items() if s == source and k != label) for source in sources]
-    if not sum(events) or not sum(others):
+    if min(sum(events), sum(others)) < LEAST_EVENTS:
         return None
     shares = [a / (a + b) for a, b in zip(events, others, strict=True)]
     wins = sum(

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import cast
 
 from services.diagnosis.datasets.base import Dataset, DatasetError, Place
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Where the class of a dataset is, and whether it reads files."""
+    """Where the class of a dataset is, and what it takes."""
 
     module: str
     attribute: str
     needs_path: bool = True
+    bundled: str | None = None
+    """Name of the dataclass that holds some of its options."""
 
-    def load(self) -> Callable[..., Dataset]:
+    def load(self) -> tuple[Callable[..., Dataset], type | None]:
+        """The class of the dataset and that of its bundled options."""
         module = import_module(f"services.diagnosis.datasets.{self.module}")
-        return cast(Callable[..., Dataset], getattr(module, self.attribute))
+        return getattr(module, self.attribute), getattr(module, self.bundled) if self.bundled else None
 
 
 READERS = {
@@ -30,8 +32,8 @@ READERS = {
     "cxr-cohort": Reader("cxr_cohort", "CxrCohort"),
     "physionet-2012": Reader("physionet2012", "PhysioNet2012"),
     "open-i": Reader("open_i", "OpenI"),
-    "mimic": Reader("mimic", "open_mimic"),
-    "hospital": Reader("hospital", "open_hospital"),
+    "mimic": Reader("mimic", "Mimic", bundled="MimicOptions"),
+    "hospital": Reader("hospital", "Hospital", bundled="HospitalOptions"),
 }
 
 
@@ -53,9 +55,24 @@ def open_dataset(name: str, path: Path | None = None, **options: object) -> Data
         raise DatasetError(asked, "The dataset is made, not read.", "Leave out --path.")
     if path is not None and not path.is_dir():
         raise DatasetError(Place(path), "There is no such folder.", "Correct --path.")
-    build = reader.load()
-    known = [option for option in signature(build).parameters if option != "path"]
-    if unknown := [option for option in options if option not in known]:
+    try:
+        return _build(asked, reader, path, options)
+    except ValueError as error:
+        raise DatasetError(asked, f"An option cannot be taken: {error}.", "Correct it.") from error
+
+
+def _build(asked: Place, reader: Reader, path: Path | None, options: dict[str, object]) -> Dataset:
+    build, bundle = reader.load()
+    bundled = _names(bundle) if bundle else []
+    known = [name for name in _names(build) if name not in {"path", "options"}] + bundled
+    if unknown := [name for name in options if name not in known]:
         fix = f"It takes {', '.join(known)}." if known else "It takes none."
         raise DatasetError(asked, f"The dataset has no option {', '.join(unknown)}.", fix)
-    return build(**options) if path is None else build(path, **options)
+    own = {name: value for name, value in options.items() if name not in bundled}
+    if bundle:
+        own["options"] = bundle(**{name: value for name, value in options.items() if name in bundled})
+    return build(**own) if path is None else build(path, **own)
+
+
+def _names(taker: Callable[..., object]) -> list[str]:
+    return list(signature(taker).parameters)
