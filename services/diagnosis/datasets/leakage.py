@@ -177,9 +177,9 @@ class _Sources:
             constant = sum(n for (source, _), n in counts.items() if n == totals[source] and n >= SMALLEST_SOURCE)
             worst = max(aurocs, default=0.0)
             if len(totals) > 1 and (constant or worst >= TELLING_AUROC):
-                detail = f"{constant} cases come from a {attribute} with one label alone."
-                if aurocs:
-                    detail += f" The {attribute} alone, without any evidence, reaches an AUROC of {worst:.2f}."
+                alone = f"{constant} cases come from a {attribute} with one label alone." if constant else ""
+                ranked = f"The {attribute} alone, without any evidence, reaches an AUROC of {worst:.2f}."
+                detail = " ".join(part for part in (alone, ranked if aurocs else "") if part)
                 yield Leak("source-predicts-label", task, totals.total(), totals.total(), (), detail)
 
 
