@@ -1,4 +1,4 @@
-"""What a bundle is worth on cases it has never seen, with intervals; the full harness is `consilium evaluate`."""
+"""Figures of a trained bundle for its card, each one number of a sample; their definitions are `evaluation.metrics`."""
 
 from __future__ import annotations
 
@@ -8,42 +8,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.diagnosis.evaluation.metrics import calibration, discrimination
+from services.diagnosis.evaluation.metrics.bootstrap import once
+from services.diagnosis.evaluation.metrics.calibration import expected_calibration_error
+from services.diagnosis.evaluation.metrics.coverage import exact_interval
+
+__all__ = [
+    "accuracy",
+    "binomial_interval",
+    "brier_score",
+    "expected_calibration_error",
+    "macro_auroc",
+    "round_floats",
+    "with_interval",
+]
+
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 RESAMPLES = 200
 
 
 def macro_auroc(probabilities: Array, labels: Labels) -> float:
-    """Mean one-against-rest AUROC over the classes that occur, from ranks (Mann & Whitney 1947); ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(probabilities, axis=0)
-    each = []
-    for k in range(probabilities.shape[1]):
-        own = labels == k
-        positives, negatives = int(own.sum()), int((~own).sum())
-        if positives and negatives:
-            above = ranks[own, k].sum() - positives * (positives + 1) / 2
-            each.append(above / (positives * negatives))
-    return float(np.mean(each))
+    """Mean one-against-rest AUROC over the classes that occur; ties count half."""
+    return float(discrimination.macro_auroc(probabilities, labels, once(len(labels)))[0])
 
 
 def accuracy(probabilities: Array, labels: Labels) -> float:
-    return float((probabilities.argmax(1) == labels).mean())
-
-
-def expected_calibration_error(probabilities: Array, labels: Labels, *, bins: int = 15) -> float:
-    """Top-label calibration error over bins of equal mass (arXiv 2012.08668 on why not equal width)."""
-    top, hit = probabilities.max(1), probabilities.argmax(1) == labels
-    order = np.argsort(top, kind="stable")
-    gaps = [abs(top[part].mean() - hit[part].mean()) * len(part) for part in np.array_split(order, bins) if len(part)]
-    return float(sum(gaps) / len(labels))
+    """Share of cases whose most probable class is the true one."""
+    return float(discrimination.accuracy(probabilities, labels, once(len(labels)))[0])
 
 
 def brier_score(probabilities: Array, labels: Labels) -> float:
     """Mean squared distance to the one-hot truth, in [0, 2]."""
-    truth = np.eye(probabilities.shape[1])[labels]
-    return float(((probabilities - truth) ** 2).sum(1).mean())
+    return float(calibration.brier_score(probabilities, labels, once(len(labels)))[0])
 
 
 def with_interval(
@@ -61,10 +58,7 @@ def with_interval(
 
 def binomial_interval(hits: int, n: int) -> dict[str, float]:
     """A proportion with its exact 95 % interval (Clopper & Pearson 1934)."""
-    from scipy.stats import beta
-
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
+    low, high = exact_interval(hits, n)
     return {"value": hits / n, "low": low, "high": high}
 
 
