@@ -139,11 +139,13 @@ def _register() -> None:
     """Add the commands that belong to single services."""
     from services.audit.cli import app as audit_app
     from services.diagnosis.bundle.cli import bundle as bundle_app
+    from services.diagnosis.evaluation.cli import evaluate
     from services.diagnosis.training.cli import train
     from services.diagnosis.ward.cli import synth
 
     app.command("synth")(synth)
     app.command("train")(train)
+    app.command("evaluate")(evaluate)
     app.add_typer(bundle_app, name="bundle")
     app.add_typer(audit_app, name="audit")
 

@@ -1,0 +1,91 @@
+"""The baselines' answers as tables of the same cases, and what fusing gains over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.diagnosis.evaluation.baselines.features import Features
+from services.diagnosis.evaluation.baselines.suite import DOCUMENT, BaselineSuite
+from services.diagnosis.evaluation.metrics.paired import compare
+from services.diagnosis.evaluation.subject import Array, Table
+from services.diagnosis.model.modalities import MODALITIES, mask_of
+
+SIMPLE_FUSIONS = ("early-concatenation", "late-average", "logistic-stacking")
+"""What a hybrid has to beat to be worth its name (model.md: hybrid gain)."""
+
+
+def bundled_baselines(bundle: Path, table: Table) -> dict[str, Table]:
+    """The baselines that were trained with a bundle, asked about the features of the table's cases; none: empty."""
+    if not (bundle / DOCUMENT).exists() or table.pooled is None:
+        return {}
+    suite = BaselineSuite.load(bundle)
+    every = Features(table.pooled, table.tokens, table.available, MODALITIES)
+    return {name: _asked(suite, name, table, every) for name in suite.names}
+
+
+def _asked(suite: BaselineSuite, name: str, table: Table, features: Features) -> Table:
+    """One baseline under every pattern for which it has all that it needs."""
+    own = name.removesuffix("-alone")
+    members: dict[str, Array] = {}
+    for pattern, answers in table.members.items():
+        if own != name and own not in pattern.split("+"):
+            continue
+        rows = np.flatnonzero(~np.isnan(answers).any((0, 2)))
+        own_features = features.take(rows).under(mask_of(pattern))
+        members[pattern] = answered(suite.probabilities(name, own_features), rows, len(table.labels))
+    return without_sets(table, members)
+
+
+def answered(probabilities: Array, rows: np.ndarray[Any, np.dtype[np.int64]], n: int) -> Array:
+    """[rows, classes] as members [1, n, classes + 1]; NaN for other cases and for deterioration, which is not asked."""
+    members = np.full((1, n, probabilities.shape[1] + 1), np.nan)
+    members[0, rows, :-1] = probabilities
+    return members
+
+
+def without_sets(table: Table, members: Mapping[str, Array]) -> Table:
+    """The same cases answered by another model, which has no sets, no scores and no features."""
+    return replace(table, members=dict(members), sets={}, ood={}, tokens=None, pooled=None, milliseconds=None)
+
+
+def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: int, resamples: int) -> dict[str, Any]:
+    """Macro AUROC of the fused answer minus that of others, on the same cases and draws, each `{value, low, high}`.
+
+    `fused_over_best_single`: the same model with its best single modality (best on these cases: that favours the
+    single one). `hybrid_over_best_fusion`: the best of the simple fusions. `over_NAME`: every baseline.
+    """
+    singles = [name for name in pattern.split("+") if name in table.members] if "+" in pattern else []
+    found = {f"over_{name}_alone": _difference((table, pattern), (table, name), seed, resamples) for name in singles}
+    best = min(found.values(), key=lambda gain: gain["value"], default=None)
+    over = {
+        name: _difference((table, pattern), (other, pattern), seed, resamples)
+        for name, other in baselines.items()
+        if pattern in other.members
+    }
+    fusions = [over[name] for name in SIMPLE_FUSIONS if name in over]
+    return {
+        **({"fused_over_best_single": best} if best else {}),
+        **({"hybrid_over_best_fusion": min(fusions, key=lambda gain: gain["value"])} if fusions else {}),
+        **{f"over_{name}": gain for name, gain in over.items()},
+    }
+
+
+def _difference(first: tuple[Table, str], second: tuple[Table, str], seed: int, resamples: int) -> dict[str, float]:
+    gain: dict[str, float] = compare(first, second, seed=seed, resamples=resamples)["macro_auroc"]
+    return gain
+
+
+def regrets(table: Table, *, seed: int, resamples: int) -> dict[str, Any]:
+    """Per pattern of several modalities: its macro AUROC minus that of its best single one, better not below 0."""
+    found = {}
+    for pattern in table.members:
+        singles = [name for name in pattern.split("+") if name in table.members]
+        if len(singles) > 1:
+            pairs = [_difference((table, pattern), (table, name), seed, resamples) for name in singles]
+            found[pattern] = min(pairs, key=lambda gain: gain["value"])
+    return found

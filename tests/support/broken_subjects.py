@@ -1,0 +1,150 @@
+"""Deliberately broken models: each wraps a working one and breaks one thing that the harness must catch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from services.diagnosis.case import CaseInput
+from services.diagnosis.evaluation.bundle_subject import BundleSubject
+from services.diagnosis.evaluation.subject import Answer, Array
+from services.diagnosis.inference.prediction import (
+    Explanation,
+    ImageExplanation,
+    NoteExplanation,
+    Prediction,
+    VitalsExplanation,
+)
+
+
+@dataclass
+class Wrapped:
+    """The whole model; answers are kept, since every broken one asks about the same cases."""
+
+    inner: BundleSubject
+    kept: dict[int, tuple[CaseInput, Answer]]
+
+    @property
+    def name(self) -> str:
+        return f"{type(self).__name__}({self.inner.name})"
+
+    @property
+    def version(self) -> str:
+        return self.inner.version
+
+    @property
+    def digest(self) -> str:
+        return self.inner.digest
+
+    @property
+    def classes(self) -> int:
+        return self.inner.classes
+
+    @property
+    def coverage(self) -> float:
+        return self.inner.coverage
+
+    @property
+    def prevalence(self) -> Array:
+        return self.inner.prevalence
+
+    def answer(self, case: CaseInput) -> Answer:
+        if id(case) not in self.kept:
+            self.kept[id(case)] = (case, self.inner.answer(case))
+        answer = self.kept[id(case)][1]
+        return replace(answer, members=self.break_members(answer.members))
+
+    def explain(self, case: CaseInput) -> Prediction:
+        prediction = self.inner.explain(case)
+        return replace(prediction, explanation=self.break_explanation(prediction.explanation, case))
+
+    def prediction_set(self, probabilities: Array, pattern: str) -> tuple[int, ...]:
+        return self.inner.prediction_set(probabilities, pattern)
+
+    def break_members(self, members: Mapping[str, Array]) -> dict[str, Array]:
+        return dict(members)
+
+    def break_explanation(self, explanation: Explanation, case: CaseInput) -> Explanation:
+        return explanation
+
+
+@dataclass
+class Deaf(Wrapped):
+    """Ignores one modality wherever there is another, and knows nothing where there is not."""
+
+    modality: str = "note"
+
+    def break_members(self, members: Mapping[str, Array]) -> dict[str, Array]:
+        return {pattern: self._without(pattern, members) for pattern in members}
+
+    def _without(self, pattern: str, members: Mapping[str, Array]) -> Array:
+        rest = "+".join(name for name in pattern.split("+") if name != self.modality)
+        if rest:
+            return members[rest]
+        flat = np.append(self.prevalence, 0.1)
+        return np.tile(flat, (len(members[pattern]), 1))
+
+
+@dataclass
+class Overconfident(Wrapped):
+    """Doubles every logit."""
+
+    def break_members(self, members: Mapping[str, Array]) -> dict[str, Array]:
+        return {pattern: _sharpened(value) for pattern, value in members.items()}
+
+
+def _sharpened(members: Array) -> Array:
+    classes = members[:, :-1] ** 2
+    return np.concatenate([classes / classes.sum(1, keepdims=True), members[:, -1:]], axis=1)
+
+
+@dataclass
+class ReadsAbsence(Wrapped):
+    """Takes the absence of the image as a sign of the last class, as training on leaky data would teach."""
+
+    def break_members(self, members: Mapping[str, Array]) -> dict[str, Array]:
+        return {p: value if "image" in p else _tilted(value) for p, value in members.items()}
+
+
+def _tilted(members: Array) -> Array:
+    tilted = members.copy()
+    tilted[:, -2] *= 4
+    tilted[:, :-1] /= tilted[:, :-1].sum(1, keepdims=True)
+    return tilted
+
+
+@dataclass
+class RandomExplanations(Wrapped):
+    """Right answers, invented reasons."""
+
+    def break_explanation(self, explanation: Explanation, case: CaseInput) -> Explanation:
+        rng = np.random.default_rng(len(case.notes[0].text) if case.notes else 0)
+        return replace(
+            explanation,
+            images=tuple(_random_image(image, rng) for image in explanation.images),
+            notes=tuple(_random_note(note, rng) for note in explanation.notes),
+            vitals=_shuffled_vitals(explanation.vitals, rng),
+        )
+
+
+def _random_image(image: ImageExplanation, rng: np.random.Generator) -> ImageExplanation:
+    grid = rng.standard_normal(image.grid.shape)
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (8, 8, 4), dtype=np.uint8)).save(buffer, "PNG")
+    return replace(image, grid=grid, heatmap_png=buffer.getvalue(), regions=())
+
+
+def _random_note(note: NoteExplanation, rng: np.random.Generator) -> NoteExplanation:
+    shuffled = rng.permutation([span.contribution for span in note.spans])
+    return replace(
+        note, spans=tuple(replace(s, contribution=float(c)) for s, c in zip(note.spans, shuffled, strict=True))
+    )
+
+
+def _shuffled_vitals(parts: tuple[VitalsExplanation, ...], rng: np.random.Generator) -> tuple[VitalsExplanation, ...]:
+    shuffled = rng.permutation([part.contribution for part in parts])
+    return tuple(replace(part, contribution=float(c)) for part, c in zip(parts, shuffled, strict=True))
