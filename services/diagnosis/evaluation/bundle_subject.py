@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +59,12 @@ class BundleSubject:
             pooled={name: item.encoded.pooled[0].numpy() for name, item in encoded.items()},
             milliseconds=(time.perf_counter() - started) * 1000,
         )
+
+    def ask(self, cases: Sequence[CaseInput]) -> Array:
+        """What `asking.ask_all` wants, several times as fast as one by one."""
+        from services.diagnosis.evaluation.batched import ask_together
+
+        return ask_together(self.predictor, cases, self.prevalence)
 
     def explain(self, case: CaseInput) -> Prediction:
         """The whole result, as a user would get it."""

@@ -100,7 +100,7 @@ def note_statistics(texts: Sequence[str], windows: NoteWindows) -> NDArray[np.fl
     words = text.split() or [""]
     return np.array(
         [
-            np.log(windows.pieces_per_word),
+            np.log(windows.pieces_per_word or 1.0),
             np.log1p(100 * windows.unknown_share),
             sum(character.isdigit() for character in text) / size,
             sum(character.isupper() for character in text) / size,
