@@ -1,4 +1,4 @@
-"""Geometry of a normal frontal chest radiograph on a coordinate grid: body, lungs, heart, skeleton, vessels.
+"""Geometry of a normal frontal chest radiograph on a coordinate grid: body, lungs, heart, great vessels.
 
 Coordinates: y in [0, 1] from the top, x in units of the image's height with 0 at the midline; x > 0 is the patient's
 left side, the right half of the image. All fields are float32 [rows, columns] in [0, 1] with soft edges.
@@ -13,30 +13,35 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
 
 Field: TypeAlias = NDArray[np.float32]
 Nuisance: TypeAlias = Mapping[str, float]
-"""What varies without meaning anything; see `NUISANCE_RANGES`."""
+"""What varies without meaning anything; see `NUISANCE_RANGES` and `physique`."""
 
 NUISANCE_RANGES: dict[str, tuple[float, float]] = {
     "aspect": (0, 1), "rotation_deg": (-3.0, 3.0), "scale": (0.92, 1.08),
     "shift_x": (-0.03, 0.03), "shift_y": (-0.02, 0.03), "chest_width": (0.315, 0.36), "apex_y": (0.085, 0.125),
     "dome_y": (0.655, 0.715), "dome_height": (0.045, 0.07), "inspiration": (-0.025, 0.025),
-    "heart_size": (-1, 1), "heart_tilt_deg": (30, 48), "knob": (0.026, 0.042),
+    "heart_size": (-1, 1), "heart_tilt_deg": (30, 48), "knob": (0.014, 0.026), "trunk": (0.006, 0.018),
+    "trachea": (-0.006, 0.006), "calcification": (0, 1), "habitus": (0, 1),
     "rib_spacing": (0.062, 0.073), "rib_phase": (0, 1), "rib_slope": (0.75, 1.15), "rib_contrast": (0.03, 0.075),
-    "clavicle_y": (0.13, 0.185), "soft_tissue": (0.56, 0.68), "lung_density": (0.14, 0.24),
-    "vessel_contrast": (0.10, 0.24), "vessel_pattern": (0, 1), "gastric_bubble": (0, 1), "breast": (0.3, 1),
-    "gamma": (0.8, 1.25), "exposure": (0.9, 1.1), "brightness": (-0.04, 0.04), "vignette": (-0.08, 0.08),
-    "noise": (0.006, 0.028), "marker": (0, 1), "electrodes": (0, 1),
+    "clavicle_y": (0.13, 0.185), "clavicle_tilt": (-0.06, 0.06), "scapula": (-0.012, 0.012),
+    "soft_tissue": (0.56, 0.68), "lung_density": (0.14, 0.24),
+    "vessel_contrast": (0.10, 0.24), "vessel_pattern": (0, 1), "gastric_bubble": (0, 1), "bubble_x": (-0.03, 0.04),
+    "breast": (0.3, 1), "breast_y": (-0.03, 0.05),
 }  # fmt: skip
-"""Uniform ranges of the anatomy's and the exposure's nuisance; the lesions' are in `lesions.py`."""
+"""Uniform ranges of the anatomy's nuisance; the lesions' are in `lesions.py`, the machine's in `exposure.py`."""
 
 
 def ramp(distance: NDArray[np.floating[Any]], softness: float) -> Field:
     """0 outside, 1 inside, smooth over `softness` around a signed distance of 0."""
-    t = np.clip(distance / softness + 0.5, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+    t: Field = np.multiply(distance, np.float32(1 / softness), dtype=np.float32)
+    t += np.float32(0.5)
+    np.clip(t, 0, 1, out=t)
+    smooth: Field = np.float32(3) - np.float32(2) * t
+    t *= t
+    smooth *= t
+    return smooth
 
 
 def wave(cycles: NDArray[np.floating[Any]]) -> Field:
@@ -44,14 +49,22 @@ def wave(cycles: NDArray[np.floating[Any]]) -> Field:
     return np.asarray(np.cos(np.float32(2 * np.pi) * cycles), dtype=np.float32)
 
 
+def bump(values: NDArray[np.floating[Any]], centre: float, width: float) -> Field:
+    """A bell of height 1."""
+    t = (values - np.float32(centre)) * np.float32(1 / width)
+    return np.asarray(np.exp(-t * t), dtype=np.float32)
+
+
 def ellipse(
     x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, float], tilt_deg: float = 0.0
 ) -> Field:
     """Approximate signed distance to an ellipse, positive inside."""
     cosine, sine = np.float32(np.cos(np.radians(tilt_deg))), np.float32(np.sin(np.radians(tilt_deg)))
-    dx, dy = x - centre[0], y - centre[1]
-    u, v = (dx * cosine + dy * sine) / radii[0], (dy * cosine - dx * sine) / radii[1]
-    return np.asarray((1 - np.sqrt(u * u + v * v)) * min(radii), dtype=np.float32)
+    dx, dy = x - np.float32(centre[0]), y - np.float32(centre[1])
+    if tilt_deg:
+        dx, dy = dx * cosine + dy * sine, dy * cosine - dx * sine
+    dx, dy = dx * np.float32(1 / radii[0]), dy * np.float32(1 / radii[1])
+    return np.asarray((1 - np.sqrt(dx * dx + dy * dy)) * np.float32(min(radii)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -138,21 +151,23 @@ def _lung_walls(y: Field, n: Nuisance, apex: float, *, hyperinflated: bool) -> t
     widest = 0.60
     width = n["chest_width"] + (0.012 if hyperinflated else 0.0)
     t = np.clip((widest - y) / (widest - apex), 0, 1)
+    cubed = t * t * t
     wall = 0.115 + (width - 0.115) * np.sqrt(1 - t**2.1) + 0.05 * np.maximum(y - widest, 0)
-    medial = 0.052 + 0.062 * t**9
+    medial = 0.052 + 0.062 * cubed * cubed * cubed
     return wall.astype(np.float32), medial.astype(np.float32)
 
 
 def _diaphragm(off: Field, side: Field, n: Nuisance, *, hyperinflated: bool) -> Field:
     top = n["dome_y"] + n["inspiration"] + (0.075 if hyperinflated else 0.0)
     height = n["dome_height"] * (0.22 if hyperinflated else 1.0)
-    return np.asarray(top + 0.012 * side + height * ((off - 0.15) / 0.14) ** 2, dtype=np.float32)
+    t = (off - np.float32(0.15)) * np.float32(1 / 0.14)
+    return np.asarray(top + 0.012 * side + height * t * t, dtype=np.float32)
 
 
 def _heart(x: Field, y: Field, n: Nuisance, *, narrow: bool, enlarged: bool) -> Field:
     half_width = (0.192 + 0.014 * n["heart_size"]) if enlarged else (0.136 + 0.011 * n["heart_size"])
-    half_width -= 0.014 if narrow else 0.0
-    drop = 0.03 if narrow else 0.0
+    half_width = half_width * n["magnification"] - (0.014 if narrow else 0.0)
+    drop = n["inspiration"] + (0.03 if narrow else 0.0)
     grown = half_width - 0.136
     middle = (0.055 + 0.25 * grown, 0.595 + drop)
     ventricle = ellipse(x, y, middle, (half_width * 1.12, 0.112 + 0.5 * grown), n["heart_tilt_deg"])
@@ -161,42 +176,33 @@ def _heart(x: Field, y: Field, n: Nuisance, *, narrow: bool, enlarged: bool) -> 
 
 
 def mediastinum(chest: Chest, n: Nuisance) -> Field:
-    """Great vessels, aortic knob, pulmonary trunk, hila."""
-    x, y = chest.x, chest.y
-    column = ramp(0.05 + 0.012 * wave(1.43 * y - 0.25) - chest.off, 0.02) * ramp(0.75 - y, 0.1)
-    knob = ramp(ellipse(x, y, (0.052, 0.285), (n["knob"], n["knob"] * 1.1)), 0.014)
-    trunk = ramp(ellipse(x, y, (0.055, 0.40), (0.034, 0.05)), 0.02)
-    hila = np.float32(0.6) * ramp(ellipse(chest.off, y + 0.012 * chest.side, (0.082, 0.425), (0.035, 0.065), -15), 0.05)
-    return np.asarray(np.maximum(np.maximum(column, knob), np.maximum(trunk, hila)), dtype=np.float32)
-
-
-def skeleton(chest: Chest, n: Nuisance) -> Field:
-    """Posterior and anterior ribs, clavicles and spine as brightness to add, already scaled."""
+    """Great vessels with the bulges of their left and right border, and hila."""
     off, y = chest.off, chest.y
-    cage = ramp(chest.wall + 0.022 - off, 0.02) * ramp(y - n["apex_y"] + 0.02, 0.03) * ramp(chest.dome + 0.12 - y, 0.16)
-    phase = (y - n["rib_slope"] * off * off) / n["rib_spacing"] + n["rib_phase"]
-    back = wave(phase)
-    posterior = ramp(back - 0.25, 0.5) - 0.35 * ramp(back - 0.75, 0.4)
-    front = wave((y + 0.42 * off) / (1.22 * n["rib_spacing"]) + n["rib_phase"] * 2)
-    anterior = ramp(front - 0.45, 0.5) * ramp(off - 0.12, 0.1) * ramp(y - 0.2, 0.08)
-    bones = n["rib_contrast"] * cage * (posterior + 0.45 * anterior)
-    scapulae = 0.035 * ramp(ellipse(off, y, (0.315, 0.30), (0.045, 0.13), 14), 0.03)
-    return np.asarray(bones + scapulae + _clavicles(chest, n) + _spine(chest, n), dtype=np.float32)
+    border = _border(chest, n)
+    column = ramp(border - off, 0.014) * ramp(0.75 - y, 0.1)
+    hila = np.float32(0.6) * ramp(ellipse(off, y + 0.012 * chest.side, (0.082, 0.425), (0.035, 0.065), -15), 0.05)
+    return np.asarray(np.maximum(column, hila), dtype=np.float32)
 
 
-def _clavicles(chest: Chest, n: Nuisance) -> Field:
-    off = chest.off
-    centre = n["clavicle_y"] + 0.035 * np.cos((off - 0.04) * 11) - 0.14 * off
-    thickness = 0.013 + 0.012 * np.exp(-(((off - 0.04) / 0.035) ** 2))
-    bone = ramp(thickness - np.abs(chest.y - centre), 0.009) - 0.3 * ramp(
-        thickness * 0.55 - np.abs(chest.y - centre), 0.012
-    )
-    return np.asarray(0.11 * bone * ramp(off - 0.025, 0.01) * ramp(0.36 - off, 0.03), dtype=np.float32)
+def _border(chest: Chest, n: Nuisance) -> Field:
+    """Distance from the midline of the mediastinum's border: aortic knob, pulmonary trunk; ascending aorta."""
+    y, unfolded = chest.y, n["unfolding"]
+    knob = (n["knob"] + 0.014 * unfolded) * bump(y, 0.29 - 0.012 * unfolded, 0.036)
+    left = np.float32(0.054) + knob + np.float32(n["trunk"]) * bump(y, 0.395, 0.05) + 0.012 * ramp(0.2 - y, 0.1)
+    right = np.float32(0.047) + (0.004 + 0.018 * unfolded) * bump(y, 0.36, 0.09) + 0.004 * ramp(0.3 - y, 0.2)
+    return np.asarray(np.where(chest.side > 0, left, right), dtype=np.float32)
 
 
-def _spine(chest: Chest, n: Nuisance) -> Field:
-    vertebrae = 0.75 + 0.25 * wave(chest.y / (0.92 * n["rib_spacing"]))
-    return np.asarray(0.055 * ramp(0.036 - chest.off, 0.014) * vertebrae, dtype=np.float32)
+def trachea(chest: Chest, n: Nuisance) -> Field:
+    """Air over the spine, down to the carina, pushed a little to the right by the aortic arch."""
+    middle = np.float32(n["trachea"]) - 0.006 * bump(chest.y, 0.29, 0.06)
+    return ramp(0.016 - np.abs(chest.x - middle), 0.014) * ramp(0.335 - chest.y, 0.04) * ramp(chest.y - 0.02, 0.05)
+
+
+def calcification(chest: Chest, n: Nuisance) -> Field:
+    """A thin bright rim within the aortic knob."""
+    rim = bump(_border(chest, n) - chest.off, 0.007, 0.003) * (chest.side > 0)
+    return np.asarray(rim * bump(chest.y, 0.282, 0.022), dtype=np.float32)
 
 
 def body(chest: Chest, n: Nuisance) -> Field:
@@ -204,62 +210,18 @@ def body(chest: Chest, n: Nuisance) -> Field:
     off, y = chest.off, chest.y
     shoulder = np.clip((y - 0.03) / 0.16, 0, 1)
     outline = 0.10 + 0.36 * np.sqrt(shoulder * (2 - shoulder)) - 0.05 * np.clip((y - 0.25) / 0.3, 0, 1)
-    outline += n["chest_width"] - 0.34
+    outline += n["chest_width"] - 0.34 + n["girth"] * np.clip((y - 0.1) / 0.5, 0.3, 1)
     depth = np.clip((outline - off) / 0.09, 0, 1)
     return np.asarray(depth * (2 - depth), dtype=np.float32)
 
 
 def breasts(chest: Chest, n: Nuisance) -> Field:
-    """Soft shadow over the lower lung fields."""
-    return ramp(ellipse(chest.off, chest.y, (0.21, 0.60), (0.13, 0.12)), 0.06) * np.float32(0.07 * n["breast"])
+    """Soft shadow over the lower lung fields, denser towards its lower border."""
+    shape = ellipse(chest.off, chest.y, (0.205, 0.585 + n["breast_y"]), (0.13, 0.125))
+    return ramp(shape, 0.06) * (np.float32(0.6) + ramp(chest.y - 0.6 - n["breast_y"], 0.2)) * np.float32(n["breast"])
 
 
-def vessels(chest: Chest, n: Nuisance) -> Field:
-    """Branching lung markings: one of a fixed bank of random trees, mirrored at random."""
-    bank = _vessel_bank(chest.x.shape[0])
-    index = int(n["vessel_pattern"] * 2 * len(bank))
-    tree = bank[index % len(bank)]
-    rows = np.clip((chest.y * tree.shape[0]).astype(np.int32), 0, tree.shape[0] - 1)
-    lateral = np.clip(((chest.x + 0.5) * tree.shape[0]).astype(np.int32), 0, tree.shape[0] - 1)
-    if index >= len(bank):
-        lateral = tree.shape[0] - 1 - lateral
-    fading = 1.15 - 0.9 * ramp(chest.off - 0.19, 0.24)
-    return np.asarray(tree[rows, lateral] * fading)
-
-
-@lru_cache(maxsize=4)
-def _vessel_bank(size: int, count: int = 12) -> tuple[Field, ...]:
-    rng = np.random.default_rng(20260115)
-    return tuple(_vessel_tree(size, rng) for _ in range(count))
-
-
-def _vessel_tree(size: int, rng: np.random.Generator) -> Field:
-    scale = 2 * size
-    canvas = Image.new("L", (scale, scale))
-    draw = ImageDraw.Draw(canvas)
-    for side in (-1, 1):
-        for angle in np.linspace(-80, 85, 11) + rng.uniform(-8, 8, 11):
-            _branch(draw, rng, scale, (0.5 + side * 0.07, 0.42), side, float(angle), 0.011, 0)
-    smooth = canvas.resize((size, size), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(size / 400))
-    return np.asarray(np.asarray(smooth) / 255, dtype=np.float32)
-
-
-def _branch(
-    draw: ImageDraw.ImageDraw, rng: np.random.Generator, scale: int, start: tuple[float, float], side: int,
-    angle: float,
-    width: float, depth: int,
-) -> None:  # fmt: skip
-    """Grow one vessel of 4 bends, then fork in two, five generations at most."""
-    x, y = start
-    for _ in range(4):
-        step = rng.uniform(0.014, 0.026)
-        angle += rng.normal(0, 9)
-        end = (x + side * step * np.cos(np.radians(angle)), y + step * np.sin(np.radians(angle)))
-        shade = int(255 * min(1.0, 0.25 + width / 0.012))
-        draw.line(
-            [(x * scale, y * scale), (end[0] * scale, end[1] * scale)], fill=shade, width=max(1, round(width * scale))
-        )
-        x, y = end
-    if depth < 4:
-        for turn in (-1, 1):
-            _branch(draw, rng, scale, (x, y), side, angle + turn * rng.uniform(12, 32), width * 0.68, depth + 1)
+def stomach_bubble(chest: Chest, n: Nuisance) -> Field:
+    """Air in the fundus, under the left dome."""
+    bubble = ellipse(chest.x, chest.y, (0.14 + n["bubble_x"], n["dome_y"] + n["inspiration"] + 0.1), (0.06, 0.033), 12)
+    return ramp(bubble, 0.035) * ramp(chest.y - chest.dome - 0.014, 0.012)

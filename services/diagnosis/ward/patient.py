@@ -67,8 +67,9 @@ class WardPatient:
         """The image before it becomes integers, and its masks."""
         rng = np.random.default_rng(self.streams.image)
         return render_image(
-            self.latents.findings, rng, side=self.side, person=self.person, imaging=self.conditions.imaging
-        )
+            self.latents.findings, rng, side=self.side, person=self.person, scanner=self.encoding.scanner,
+            view=self.encoding.view,
+        )  # fmt: skip
 
     @cached_property
     def stored(self) -> NDArray[np.uint16]:

@@ -9,18 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from services.diagnosis.ward import anatomy
 from services.diagnosis.ward.anatomy import NUISANCE_RANGES, Chest, Field, Frame, Nuisance
+from services.diagnosis.ward.exposure import EXPOSURE_RANGES, expose, open_field
+from services.diagnosis.ward.hardware import HARDWARE_RANGES, draw_hardware, stamp_marker
 from services.diagnosis.ward.lesions import LESION_RANGES, Lesion, draw_device, lesions
 from services.diagnosis.ward.model import Findings
+from services.diagnosis.ward.physique import physique
 from services.diagnosis.ward.population import ANYONE, Person
-from services.diagnosis.ward.scanners import STANDARD_IMAGING, Imaging
+from services.diagnosis.ward.scanners import ANY_SCANNER, UPRIGHT, Scanner, View
+from services.diagnosis.ward.skeleton import skeleton
+from services.diagnosis.ward.vessels import vessels
 
 GRID = 256
 ASPECTS = (0.82, 0.875, 0.9375, 1.0)
 """Width by height; few, so that coordinate grids are shared."""
+RANGES = NUISANCE_RANGES | EXPOSURE_RANGES | HARDWARE_RANGES | LESION_RANGES
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,9 @@ class Radiograph:
 
 def draw_nuisance(rng: np.random.Generator) -> Nuisance:
     """All of an image's nuisance, one uniform each in a fixed order, so that findings change nothing else."""
-    ranges = NUISANCE_RANGES | LESION_RANGES
     return {
         name: low + (high - low) * u
-        for (name, (low, high)), u in zip(ranges.items(), rng.random(len(ranges)).tolist(), strict=True)
+        for (name, (low, high)), u in zip(RANGES.items(), rng.random(len(RANGES)).tolist(), strict=True)
     }
 
 
@@ -54,30 +59,46 @@ def render_image(
     *,
     side: int,
     person: Person = ANYONE,
-    imaging: Imaging = STANDARD_IMAGING,
+    scanner: Scanner = ANY_SCANNER,
+    view: View = UPRIGHT,
 ) -> Radiograph:
     """Draw one frontal chest radiograph.
 
     Args:
         side: rows of the image; a multiple of ceil(side / 256).
     """
-    n = draw_nuisance(rng)
+    n = physique(draw_nuisance(rng), person, view)
     rows, columns = image_shape(n, side)
     factor = _factor(side)
-    small = _frame(n, rows // factor, columns // factor)
+    small, full = (_frame(n, rows // f, columns // f) for f in (factor, 1))
     texture = _smooth_noise(rng, small.rows, small.columns)
     chest = _chest(findings, small, n)
     drawn = lesions(findings, chest, n, texture)
-    brightness = _enlarge(_compose(chest, n, drawn, texture, person.sex), rows, columns)
+    shadow = _enlarge(_compose(chest, n, drawn, texture), rows, columns)
     masks = {lesion.name: _enlarge_mask(lesion.where > 0.5, factor) for lesion in drawn}
     masks |= {name: _enlarge_mask(mask, factor) for name, mask in _shape_masks(findings, chest).items()}
-    full = _frame(n, rows, columns)
     if findings["device"] != "absent":
-        added, where = draw_device(findings["device"], full, n)
-        brightness += added
-        masks["device"] = where > 0.5
-    _hardware(brightness, full, n)
-    return Radiograph(_expose(brightness, n, rng), masks)
+        added, masks["device"] = draw_device(findings["device"], full, n)
+        shadow += added
+    shadow += draw_hardware(full, n, person, view)
+    picture = expose(shadow, n, scanner.look, rng)
+    field = open_field(n, scanner.look, rows, columns)
+    stamp_marker(picture, scanner.look.marker, view, n, field)
+    return Radiograph(_collimate(picture, field), {name: _within(mask, field) for name, mask in masks.items()})
+
+
+def _collimate(picture: Field, field: tuple[slice, slice]) -> Field:
+    """Black outside the open field."""
+    rows, columns = field
+    picture[: rows.start], picture[rows.stop :] = 0, 0
+    picture[:, : columns.start], picture[:, columns.stop :] = 0, 0
+    return picture
+
+
+def _within(mask: NDArray[np.bool_], field: tuple[slice, slice]) -> NDArray[np.bool_]:
+    inside = np.zeros_like(mask)
+    inside[field] = mask[field]
+    return inside
 
 
 def _factor(side: int) -> int:
@@ -97,30 +118,39 @@ def _chest(findings: Findings, frame: Frame, n: Nuisance) -> Chest:
     )
 
 
-def _compose(chest: Chest, n: Nuisance, drawn: list[Lesion], texture: Field, sex: str) -> Field:
+def _compose(chest: Chest, n: Nuisance, drawn: list[Lesion], texture: Field) -> Field:
     """Soft tissue, lungs, vessels, heart, lesions, bones: brightness in the order a beam would add them up."""
-    tissue = np.float32(n["soft_tissue"]) + 0.02 * texture + 0.05 * anatomy.ramp(chest.y - chest.dome, 0.1)
     body = anatomy.body(chest, n)
-    image = tissue * body
-    air = n["lung_density"] + 0.06 * chest.y + 0.012 * texture
-    image += chest.lungs * (air - image)
-    clear = np.ones_like(chest.lungs)
-    for lesion in drawn:
-        clear = clear * (1 - lesion.where) if lesion.clears_vessels else clear
-    image += np.float32(n["vessel_contrast"]) * anatomy.vessels(chest, n) * chest.lungs * clear
-    if sex == "F":
+    image = (np.float32(n["soft_tissue"]) + 0.02 * texture + 0.05 * anatomy.ramp(chest.y - chest.dome, 0.1)) * body
+    image += chest.lungs * (n["lung_density"] + 0.06 * chest.y + 0.012 * texture - image)
+    image += np.float32(n["vessel_contrast"]) * vessels(chest, n) * chest.lungs * _unclear(drawn)
+    if n["breast"] > 0.005:
         image += anatomy.breasts(chest, n)
     if n["gastric_bubble"] > 0.45:
-        bubble = anatomy.ellipse(chest.x, chest.y, (0.14, float(n["dome_y"]) + 0.1), (0.06, 0.035), 15)
-        image -= 0.2 * anatomy.ramp(bubble, 0.02) * anatomy.ramp(chest.y - chest.dome - 0.012, 0.012)
+        image -= 0.15 * anatomy.stomach_bubble(chest, n)
     centre = np.maximum(chest.heart * anatomy.ramp(chest.dome + 0.05 - chest.y, 0.06), anatomy.mediastinum(chest, n))
     image += 0.93 * centre * np.maximum(0.69 - image, 0)
+    image -= 0.11 * anatomy.trachea(chest, n) * body
     for lesion in drawn:
         image += lesion.alpha * (lesion.target - image)
         if lesion.added is not None:
             image += lesion.added
-    image += anatomy.skeleton(chest, n) * body
+    if n["rim"] > 0.02:
+        image += np.float32(0.25 * n["rim"]) * anatomy.calcification(chest, n)
+    image += skeleton(chest, n) * body
+    # Tissue before the lungs adds to everything behind it; scattered light takes contrast away.
+    image += np.float32(n["veil"]) * body
+    image += np.float32(n["scatter"]) * body * (0.5 - image)
     return np.asarray(image, dtype=np.float32)
+
+
+def _unclear(drawn: list[Lesion]) -> Field | np.float32:
+    """1 where vessels show, 0 where a lesion has cleared them away."""
+    clear: Field | np.float32 = np.float32(1)
+    for lesion in drawn:
+        if lesion.clears_vessels:
+            clear = clear * (1 - lesion.where)
+    return clear
 
 
 def _shape_masks(findings: Findings, chest: Chest) -> dict[str, NDArray[np.bool_]]:
@@ -131,36 +161,6 @@ def _shape_masks(findings: Findings, chest: Chest) -> dict[str, NDArray[np.bool_
     if findings["cardiomegaly"] != "absent":
         masks["cardiomegaly"] = (chest.heart > 0.5) & (chest.y < chest.dome + 0.05)
     return masks
-
-
-def _hardware(brightness: Field, frame: Frame, n: Nuisance) -> None:
-    """Side marker and electrodes: bright, and without meaning."""
-    canvas = Image.new("L", (frame.columns, frame.rows))
-    draw = ImageDraw.Draw(canvas)
-    unit = frame.rows / 100
-    if n["marker"] > 0.2:
-        left, top = frame.columns - 12 * unit, (4 + 10 * n["marker"]) * unit
-        draw.line(
-            [(left, top), (left, top + 6 * unit), (left + 3.5 * unit, top + 6 * unit)],
-            fill=255,
-            width=max(1, int(unit)),
-        )
-    if n["electrodes"] > 0.55:
-        for column, row in frame.pixels([(-0.24, 0.2), (0.25, 0.22), (0.27, 0.66)]):
-            draw.ellipse(
-                [column - unit, row - unit, column + unit, row + unit], outline=150, width=max(1, int(unit * 0.6))
-            )
-    brightness += np.asarray(canvas, dtype=np.float32) * np.float32(0.35 / 255)
-
-
-def _expose(brightness: Field, n: Nuisance, rng: np.random.Generator) -> Field:
-    """Tone curve, heel effect and quantum noise."""
-    rows, columns = brightness.shape
-    slope = np.linspace(1 - n["vignette"], 1 + n["vignette"], columns, dtype=np.float32)
-    toned = np.clip(brightness * slope, 0, 1.4) ** np.float32(n["gamma"]) * np.float32(n["exposure"] * 1.12)
-    grain = rng.standard_normal((rows, columns), dtype=np.float32)
-    toned += grain * np.float32(n["noise"]) + np.float32(n["brightness"])
-    return np.asarray(toned)
 
 
 def _smooth_noise(rng: np.random.Generator, rows: int, columns: int) -> Field:

@@ -114,6 +114,9 @@ class View:
     supine: bool = False
 
 
+UPRIGHT = View()
+
+
 @dataclass(frozen=True)
 class Imaging:
     """How the ward's radiographs are taken."""
