@@ -43,7 +43,9 @@ class Transmission:
 def transmit(stream: Stream, rng: np.random.Generator, wearable: Wearable) -> Transmission:
     """What the device sends of its measurements until the case."""
     n = len(stream.codes)
+    confused = rng.random() < wearable.confused
     mistaken, late, twice = (rng.random(n) < p for p in (wearable.wrong_unit, wearable.late, wearable.duplicate))
+    mistaken &= confused
     delay_h = late * rng.exponential(wearable.late_h, n)
     # Half of what is sent twice goes out twice at once, the rest again with what is late.
     again_h = (rng.random(n) < 0.5) * rng.exponential(wearable.late_h, n)

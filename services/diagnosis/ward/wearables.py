@@ -152,8 +152,10 @@ class Wearable:
     """By how much, on average."""
     duplicate: float = 0.02
     """Share of samples sent twice."""
-    wrong_unit: float = 0.003
-    """Share of temperatures (degrees Fahrenheit called Celsius) and saturations (fractions called per cent)."""
+    confused: float = 0.05
+    """Share of devices that confuse units."""
+    wrong_unit: float = 0.06
+    """Of its temperatures (Fahrenheit called Celsius) and saturations (fractions called per cent), the share it does."""
 
     def draw(self, rng: np.random.Generator, site: str) -> Device:
         """The device of one patient; always one random number."""
@@ -207,7 +209,7 @@ def _skewed(device: Device) -> Device:
     return replace(device, clocks=Clocks(60.0, 0.85, (300.0, 2700.0), 40.0))
 
 
-NOISY_WEARABLE = replace(STANDARD_WEARABLE.changed("noisy", _noisy), wrong_unit=0.01)
+NOISY_WEARABLE = replace(STANDARD_WEARABLE.changed("noisy", _noisy), confused=0.15)
 """Loose straps: twice the noise, five times the movement, long holes."""
 SKEWED_CLOCKS = replace(STANDARD_WEARABLE.changed("skewed-clocks", _skewed), late=0.15, late_h=4.0, duplicate=0.10)
 """Most clocks are 5 to 45 minutes off and drift; samples come late and twice."""
