@@ -155,7 +155,7 @@ class Wearable:
     confused: float = 0.05
     """Share of devices that confuse units."""
     wrong_unit: float = 0.06
-    """Of its temperatures (Fahrenheit called Celsius) and saturations (fractions called per cent), the share it does."""
+    """Of its temperatures (Fahrenheit called Celsius) and saturations (fractions called per cent), the share."""
 
     def draw(self, rng: np.random.Generator, site: str) -> Device:
         """The device of one patient; always one random number."""
