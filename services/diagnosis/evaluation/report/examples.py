@@ -45,7 +45,7 @@ def example(case: LabelledCase, prediction: Prediction, truth_name: str) -> Exam
         title=f"{case.id}: truth {truth_name}",
         verdict=f"Model: {first}" + ("; abstained" if prediction.abstained else ""),
         image=_image(case, images[0]) if images and case.inputs.images else "",
-        note=_note(case.inputs.notes[0], notes[0].spans) if notes and case.inputs.notes else "",
+        note=_note(case.inputs.notes[0], notes[0].spans if notes else ()) if case.inputs.notes else "",
         vitals=_vitals(case.inputs, case.inputs.vitals, explanation.vitals, case) if case.inputs.vitals else "",
         summary=tuple(sentence.text for sentence in explanation.summary),
     )

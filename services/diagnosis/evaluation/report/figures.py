@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -203,10 +204,13 @@ def coverage_cells(patterns: Mapping[str, Any], names: Mapping[str, str]) -> str
     axes.imshow(grid - target, cmap="RdBu", vmin=-0.1, vmax=0.1, aspect="auto")
     for (row, column), value in np.ndenumerate(grid):
         if not np.isnan(value):
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=INK)
+            colour = "white" if abs(value - target) > 0.07 else INK
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     axes.grid(visible=False)
     axes.set_yticks(range(len(patterns)), [p.replace("+", " + ") for p in patterns])
-    axes.set_xticks(range(len(codes)), [names.get(code, code) for code in codes], rotation=30, ha="right", fontsize=8)
+    axes.set_xticks(
+        range(len(codes)), [textwrap.fill(names.get(code, code), 18) for code in codes], rotation=40, ha="right"
+    )
     axes.set_title(f"coverage; target {target:.2f} (red: below)", fontsize=9)
     return svg(figure, "Coverage of the prediction sets per pattern and diagnosis")
 

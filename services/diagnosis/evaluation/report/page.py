@@ -16,6 +16,8 @@ from services.diagnosis.evaluation.subject import Table
 
 Metrics = Mapping[str, Any]
 DASH = "–"
+FEW = 16
+"""A table of more lines than this is folded away."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Section:
     parts: tuple[str, ...] = ()
     head: tuple[str, ...] = ()
     rows: Sequence[tuple[str, ...]] = ()
+    details: Sequence[tuple[str, str]] = ()
+    """Every figure, for those who ask for it."""
 
 
 def render(metrics: Metrics, table: Table, classes: Sequence[str], examples: Sequence[Example] = ()) -> str:
@@ -52,7 +56,7 @@ def _sections(metrics: Metrics, table: Table, classes: Sequence[str]) -> Iterato
     if metrics.get("shapley_share"):
         yield _shares(metrics)
     if metrics.get("explanations"):
-        yield _facts("explanations", "Explanations", EXPLANATIONS, metrics["explanations"])
+        yield _explanations(metrics["explanations"])
     if metrics.get("ood"):
         yield _ood(metrics["ood"])
     if metrics.get("subgroups"):
@@ -153,6 +157,29 @@ def _shares(metrics: Metrics) -> Section:
     return Section("shares", "Who is heard", text, (plot,))
 
 
+def _explanations(found: Metrics) -> Section:
+    """One row per modality; everything else on demand."""
+    head = ("", "points at truth", "chance", "deletion gap", "beats random", "insertion gap", "comprehensive", "random")
+    faithfulness, localisation = found["faithfulness"], found["localisation"]
+    rows = []
+    for modality, headline in POINTING.items():
+        entry = faithfulness.get(modality) or {}
+        rows.append(
+            (modality, number(localisation.get(headline), 2), number(localisation.get(f"{headline}_chance"), 2),
+             _with_interval(entry, "deletion_gap"), number(entry.get("deletion_beats_random"), 2),
+             _with_interval(entry, "insertion_gap"), number(entry.get("comprehensiveness"), 2),
+             number(entry.get("comprehensiveness_random"), 2))
+        )  # fmt: skip
+    return Section("explanations", "Explanations", EXPLANATIONS, (), head, rows, list(_lines(found)))
+
+
+POINTING = {"image": "heatmap_pointing_game", "note": "span_f1", "vitals": "window_iou"}
+
+
+def _with_interval(entry: Metrics, name: str) -> str:
+    return interval({"value": entry.get(name), **((entry.get("intervals") or {}).get(name) or {})})
+
+
 def _ood(ood: Metrics) -> Section:
     rows = []
     for modality, entry in ood.items():
@@ -170,7 +197,10 @@ def _subgroups(metrics: Metrics, pattern: str) -> Section:
 
 
 def _facts(identifier: str, title: str, text: str, facts: Metrics) -> Section:
-    return Section(identifier, title, text, (), ("", "value"), list(_lines(facts)))
+    lines = list(_lines(facts))
+    if len(lines) > FEW:
+        return Section(identifier, title, text, details=lines)
+    return Section(identifier, title, text, (), ("", "value"), lines)
 
 
 def _lines(facts: Metrics, prefix: str = "") -> Iterator[tuple[str, str]]:
