@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.diagnosis.evaluation.metrics.bootstrap import RESAMPLES, Resamples
 from services.diagnosis.evaluation.subject import Array
 
-RESAMPLES = 1000
 Patients = NDArray[np.str_]
 
 
@@ -45,14 +45,11 @@ def ratio_with_interval(
 
 
 def patient_weights(patients: Patients, *, seed: int, resamples: int = RESAMPLES) -> Array:
-    """[resamples, n]: how often each case is drawn when patients are drawn with replacement."""
-    _, which = np.unique(patients, return_inverse=True)
-    count = int(which.max()) + 1 if len(which) else 0
-    if not count:
+    """[resamples, n]: how often each case is drawn when patients are drawn with replacement, as everywhere else."""
+    if not len(patients):
         return np.zeros((resamples, 0))
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(count, np.full(count, 1 / count), size=resamples)
-    return np.asarray(drawn[:, which], np.float64)
+    drawn = Resamples.draw(patients, seed=seed, resamples=resamples)
+    return drawn.counts[:, drawn.patient].astype(np.float64)
 
 
 def _mean(values: Array) -> float | None:
