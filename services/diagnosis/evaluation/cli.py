@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from services.diagnosis.datasets.base import Dataset, Task
@@ -33,7 +35,12 @@ def evaluate(
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of patients.")] = 1000,
     baselines: Annotated[bool, typer.Option(help="Judge the bundle's baselines too, or train them.")] = True,
     processes: Annotated[int, typer.Option(min=1, help="Processes side by side; the numbers are the same.")] = 2,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a check fails.")] = False,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE for the dataset's reader; may be repeated.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A label named in a note is an error; a failed check too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="No progress, no tables.")] = False,
 ) -> None:
     """Judge a model bundle on cases it has never seen: every number with its interval, beside oracle and baselines.
@@ -51,9 +58,10 @@ def evaluate(
 
     console = Console(stderr=True, quiet=quiet)
     try:
-        source = _open(dataset, path, seed, patients, shift)
+        source = _open(dataset, path, seed, patients, shift, option or [])
         chosen = _task(source, task)
-        _check(source, console)
+        for line in source.check(strict=strict).lines():
+            console.print(line, highlight=False)
         done = _run(bundle or DEMO_BUNDLE, source, chosen, locals())
     except (DatasetError, BundleError, ValueError) as error:
         Console(stderr=True).print(f"[red]evaluate stopped:[/] {error}", highlight=False, soft_wrap=True)
@@ -65,29 +73,36 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _open(name: str, path: Path | None, seed: int, patients: int | None, shift: str) -> Dataset:
+def _open(name: str, path: Path | None, seed: int, patients: int | None, shift: str, given: list[str]) -> Dataset:
     from services.diagnosis.datasets.registry import open_dataset
 
     options: dict[str, Any] = {}
     if name == "ward":
-        options = {"seed": seed, "patients": patients or 1000, "shift": shift}
+        options = {"seed": seed, "patients": patients or WARD_PATIENTS, "shift": shift}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--option")
+        options[key] = int(value) if value.isdigit() else value
     return open_dataset(name, path, **options)
 
 
+WARD_PATIENTS = 1000
+
+
 def _task(source: Dataset, name: str | None) -> Task:
-    known = {task.name: task for task in source.tasks}
+    """A task that a bundle can answer; by default the first."""
+    known = {task.name: task for task in source.tasks if task.answered_by is not None}
+    if not known:
+        raise ValueError(f"{source.name} asks nothing that a bundle answers")
     if name is None:
-        return source.tasks[0]
+        return next(iter(known.values()))
     if name not in known:
-        raise typer.BadParameter(f"{source.name} has no task {name!r}; known: {', '.join(known)}", param_hint="--task")
+        choice = ", ".join(known)
+        raise typer.BadParameter(
+            f"{source.name} has no task {name!r} for a bundle; choose {choice}", param_hint="--task"
+        )
     return known[name]
-
-
-def _check(source: Dataset, console: Console) -> None:
-    """What is wrong ends the run; what is doubtful is said."""
-    report = source.check()
-    for leak in report.leaks if report is not None else ():
-        console.print(f"[yellow]note:[/] {leak}", highlight=False)
 
 
 def _run(bundle: Path, source: Dataset, task: Task, options: dict[str, Any]) -> Evaluation:
@@ -121,7 +136,7 @@ def _write(
 
     from services.diagnosis.evaluation.report.card_text import card_text
 
-    texts = {
+    texts: dict[Path | None, Callable[[], str]] = {
         json_file: lambda: json.dumps(done.metrics, indent=1, allow_nan=False) + "\n",
         html_file: done.page,
         card: lambda: card_text(done.metrics),

@@ -39,7 +39,11 @@ class Sample:
     task: Task
     split: Split | None = None
     patients: int | None = None
-    """At most so many cases; None: all."""
+    """At most so many cases, evenly from the whole, for a file may be sorted by its answers; None: all."""
+
+    def stride(self, dataset: Dataset) -> int:
+        """Every so manieth case is taken."""
+        return 1 if self.patients is None else max(1, len(dataset) // self.patients)
 
 
 def collect(
@@ -68,9 +72,11 @@ def _shard(
     subject: Subject, dataset: Dataset, sample: Sample, shard: tuple[int, int], advance: Advance
 ) -> list[Row | None]:
     """Rows of one shard; None keeps the place of a case whose task is unknown, so that shards can be interleaved."""
-    most = None if sample.patients is None else len(range(shard[0], sample.patients, shard[1]))
+    (k, n), stride = shard, sample.stride(dataset)
+    most = None if sample.patients is None else len(range(k, sample.patients, n))
+    chosen = dataset.cases(split=sample.split, shard=(k * stride, n * stride))
     rows = []
-    for case in islice(dataset.cases(split=sample.split, shard=shard), most):
+    for case in islice(chosen, most):
         rows.append(row_of(subject, case, sample.task))
         advance()
     return rows

@@ -39,9 +39,10 @@ class Scope:
     seed: int
 
     def cases(self, every: int = 1) -> list[LabelledCase]:
-        """The first `count` labelled cases, or every so manieth of them."""
-        labelled = (case for case in self.dataset.cases(split=self.split) if self.task.name in case.targets)
-        return list(islice(labelled, 0, self.count, every))
+        """At most `count` labelled cases, evenly from the whole, or every so manieth of them."""
+        stride = max(1, len(self.dataset) // self.count) * every
+        chosen = self.dataset.cases(split=self.split, shard=(0, stride))
+        return list(islice((case for case in chosen if self.task.name in case.targets), -(-self.count // every)))
 
 
 def run_probes(subject: Subject, scope: Scope, reporter: Reporter, *, processes: int) -> dict[str, dict[str, Any]]:
