@@ -54,7 +54,8 @@ class Index:
             fingerprint: of sources and options (`fingerprint_of`).
         """
         self._directory = cache or Path(tempfile.mkdtemp(prefix="consilium-index-"))
-        if cache is None:
+        self._temporary = cache is None
+        if self._temporary:
             weakref.finalize(self, _remove, self._directory, os.getpid())
         self._schema, self._passes = schema, passes
         self.path = self._directory / f"{fingerprint[:24]}.sqlite"
@@ -67,12 +68,14 @@ class Index:
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(sqlite3.connect(self.path, timeout=24 * 3600, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if self._temporary:  # nobody opens it after a loss of power
+                connection.execute("PRAGMA synchronous = OFF")
             connection.row_factory = sqlite3.Row
             self._build(connection)
             yield connection
 
     def _build(self, connection: sqlite3.Connection) -> None:
-        connection.executescript(_OWN + self._schema)
+        connection.executescript(f"BEGIN IMMEDIATE; {_OWN} {self._schema} COMMIT;")
         left = [item for item in self._passes if not _is_done(connection, item)]
         if not left:
             return
@@ -116,9 +119,9 @@ def fingerprint_of(files: Iterable[Path], options: object) -> str:
 
 def drop(connection: sqlite3.Connection, why: str, count: int = 1) -> None:
     """Count what is left out."""
-    connection.execute(
-        "INSERT INTO dropped VALUES (?, ?) ON CONFLICT (why) DO UPDATE SET count = count + excluded.count", (why, count)
-    )
+    if count:
+        update = "ON CONFLICT (why) DO UPDATE SET count = count + excluded.count"
+        connection.execute(f"INSERT INTO dropped VALUES (?, ?) {update}", (why, count))
 
 
 def dropped(connection: sqlite3.Connection) -> dict[str, int]:

@@ -43,7 +43,15 @@ def passes(layout: Layout, options: MimicOptions) -> tuple[Pass, ...]:
     if layout.note:
         for name, kind in (("note/radiology", IMAGING_STUDY), ("note/discharge", DISCHARGE_SUMMARY)):
             made.append(Pass(name, _notes(layout, name, kind, options)))
-    return tuple(made)
+    return (*made, Pass("stays with evidence", lambda db, _: _settle(db)))
+
+
+def _settle(connection: sqlite3.Connection) -> None:
+    """A stay of which nothing was known at the case time is no case."""
+    tables = ("signs", "notes", "images")
+    empty = " AND ".join(f"row NOT IN (SELECT stay_row FROM {table})" for table in tables)  # noqa: S608  # ours
+    gone = connection.execute(f"DELETE FROM stays WHERE complaint IS NULL AND {empty}").rowcount  # noqa: S608  # ours
+    drop(connection, "stay without any evidence", gone)
 
 
 def _ed(layout: Layout, name: str) -> Run:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from services.diagnosis.datasets.index import Advance, Index, Pass, drop, dropped, fingerprint_of, in_batches
+from services.diagnosis.datasets.index import (
+    Advance,
+    Index,
+    Pass,
+    drop,
+    dropped,
+    fingerprint_of,
+    in_batches,
+    transaction,
+)
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS things (row INTEGER PRIMARY KEY, name TEXT);"
 
@@ -83,7 +92,7 @@ def test_what_is_left_out_is_added_up(tmp_path: Path) -> None:
 
 
 def test_batches_give_every_row_in_order_while_the_table_changes(tmp_path: Path) -> None:
-    with Index(tmp_path, SCHEMA, "f", []).open() as connection:
+    with Index(tmp_path, SCHEMA, "f", []).open() as connection, transaction(connection):
         connection.executemany("INSERT INTO things VALUES (?, 'x')", [(row,) for row in range(1, 26)])
         seen = []
         for row in in_batches(connection, "SELECT * FROM things", size=4):

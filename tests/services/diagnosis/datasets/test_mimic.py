@@ -251,6 +251,12 @@ def test_the_check_reports_leaks_and_what_was_left_out(folder: MimicFolder) -> N
     assert report.dropped["reading that no living person shows"] == 1
 
 
+def test_a_stay_of_which_nothing_was_known_is_no_case(folder: MimicFolder) -> None:
+    folder.tables["ed/triage"].pop(1)
+    report = Mimic(folder.write()).check()
+    assert (report.cases, report.dropped["stay without any evidence"]) == (2, 1)
+
+
 def test_a_death_before_the_case_time_is_no_case(folder: MimicFolder) -> None:
     folder.change("hosp/admissions", 1, deathtime="2182-03-09 13:00:00")
     report = Mimic(folder.write()).check()
