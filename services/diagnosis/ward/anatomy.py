@@ -165,7 +165,7 @@ def _diaphragm(off: Field, side: Field, n: Nuisance, *, hyperinflated: bool) -> 
 
 
 def _heart(x: Field, y: Field, n: Nuisance, *, narrow: bool, enlarged: bool) -> Field:
-    half_width = (0.192 + 0.014 * n["heart_size"]) if enlarged else (0.136 + 0.011 * n["heart_size"])
+    half_width = (0.203 + 0.013 * n["heart_size"]) if enlarged else (0.136 + 0.011 * n["heart_size"])
     half_width = half_width * n["magnification"] - (0.014 if narrow else 0.0)
     drop = n["inspiration"] + (0.03 if narrow else 0.0)
     grown = half_width - 0.136

@@ -14,12 +14,12 @@ from services.diagnosis.ward.model import Findings
 
 LESION_RANGES: dict[str, tuple[float, float]] = {
     "consolidation_side": (-1, 1), "consolidation_x": (-0.045, 0.045), "consolidation_y": (-0.05, 0.05),
-    "consolidation_size": (0.085, 0.135), "consolidation_density": (0.6, 0.95),
-    "oedema_density": (0.4, 0.75), "oedema_reach": (0.13, 0.19),
+    "consolidation_size": (0.095, 0.14), "consolidation_density": (0.6, 0.95),
+    "oedema_density": (0.48, 0.8), "oedema_reach": (0.13, 0.19),
     "pneumothorax_side": (-1, 1), "pneumothorax_depth": (0.045, 0.12),
     "effusion_side": (-1, 1), "effusion_level": (0.07, 0.2), "effusion_level_other": (0.06, 0.14),
     "effusion_density": (0.8, 1),
-    "band_y": (-0.025, 0.025), "band_tilt": (-0.3, 0.3), "band_bend": (-1.2, 1.2), "band_width": (0.008, 0.013),
+    "band_y": (-0.025, 0.025), "band_tilt": (-0.3, 0.3), "band_bend": (-1.2, 1.2), "band_width": (0.009, 0.0135),
     "band_density": (0.5, 0.85),
     "line_side": (-1, 1), "line_tip": (-0.03, 0.03), "device_density": (0.25, 0.42),
 }  # fmt: skip
@@ -80,7 +80,7 @@ def _oedema(_: str, chest: Chest, n: Nuisance, noise: Field) -> Lesion:
 def _consolidation(value: str, chest: Chest, n: Nuisance, noise: Field) -> Lesion:
     side = _sign(n["consolidation_side"])
     lower = value == "lower"
-    centre = (0.19 + n["consolidation_x"], (0.56 + n["inspiration"] if lower else 0.27) + n["consolidation_y"])
+    centre = (0.19 + n["consolidation_x"], (0.55 + n["inspiration"] if lower else 0.27) + n["consolidation_y"])
     size = n["consolidation_size"]
     inside = ellipse(chest.off, chest.y, centre, (size * 0.95, size)) / np.float32(size)
     cloud = ramp(inside + 0.22 * noise, 0.55) * chest.lungs * (chest.side == side)
@@ -112,10 +112,10 @@ def _band(value: str, chest: Chest, n: Nuisance, noise: Field) -> Lesion:
     along = chest.off - np.float32(0.2)
     base = n["dome_y"] + n["inspiration"] - 0.06
     centre = base + n["band_y"] + n["band_tilt"] * along + n["band_bend"] * along * along + 0.002 * noise
-    ends = ramp(along + 0.1, 0.05) * ramp(0.11 - along, 0.05)
+    ends = ramp(along + 0.105, 0.04) * ramp(0.115 - along, 0.04)
     across = (chest.y - centre) / np.float32(n["band_width"]) / (0.6 + 0.4 * ends)
     band = np.exp(-across * across) * ends * chest.lungs * (chest.side == side)
-    return Lesion("basal_band", n["band_density"] * band, 0.6, ramp(band - 0.35, 0.1), added=0.14 * band)
+    return Lesion("basal_band", n["band_density"] * band, 0.6, ramp(band - 0.35, 0.1), added=0.18 * band)
 
 
 _PAINTERS: dict[str, Callable[[str, Chest, Nuisance, Field], Lesion]] = {

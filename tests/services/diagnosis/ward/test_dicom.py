@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,11 @@ def test_names_survive_their_character_set_and_name_nobody(patients: list[WardPa
         assert patient.patient_id[-6:] in str(name)
         names.add(str(name.family_name))
     assert {"WARD", "WÄRD", "ΦΎΛΑΚΑΣ"} <= names
+
+
+def test_the_scanner_knows_nothing_of_the_illness(patients: list[WardPatient]) -> None:
+    for first, second in pairwise(patients):
+        assert replace(first, latents=second.latents).encoding == first.encoding
 
 
 def test_identifiers_are_valid_and_a_function_of_the_patient(patients: list[WardPatient]) -> None:
