@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,16 @@ class BundleContents:
     card: Mapping[str, Any]
 
 
-def write_bundle(directory: Path, contents: BundleContents, *, name: str, version: str) -> BundleIdentity:
+class Companion(Protocol):
+    """What lies in a bundle, under its digest, and is not read with it: the baselines that it is compared with."""
+
+    def save(self, directory: Path) -> None:
+        """Write files of the types that a bundle may hold."""
+
+
+def write_bundle(
+    directory: Path, contents: BundleContents, *, name: str, version: str, companions: Sequence[Companion] = ()
+) -> BundleIdentity:
     """Write all files and the manifest; what lay in the directory before is gone."""
     from safetensors.numpy import save_file as save_arrays
     from safetensors.torch import save_file as save_tensors
@@ -78,6 +87,8 @@ def write_bundle(directory: Path, contents: BundleContents, *, name: str, versio
         (directory / file).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (directory / "tokenizer.json").write_text(contents.tokenizer, encoding="utf-8")
     (directory / "model-card.md").write_text(card_markdown(contents.card), encoding="utf-8")
+    for companion in companions:
+        companion.save(directory)
     for path in directory.iterdir():
         path.chmod(0o644)
     return write_manifest(directory, name=name, version=version)

@@ -38,6 +38,7 @@ from services.diagnosis.training.stages import (
     fit_references,
     image_baseline,
     pick_references,
+    train_baselines,
     train_encoders,
     train_fusion,
 )
@@ -66,11 +67,15 @@ def train_demo(
         varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
         tokens = encode_splits(network, [*plain, *varied], reporter, processes)
         encoded = dict(zip(SPLITS, tokens, strict=False))
-        cache = TokenCache.of([tokens[0], *tokens[len(SPLITS) :]], cohorts["train"], recipe.model)
+        variants = [tokens[0], *tokens[len(SPLITS) :]]
+        cache = TokenCache.of(variants, cohorts["train"], recipe.model)
         history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
+        labels = cohorts["train"].labels, cohorts["calibration"].labels
+        baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         with reporter.stage("calibration and evaluation", 1):
             contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
-    identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version)
+    companions = [] if baselines is None else [baselines]
+    identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions)
     if not quiet:
         wall, cpu = (time.monotonic() - started) / 60, (_cpu_seconds() - cpu_started) / 60
         print(f"{identity.name} {identity.version} {identity.digest}: {wall:.1f} min, {cpu:.1f} CPU min")

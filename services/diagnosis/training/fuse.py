@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ class TokenCache:
     deterioration: Tensor
 
     @classmethod
-    def of(cls, variants: list[Mapping[str, Encoded]], cohort: Cohort, config: ModelConfig) -> TokenCache:
+    def of(cls, variants: Sequence[Mapping[str, Encoded]], cohort: Cohort, config: ModelConfig) -> TokenCache:
         stacked = [stack(variant, len(cohort), config) for variant in variants]
         return cls(
             tuple(tokens for tokens, _ in stacked),

@@ -27,6 +27,8 @@ class Recipe:
     fusion_learning_rate: float = 3e-3
     variants: int = 2
     """Encodings of each training case that the fusion learns from: one plain, the others augmented."""
+    baseline_epochs: int = 10
+    """Of each baseline network, over every variant of every case; 0: the bundle gets no baselines."""
     coverage: float = 0.9
     largest_set: int = 4
     references: int = 240
@@ -45,6 +47,7 @@ class Recipe:
             note_epochs=max(1, round(self.note_epochs * epochs)),
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
             fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
+            baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )
 
 

@@ -13,6 +13,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from services.diagnosis.bundle.contents import ReferenceCases
+from services.diagnosis.evaluation.baselines.features import Features
+from services.diagnosis.evaluation.baselines.learned import Budget
+from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.ood import OodReference, fit_ood
 from services.diagnosis.model.encoder import Encoded, Inputs
@@ -28,7 +31,14 @@ from services.diagnosis.training.batches import ImageBatches, NoteBatches, Vital
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
-from services.diagnosis.training.pretrain import Augment, FindingTargets, Pretraining, encode_all, pretrain
+from services.diagnosis.training.pretrain import (
+    CLASSES,
+    Augment,
+    FindingTargets,
+    Pretraining,
+    encode_all,
+    pretrain,
+)
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import Recipe
 
@@ -191,6 +201,45 @@ def train_fusion(
     for member, (_, state) in zip(members, answers, strict=True):
         load_state(member, state)
     return [losses for losses, _ in answers]
+
+
+def train_baselines(
+    variants: Sequence[Mapping[str, Encoded]],
+    held_out: Mapping[str, Encoded],
+    labels: tuple[NDArray[np.int64], NDArray[np.int64]],
+    recipe: Recipe,
+    seed: int,
+    reporter: Reporter,
+    processes: int,
+) -> BaselineSuite | None:
+    """What the fusion is compared with, fitted to the very encodings that it learns from; None: the recipe has none.
+
+    Args:
+        labels: of the training and of the calibration cases.
+    """
+    if not recipe.baseline_epochs:
+        return None
+    train = Features.join([as_features(variant, len(labels[0]), recipe) for variant in variants])
+    budget = Budget(epochs=recipe.baseline_epochs, members=recipe.model.fusion.members)
+    with reporter.stage("baselines", count_steps(budget, len(MODALITIES))) as advance:
+        return fit_baselines(
+            train,
+            np.tile(labels[0], len(variants)),
+            as_features(held_out, len(labels[1]), recipe),
+            labels[1],
+            classes=CLASSES,
+            seed=seed + 200,
+            budget=budget,
+            processes=processes,
+            on_step=advance,
+        )
+
+
+def as_features(encoded: Mapping[str, Encoded], n: int, recipe: Recipe) -> Features:
+    """Encodings as the baselines take them."""
+    tokens, pooled = stack(encoded, n, recipe.model)
+    available = np.tile([name in encoded for name in MODALITIES], (n, 1))
+    return Features(pooled.numpy(), tokens.numpy(), available)
 
 
 def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded], n: int) -> dict[str, Tensor]:

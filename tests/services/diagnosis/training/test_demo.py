@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from services.diagnosis.bundle.contents import read_bundle
+from services.diagnosis.bundle.contents import read_bundle, write_bundle
+from services.diagnosis.bundle.errors import BundleTampered
+from services.diagnosis.bundle.manifest import verify_manifest
+from services.diagnosis.evaluation.baselines.features import Features
+from services.diagnosis.evaluation.baselines.suite import BaselineSuite
 from services.diagnosis.inference.predictor import Predictor
+from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.training.demo import train_demo
 from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.ward.generate import iter_cases
@@ -39,6 +46,28 @@ def test_a_bundle_records_what_it_was_trained_on(bundle: Path) -> None:
         "test": 64,
     }
     assert len({split["digest"] for split in training["data"].values()}) == 3
+
+
+def test_a_bundle_brings_the_baselines_it_is_compared_with(bundle: Path) -> None:
+    suite = BaselineSuite.load(bundle)
+    assert suite.modalities == MODALITIES
+    features = Features(np.zeros((2, 3, 64), np.float32), np.zeros((2, 3, 8, 64), np.float32), np.ones((2, 3), bool))
+    for name in suite.names:
+        np.testing.assert_allclose(suite.probabilities(name, features).sum(axis=1), 1)
+
+
+def test_the_baselines_are_under_the_digest_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    (copy / "baselines.json").write_text("{}")
+    with pytest.raises(BundleTampered, match=r"baselines\.json"):
+        verify_manifest(copy)
+
+
+def test_a_bundle_without_baselines_predicts_too(bundle: Path, tmp_path: Path) -> None:
+    identity, contents = read_bundle(bundle)
+    bare = write_bundle(tmp_path / "bare", contents, name=identity.name, version=identity.version)
+    assert not (tmp_path / "bare" / "baselines.json").exists()
+    assert Predictor.load(tmp_path / "bare").bundle == bare
 
 
 @pytest.mark.slow
