@@ -120,8 +120,8 @@ def fingerprint_of(files: Iterable[Path], options: object) -> str:
 def drop(connection: sqlite3.Connection, why: str, count: int = 1) -> None:
     """Count what is left out."""
     if count:
-        update = "ON CONFLICT (why) DO UPDATE SET count = count + excluded.count"
-        connection.execute(f"INSERT INTO dropped VALUES (?, ?) {update}", (why, count))
+        upsert = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT (why) DO UPDATE SET count = count + excluded.count"
+        connection.execute(upsert, (why, count))
 
 
 def dropped(connection: sqlite3.Connection) -> dict[str, int]:

@@ -61,6 +61,10 @@ class Hospital:
     licence: str = field(default=LICENCE, init=False)
     tasks: tuple[Task, ...] = field(default=TASKS, init=False)
 
+    def __post_init__(self) -> None:
+        if self.cache is not None:  # a command line gives text
+            object.__setattr__(self, "cache", Path(self.cache))
+
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name not in {"files", "index"}}
 

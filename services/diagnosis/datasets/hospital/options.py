@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from services.diagnosis.datasets.given import take_as_declared
 from services.diagnosis.snapshot import NOTES_WITHIN
 
 
@@ -20,6 +21,7 @@ class HospitalOptions:
     """IANA name of the zone of DICOM times that do not say their own."""
 
     def __post_init__(self) -> None:
+        take_as_declared(self)
         if not self.hours > 0 or not self.evidence_days > 0:
             raise ValueError("hours and evidence_days must be positive")
         try:

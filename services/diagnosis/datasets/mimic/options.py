@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from services.diagnosis.datasets.given import take_as_declared
 from services.diagnosis.snapshot import NOTES_WITHIN
 
 
@@ -24,5 +25,6 @@ class MimicOptions:
     """Keep stays that were about none of the eight conditions, for the tasks that do not ask for the diagnosis."""
 
     def __post_init__(self) -> None:
+        take_as_declared(self)
         if not self.hours > 0 or self.notes_within_days < 0:
             raise ValueError("hours must be positive and notes_within_days not negative")
