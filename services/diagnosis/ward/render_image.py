@@ -75,8 +75,8 @@ def render_image(
     chest = _chest(findings, small, n)
     drawn = lesions(findings, chest, n, texture)
     shadow = _enlarge(_compose(chest, n, drawn, texture), rows, columns)
-    masks = {lesion.name: _enlarge_mask(lesion.where > 0.5, factor) for lesion in drawn}
-    masks |= {name: _enlarge_mask(mask, factor) for name, mask in _shape_masks(findings, chest).items()}
+    seen = _lesion_masks(drawn) | _shape_masks(findings, chest)
+    masks = {name: _enlarge_mask(mask, factor) for name, mask in seen.items()}
     if findings["device"] != "absent":
         added, masks["device"] = draw_device(findings["device"], full, n)
         shadow += added
@@ -151,6 +151,14 @@ def _unclear(drawn: list[Lesion]) -> Field | np.float32:
         if lesion.clears_vessels:
             clear = clear * (1 - lesion.where)
     return clear
+
+
+def _lesion_masks(drawn: list[Lesion]) -> dict[str, NDArray[np.bool_]]:
+    """Where each lesion shows: fluid and free air hide what was drawn before them. A hidden one's mask is empty."""
+    return {
+        lesion.name: np.asarray(lesion.where * _unclear(drawn[position + 1 :]) > 0.5)
+        for position, lesion in enumerate(drawn)
+    }
 
 
 def _shape_masks(findings: Findings, chest: Chest) -> dict[str, NDArray[np.bool_]]:

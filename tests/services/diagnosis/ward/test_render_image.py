@@ -112,6 +112,13 @@ def test_nothing_lies_under_the_collimator(normal: dict[str, str], scanner: Scan
         assert not any(mask[covered].any() for mask in picture.masks.values())
 
 
+def test_what_free_air_or_fluid_hides_is_in_no_mask(normal: dict[str, str]) -> None:
+    for number in range(10):
+        for cover, value in (("pneumothorax", "present"), ("pleural_effusion", "both_sides")):
+            both = draw(normal | {"consolidation": "lower", cover: value}, number).masks
+            assert not (both["consolidation"] & both[cover]).any()
+
+
 def test_a_normal_chest_has_no_masks(normal: dict[str, str]) -> None:
     assert draw(normal, 1).masks == {}
 
