@@ -13,7 +13,6 @@ from services.diagnosis.evaluation.metrics.bootstrap import (
     Mask,
     Resamples,
     bootstrap,
-    estimate_of,
     number,
 )
 from services.diagnosis.evaluation.metrics.discrimination import auroc_and_precision
@@ -60,7 +59,7 @@ def detect(
     Args:
         familiar, foreign: scores [n], [m]; NaN (absent modality) is left out.
         patients: pseudonyms of both; where the foreign inputs are the familiar ones spoilt, the bootstrap is paired.
-    Returns: `{n_familiar, n_foreign, auroc: {value, low, high}, fpr95, intervals: {fpr95: {low, high}}}`.
+    Returns: `{n_familiar, n_foreign, auroc, fpr95, intervals: {auroc: {low, high}, fpr95: {low, high}}}`.
     """
     scores = np.concatenate([familiar, foreign])
     outside = np.arange(len(scores)) >= len(familiar)
@@ -79,12 +78,11 @@ def detect(
         return {**counts, "auroc": None, "fpr95": None, "reason": "one of the two groups is empty"}
     draws = Resamples.draw(names, seed=seed, resamples=resamples)
     figures = bootstrap(statistic, draws, np.arange(len(scores)))
-    low, high = figures.interval("fpr95")
+    ends = {name: figures.interval(name) for name in figures.values}
     return {
         **counts,
-        "auroc": estimate_of(figures, "auroc"),
-        "fpr95": number(figures.values["fpr95"]),
-        "intervals": {"fpr95": {"low": number(low), "high": number(high)}},
+        **{name: number(value) for name, value in figures.values.items()},
+        "intervals": {name: {"low": number(low), "high": number(high)} for name, (low, high) in ends.items()},
     }
 
 
