@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,6 +121,9 @@ def _tilted(members: Array) -> Array:
 class RandomExplanations(Wrapped):
     """Right answers, invented reasons."""
 
+    def ask(self, cases: Sequence[CaseInput]) -> Array:
+        return self.inner.ask(cases)
+
     def break_explanation(self, explanation: Explanation, case: CaseInput) -> Explanation:
         rng = np.random.default_rng(len(case.notes[0].text) if case.notes else 0)
         return replace(
@@ -132,7 +135,7 @@ class RandomExplanations(Wrapped):
 
 
 def _random_image(image: ImageExplanation, rng: np.random.Generator) -> ImageExplanation:
-    grid = rng.standard_normal(image.grid.shape)
+    grid = None if image.grid is None else rng.standard_normal(image.grid.shape)
     buffer = io.BytesIO()
     Image.fromarray(rng.integers(0, 255, (8, 8, 4), dtype=np.uint8)).save(buffer, "PNG")
     return replace(image, grid=grid, heatmap_png=buffer.getvalue(), regions=())

@@ -26,8 +26,8 @@ REGRET = -0.005
 FAR_OOD, FAR_FPR = 0.98, 0.10
 DELETION = 0.9
 GROUP = 0.03
-UNUSED = 0.01
-"""A modality whose removal costs less than this part of what it knows alone is not used."""
+UNUSED = 0.005
+"""A modality whose removal costs less than this part of the right answers is not used."""
 EFFICIENCY = 1e-6
 RANDOMISED = 0.2
 
@@ -41,9 +41,9 @@ def judge(metrics: Metrics) -> list[dict[str, Any]]:
     ]
 
 
-def _fullest(metrics: Metrics) -> tuple[str, Metrics]:
-    pattern: str = max(metrics["patterns"], key=lambda name: (name.count("+"), name))
-    return pattern, metrics["patterns"][pattern]
+def _fullest(metrics: Metrics) -> str | None:
+    """The pattern of most modalities."""
+    return max(metrics["patterns"], key=lambda name: (name.count("+"), name), default=None)
 
 
 def no_modality_ignored(metrics: Metrics) -> Iterator[Verdict]:
@@ -67,12 +67,12 @@ def _alone(metrics: Metrics, name: str) -> float:
 
 
 def every_modality_counts(metrics: Metrics) -> Iterator[Verdict]:
-    """Taking a modality away costs something: a share can be loud and say nothing."""
+    """Taking a modality away costs right answers: a share can be loud and say nothing."""
     for name, entry in ((metrics.get("shapley") or {}).get("utilisation") or {}).items():
-        interval = entry["intervals"]["rate"]
+        interval = entry["intervals"]["conditional"]
         if interval["high"] is not None:
-            rate = _interval({"value": entry["rate"], **interval})
-            yield interval["high"] > UNUSED, f"{name}: {rate} of what it knows alone is missed without it"
+            lost = _interval({"value": entry["conditional"], **interval})
+            yield interval["high"] > UNUSED, f"{name}: {lost} of the right answers are lost without it"
 
 
 def not_overconfident(metrics: Metrics) -> Iterator[Verdict]:
@@ -91,7 +91,7 @@ def not_overconfident(metrics: Metrics) -> Iterator[Verdict]:
 
 def calibrated(metrics: Metrics) -> Iterator[Verdict]:
     """The debiased ECE, or at least the lower end of its interval, is within the target of the pattern."""
-    fullest, _ = _fullest(metrics)
+    fullest = _fullest(metrics)
     worst, missed = [], []
     for pattern, entry in metrics["patterns"].items():
         target = ECE_FUSED if pattern == fullest and "+" in pattern else ECE_PATTERN
@@ -124,8 +124,8 @@ def sets_cover(metrics: Metrics) -> Iterator[Verdict]:
 
 def risk_falls(metrics: Metrics) -> Iterator[Verdict]:
     """Among the more certain cases every class errs less, with all modalities at hand."""
-    pattern, entry = _fullest(metrics)
-    falls = entry.get("risk_coverage_falls_for_every_class")
+    pattern = _fullest(metrics)
+    falls = metrics["patterns"][pattern].get("risk_coverage_falls_for_every_class") if pattern else None
     if falls is not None:
         yield (
             falls,

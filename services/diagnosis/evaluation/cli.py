@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def evaluate(
     dataset: Annotated[str, typer.Option(help="ward, cxr-cohort, physionet-2012, open-i, mimic or hospital.")] = "ward",
-    bundle: Annotated[Path | None, typer.Option(help="Directory of the bundle [default: the demo bundle].")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Directory of the bundle (default: the demo bundle).")] = None,
     path: Annotated[Path | None, typer.Option(help="Where the dataset lies; the ward needs none.")] = None,
-    patients: Annotated[int | None, typer.Option(min=1, help="At most so many cases [ward: 1000; else: all].")] = None,
+    patients: Annotated[int | None, typer.Option(min=1, help="At most so many cases (default: 1000 of the ward, else all).")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the ward and of every resampling.")] = 0,
     shift: Annotated[str, typer.Option(help="Conditions of the ward, as in `consilium synth`.")] = "standard",
-    task: Annotated[str | None, typer.Option(help="Which question [default: the dataset's first].")] = None,
-    split: Annotated[str | None, typer.Option(help="train, calibration or test [default: all cases].")] = None,
+    task: Annotated[str | None, typer.Option(help="Which question (default: the dataset's first).")] = None,
+    split: Annotated[str | None, typer.Option(help="train, calibration or test (default: all cases).")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every number here.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report with plots here.")] = None,
     card_file: Annotated[Path | None, typer.Option("--card", help="Write the model card's evaluation here.")] = None,

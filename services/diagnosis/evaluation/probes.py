@@ -45,12 +45,14 @@ class Scope:
         return list(islice((case for case in chosen if self.task.name in case.targets), -(-self.count // every)))
 
 
-def run_probes(subject: Subject, scope: Scope, reporter: Reporter, *, processes: int) -> dict[str, dict[str, Any]]:
-    """Name -> figures of every probe that makes sense for the subject and the task.
+def run_probes(
+    subject: Subject, scope: Scope, reporter: Reporter, *, processes: int, only: Sequence[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Name -> figures of every probe, or only of those named, that makes sense for the subject and the task.
 
     Raises: JobFailed.
     """
-    probes = _probes(subject, scope)
+    probes = {name: probe for name, probe in _probes(subject, scope).items() if only is None or name in only}
     counts = {name: len(range(0, scope.count, SHARES.get(name, 1))) for name in probes}
     with reporter.stage("explanations and inputs", sum(counts.values())) as advance:
         jobs = [_job(probe, scope, SHARES.get(name, 1)) for name, probe in probes.items()]
