@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,19 @@ FEWEST = 30
 """Cases of a pattern, on either side, from which its natural and replayed answers are compared."""
 
 
-def evaluate_availability(table: Table, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
-    """`{availability_only, shift, natural_against_replayed}`, as the functions below describe them."""
+def evaluate_availability(
+    table: Table, *, seed: int = 0, resamples: int = RESAMPLES, classes: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """`{availability_only, shift, natural_against_replayed}`, as the functions below describe them.
+
+    Args:
+        classes: names of the classes in the output; by default the SNOMED CT codes of the diagnoses.
+    """
     return {
         "availability_only": availability_only(
             table.available, table.labels, table.patients, seed=seed, resamples=resamples
         ),
-        "shift": availability_shift(table, seed=seed, resamples=resamples),
+        "shift": availability_shift(table, seed=seed, resamples=resamples, classes=classes),
         "natural_against_replayed": natural_against_replayed(table, seed=seed, resamples=resamples),
     }
 
@@ -89,7 +96,9 @@ def _cross_validated(
     return answers, fold
 
 
-def availability_shift(table: Table, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
+def availability_shift(
+    table: Table, *, seed: int = 0, resamples: int = RESAMPLES, classes: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Does absence change the subject's prior: fully observed cases replayed under every pattern.
 
     Per pattern and class, calibration in the large: mean probability - share of the class among the same cases. Only
@@ -112,7 +121,7 @@ def availability_shift(table: Table, *, seed: int = 0, resamples: int = RESAMPLE
     excess = (stacked - truth[:, None, :]).reshape(len(rows), -1)
     draws = Resamples.draw(table.patients, seed=seed, resamples=resamples)
     figures = bootstrap(lambda weights: {"shift": _means(excess, weights)}, draws, rows)
-    return {"n": len(rows), **_shift_report(figures, patterns, truth.mean(0))}
+    return {"n": len(rows), **_shift_report(figures, patterns, truth.mean(0), classes)}
 
 
 def _means(values: Array, weights: Array) -> Array:
@@ -122,16 +131,18 @@ def _means(values: Array, weights: Array) -> Array:
     return np.asarray(np.divide(weights @ values, total, out=empty, where=total > 0))
 
 
-def _shift_report(figures: Bootstrapped, patterns: list[str], base_rate: Array) -> dict[str, Any]:
+def _shift_report(
+    figures: Bootstrapped, patterns: list[str], base_rate: Array, classes: Sequence[str] | None
+) -> dict[str, Any]:
     shape = (len(patterns), len(base_rate))
     value = figures.values["shift"].reshape(shape)
     low, high = (end.reshape(shape) for end in figures.interval("shift"))
-    names = class_names(len(base_rate))
+    names = classes or class_names(len(base_rate))
     cells = {
         pattern: {name: estimate(value[i, k], low[i, k], high[i, k]) for k, name in enumerate(names)}
         for i, pattern in enumerate(patterns)
     }
-    i, k = np.unravel_index(int(np.abs(value).argmax()), shape)
+    i, k = divmod(int(np.abs(value).argmax()), len(names))
     return {
         "base_rate": {name: number(base_rate[k]) for k, name in enumerate(names)},
         "cells": cells,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,12 @@ CHANCE = 0.5
 
 
 def modality_shares(
-    table: Table, *, prevalence: Array | None = None, seed: int = 0, resamples: int = RESAMPLES
+    table: Table,
+    *,
+    prevalence: Array | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Shares of the modalities in mean |Shapley value| over the fully observed cases; also by the oracle's posteriors.
 
@@ -41,6 +46,7 @@ def modality_shares(
 
     Args:
         prevalence: [classes] of the subject without evidence; by default the class shares of these cases.
+        classes: names of the classes in `by_class`; by default the SNOMED CT codes of the diagnoses.
     Raises: ValueError: no case was asked under every subset of the fullest pattern.
     """
     modalities, rows = fully_observed(table)
@@ -49,12 +55,12 @@ def modality_shares(
     labels, draws = table.labels[rows], Resamples.draw(table.patients, seed=seed, resamples=resamples)
     own = {pattern: values[rows] for pattern, values in probabilities_of(table).items()}
     base = class_shares(labels, next(iter(own.values())).shape[1]) if prevalence is None else prevalence
-    found = _shares(own, base, modalities, draws, rows)
+    found = _shares(own, base, modalities, draws, rows, classes)
     oracle = None
     if table.posterior is not None and pattern_name(modalities) in table.posterior:
         known = {pattern: values[rows] for pattern, values in table.posterior.items()}
         base = class_shares(labels, next(iter(known.values())).shape[1])
-        oracle = _shares(known, base, modalities, draws, rows)
+        oracle = _shares(known, base, modalities, draws, rows, None)
     return {
         "n": len(rows),
         **found,
@@ -95,6 +101,7 @@ def _shares(
     modalities: tuple[str, ...],
     draws: Resamples,
     rows: NDArray[np.int64],
+    classes: Sequence[str] | None,
 ) -> dict[str, Any]:
     values, error, top = shapley_of_cases(probabilities, base, modalities)
     size = np.abs(values)
@@ -110,7 +117,7 @@ def _shares(
         "laziest": modalities[int(share.argmin())],
         "mean_absolute": {name: number(size[:, m].mean()) for m, name in enumerate(modalities)},
         "efficiency_error": error,
-        "by_class": _by_class(size, top, len(base), modalities),
+        "by_class": _by_class(size, top, classes or class_names(len(base)), modalities),
     }
 
 
@@ -121,10 +128,12 @@ def share_of(size: Array, weights: Array) -> Array:
     return np.asarray(np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0))
 
 
-def _by_class(size: Array, top: NDArray[np.int64], classes: int, modalities: tuple[str, ...]) -> dict[str, Any]:
+def _by_class(
+    size: Array, top: NDArray[np.int64], classes: Sequence[str], modalities: tuple[str, ...]
+) -> dict[str, Any]:
     """Shares over the cases whose top class it is."""
     found: dict[str, Any] = {}
-    for k, name in enumerate(class_names(classes)):
+    for k, name in enumerate(classes):
         own = size[top == k]
         share = share_of(own, np.ones((1, len(own))))[0]
         found[name] = {"n": len(own), **{m: number(share[i]) for i, m in enumerate(modalities)}}

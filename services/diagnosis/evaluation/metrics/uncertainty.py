@@ -26,23 +26,22 @@ def mutual_information(members: Array) -> Array:
     return np.asarray(np.maximum(information, 0.0))
 
 
-def false_positive_rate(scores: Array, foreign: Mask, weights: Array, *, at_recall: float = 0.95) -> Array:
-    """Share of familiar inputs flagged at the highest threshold that flags 95 % of the foreign ones, [resamples].
+def false_acceptance(scores: Array, foreign: Mask, weights: Array, *, accepted: float = 0.95) -> Array:
+    """Share of foreign inputs accepted at the lowest threshold that accepts 95 % of the familiar ones, [resamples].
 
-    Foreign is the positive class, as in OpenOOD (arXiv 2306.09301) and torch-uncertainty; older papers swap the two.
+    FPR at 95 % TPR with "familiar" as the positive class (Liang, Li & Srikant 2018, arXiv 1706.02690): what passes where
+    ordinary inputs pass. Others (OpenOOD, torch-uncertainty) take "foreign" as positive: their figures differ.
     """
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(scores, kind="stable")
     ordered = scores[order]
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)])
     drawn, outside = weights[:, order], foreign[order]
-    caught = np.cumsum(drawn * outside, axis=1)[:, last]
-    flagged = np.cumsum(drawn * ~outside, axis=1)[:, last]
-    needed = at_recall * caught[:, -1:]
-    first = (caught >= needed - 1e-9).argmax(1)
-    all_familiar = flagged[:, -1]
+    ours = np.cumsum(drawn * ~outside, axis=1)[:, last]
+    others = np.cumsum(drawn * outside, axis=1)[:, last]
+    first = (ours >= accepted * ours[:, -1:] - 1e-9).argmax(1)
     rate = np.full(len(weights), np.nan)
-    defined = (caught[:, -1] > 0) & (all_familiar > 0)
-    rate[defined] = flagged[defined, first[defined]] / all_familiar[defined]
+    defined = (ours[:, -1] > 0) & (others[:, -1] > 0)
+    rate[defined] = others[defined, first[defined]] / others[defined, -1]
     return rate
 
 
@@ -70,7 +69,7 @@ def detect(
     def statistic(weights: Array) -> dict[str, Array]:
         return {
             "auroc": auroc_and_precision(scores, outside, weights)[0],
-            "fpr95": false_positive_rate(scores, outside, weights),
+            "fpr95": false_acceptance(scores, outside, weights),
         }
 
     counts = {"n_familiar": int((~outside).sum()), "n_foreign": int(outside.sum())}

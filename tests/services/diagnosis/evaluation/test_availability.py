@@ -126,6 +126,7 @@ def test_at_random_natural_and_replayed_agree() -> None:
 
 
 def test_the_whole_chapter_is_json() -> None:
-    found = evaluate_availability(calibrated(60), resamples=10)
+    found = evaluate_availability(calibrated(60), resamples=10, classes=("a", "b", "c"))
+    assert set(found["shift"]["cells"]["note"]) == {"a", "b", "c"}
     assert set(found) == {"availability_only", "shift", "natural_against_replayed"}
     json.dumps(found, allow_nan=False)

@@ -69,7 +69,8 @@ def test_a_deaf_subject_stands_out_against_the_oracle() -> None:
 
 
 def test_classes_are_told_apart_by_the_top_class() -> None:
-    found = modality_shares(calibrated(200), resamples=10)
+    found = modality_shares(calibrated(200), resamples=10, classes=("a", "b", "c"))
+    assert set(found["by_class"]) == {"a", "b", "c"}
     assert sum(entry["n"] for entry in found["by_class"].values()) == found["n"] == 200
     json.dumps(found, allow_nan=False)
 

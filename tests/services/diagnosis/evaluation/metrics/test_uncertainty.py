@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from services.diagnosis.evaluation.metrics.uncertainty import detect, false_positive_rate, mutual_information, spearman
+from services.diagnosis.evaluation.metrics.uncertainty import detect, false_acceptance, mutual_information, spearman
+from services.diagnosis.evaluation.ood import judge_scores
 from services.diagnosis.inference.uncertainty import decompose
 
 RNG = np.random.default_rng(7)
@@ -14,7 +15,7 @@ RNG = np.random.default_rng(7)
 def test_detection_is_that_of_scikit_learns_curve(digits: int) -> None:
     familiar, foreign = RNG.normal(size=300).round(digits), (RNG.normal(size=200) + 1.5).round(digits)
     truth, scores = np.repeat((0, 1), (300, 200)), np.concatenate([familiar, foreign])
-    fpr, tpr, _ = roc_curve(truth, scores)
+    fpr, tpr, _ = roc_curve(1 - truth, -scores)
     found = detect(familiar, foreign, resamples=50)
     assert found["auroc"] == pytest.approx(roc_auc_score(truth, scores))
     assert found["fpr95"] == pytest.approx(fpr[np.argmax(tpr >= 0.95)])
@@ -24,9 +25,9 @@ def test_detection_is_that_of_scikit_learns_curve(digits: int) -> None:
 def test_weights_stand_for_copies() -> None:
     scores, foreign = RNG.normal(size=60).round(1), np.arange(60) >= 30
     weights = RNG.integers(0, 3, (5, 60)).astype(np.float64)
-    rates = false_positive_rate(scores, foreign, weights)
+    rates = false_acceptance(scores, foreign, weights)
     for row, counts in enumerate(weights.astype(int)):
-        fpr, tpr, _ = roc_curve(np.repeat(foreign, counts), np.repeat(scores, counts))
+        fpr, tpr, _ = roc_curve(np.repeat(~foreign, counts), -np.repeat(scores, counts))
         assert rates[row] == pytest.approx(fpr[np.argmax(tpr >= 0.95)])
 
 
@@ -63,3 +64,12 @@ def test_rank_correlation_of_a_falling_and_of_a_constant_series() -> None:
     sizes = np.array([500.0, 1000, 2000, 4000])
     assert spearman(sizes, 1 / sizes) == pytest.approx(-1.0)
     assert spearman(sizes, np.ones(4)) is None
+
+
+def test_the_same_scores_get_the_figures_that_the_report_on_strangers_gives_them() -> None:
+    # Two programs, one definition.
+    familiar, foreign = RNG.random(80).round(2), (RNG.random(80) + 0.4).round(2)
+    names = np.arange(80).astype(str)
+    other = judge_scores(familiar, {"kind": ("far", foreign)}, names, seed=0)
+    found = detect(familiar, foreign, patients=(names, names), resamples=20)
+    assert (found["auroc"], found["fpr95"]) == pytest.approx((other["auroc"], other["fpr95"]))
