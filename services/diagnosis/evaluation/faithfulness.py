@@ -92,9 +92,10 @@ def measure_faithfulness(
             own, why, rng = restrict(case.inputs, names), prediction.explanation, np.random.default_rng([seed, index])
             for figures, fills, orders in ((filled, FILLED, effort.orders), (imputed, IMPUTED, effort.imputed_orders)):
                 units = {name: units_of(own, name, fills[name], seed=seed) for name in names if name in fills}
-                found = curves_of(subject, own, why, label, units, orders=orders, rng=rng, together=fills is FILLED)
-                for scope, curves in found.items():
-                    figures.add(scope, case.patient, figures_of(curves))
+                if units:
+                    found = curves_of(subject, own, why, label, units, orders=orders, rng=rng, together=fills is FILLED)
+                    for scope, curves in found.items():
+                        figures.add(scope, case.patient, figures_of(curves))
         advance()
     scopes: dict[str, Any] = {scope: _scope(filled, scope, seed) for scope in filled.columns}
     return {

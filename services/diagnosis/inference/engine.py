@@ -68,17 +68,21 @@ class Engine:
         return {pattern: members[:, row] for row, pattern in enumerate(patterns)}
 
     def attribute(
-        self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int
+        self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int, *, refinement: int = 1
     ) -> NDArray[np.float64]:
-        """Attributions inside one modality to the log-odds of a label: cells, word pieces or readings."""
+        """Attributions inside one modality to the log-odds of a label: cells, word pieces or readings.
+
+        Args:
+            refinement: multiplies the steps of the integration, to judge its error.
+        """
         others = {key: item.encoded for key, item in case.items()}
         target = self._target(name, others, label)
         if isinstance(prepared, PreparedImages):
-            return self._attribute_images(prepared, case[name].positions, target)
+            return self._attribute_images(prepared, case[name].positions, target, refinement)
         if isinstance(prepared, PreparedNotes):
-            return self._attribute_notes(prepared, target)
+            return self._attribute_notes(prepared, target, refinement)
         if isinstance(prepared, PreparedVitals):
-            return self._attribute_vitals(prepared, target)
+            return self._attribute_vitals(prepared, target, refinement)
         raise TypeError(f"no attribution for {type(prepared).__name__}")
 
     def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
@@ -94,7 +98,7 @@ class Engine:
         return log_odds
 
     def _attribute_images(
-        self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor]
+        self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor], refinement: int
     ) -> Array:
         """[images, grid, grid], from the mean feature grid to this one."""
         encoder = cast(Any, self.network.encoders["image"])
@@ -104,10 +108,10 @@ class Engine:
         def through(x: Tensor) -> Tensor:
             return target(encoder.pool(Positions(x, positions.mask.expand(len(x), -1))))
 
-        parts: Array = integrated_gradients(through, positions.features[0], baseline).sum(-1)
+        parts: Array = integrated_gradients(through, positions.features[0], baseline, steps=STEPS * refinement).sum(-1)
         return parts.reshape(images, grid, grid)
 
-    def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor]) -> Array:
+    def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor], refinement: int) -> Array:
         """[windows, pieces], from masked words to the words written."""
         encoder = cast(NoteEncoder, self.network.encoders["note"])
         inputs = prepared.inputs
@@ -121,10 +125,12 @@ class Engine:
             return target(encoder({**same, "embedded": x}))
 
         baseline = torch.where(words, masked, embedded)
-        parts: Array = integrated_gradients(through, embedded, baseline, steps=steps).sum(-1)
+        parts: Array = integrated_gradients(through, embedded, baseline, steps=steps * refinement).sum(-1)
         return parts
 
-    def _attribute_vitals(self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]) -> Array:
+    def _attribute_vitals(
+        self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor], refinement: int
+    ) -> Array:
         """[readings], from average values without change to the values measured, at the same times."""
         encoder = cast(Any, self.network.encoders["vitals"])
         inputs = prepared.inputs
@@ -136,5 +142,5 @@ class Engine:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "readings": x}))
 
-        parts: Array = integrated_gradients(through, readings, baseline).sum(-1)
+        parts: Array = integrated_gradients(through, readings, baseline, steps=STEPS * refinement).sum(-1)
         return parts
