@@ -29,8 +29,8 @@ def mutual_information(members: Array) -> Array:
 def false_acceptance(scores: Array, foreign: Mask, weights: Array, *, accepted: float = 0.95) -> Array:
     """Share of foreign inputs accepted at the lowest threshold that accepts 95 % of the familiar ones, [resamples].
 
-    FPR at 95 % TPR with "familiar" as the positive class (Liang, Li & Srikant 2018, arXiv 1706.02690): what passes where
-    ordinary inputs pass. Others (OpenOOD, torch-uncertainty) take "foreign" as positive: their figures differ.
+    FPR at 95 % TPR with "familiar" as the positive class (Liang, Li & Srikant 2018, arXiv 1706.02690): what passes
+    where ordinary inputs pass. Others (OpenOOD, torch-uncertainty) take "foreign" as positive: their figures differ.
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
