@@ -35,12 +35,16 @@ def loinc_codes(concept: object) -> list[str]:
     return [code for system, code in codings(concept) if system == LOINC]
 
 
-def reference_id(reference: object) -> str | None:
-    """The id that `Patient/17`, `https://…/Patient/17`, `…/17/_history/2` or `urn:uuid:…` refer to."""
+def reference_id(reference: object, kind: str) -> str | None:
+    """The id that `Patient/17`, `https://…/Patient/17`, `…/17/_history/2` or `urn:uuid:…` refer to.
+
+    None where there is no reference, or it is to another type than `kind`.
+    """
     text = part(reference, "reference")
     if not isinstance(text, str) or not text:
         return None
-    return text.partition("/_history/")[0].rpartition("/")[2].removeprefix("urn:uuid:")
+    path, _, name = text.partition("/_history/")[0].rpartition("/")
+    return name.removeprefix("urn:uuid:") if path.rpartition("/")[2] in ("", kind) else None
 
 
 def instant(place: Place, element: str, value: object) -> float | None:

@@ -76,7 +76,7 @@ def reading(files: Sequence[Path], kind: str, add: Add) -> Callable[[sqlite3.Con
 def patient_of(connection: sqlite3.Connection, content: Json) -> int | None:
     """The patient that `subject` or `patient` refers to, by reference or by identifier; None: nobody in the export."""
     subject = content.get("subject") or content.get("patient")
-    known = reference_id(subject)
+    known = reference_id(subject, "Patient")
     if known is not None:
         row = connection.execute("SELECT row FROM patients WHERE id = ?", (known,)).fetchone()
         return None if row is None else int(row["row"])
@@ -138,7 +138,9 @@ def _encounter(connection: sqlite3.Connection, resource: Resource) -> None:
     if began is None:
         return drop(connection, "Encounter without a time of day at its start")
     disposition = {code for _, code in codings(part(content, "hospitalization", "dischargeDisposition"))}
-    ranks = {reference_id(item.get("condition")): item.get("rank") for item in items(content.get("diagnosis"))}
+    ranks = {
+        reference_id(item.get("condition"), "Condition"): item.get("rank") for item in items(content.get("diagnosis"))
+    }
     values = (
         content["id"], patient, began, ended, status in FINISHED, EXPIRED in disposition,
         json.dumps({key: rank for key, rank in ranks.items() if key}), _source(place),
@@ -158,7 +160,7 @@ def _condition(connection: sqlite3.Connection, resource: Resource) -> None:
         drop(connection, "Condition that is refuted or not confirmed")
     else:
         codes = json.dumps(list(codings(content.get("code"))))
-        values = (content["id"], patient, reference_id(content.get("encounter")), codes, recorded)
+        values = (content["id"], patient, reference_id(content.get("encounter"), "Encounter"), codes, recorded)
         _insert(connection, resource, "INSERT INTO conditions VALUES (?, ?, ?, ?, ?)", values)
 
 

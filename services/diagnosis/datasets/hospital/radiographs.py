@@ -49,10 +49,13 @@ def find_files(root: Path) -> Iterator[Path]:
     for folder, inner, names in os.walk(root):
         inner.sort()
         for name in sorted(names):
-            # 1.2.840.113 has the suffix .113: a name of digits and dots is a UID.
-            suffix = "" if name.replace(".", "").isdigit() else Path(name).suffix.lower()
-            if suffix in SUFFIXES and not name.startswith(".") and name != "DICOMDIR":
+            if _suffix(name) in SUFFIXES and not name.startswith(".") and name != "DICOMDIR":
                 yield Path(folder) / name
+
+
+def _suffix(name: str) -> str:
+    """Of a name such as 1.2.840.113, a UID, none."""
+    return "" if name.replace(".", "").isdigit() else Path(name).suffix.lower()
 
 
 def read_header(file: Path, zone: tzinfo) -> Header | str:
@@ -62,7 +65,7 @@ def read_header(file: Path, zone: tzinfo) -> Header | str:
         zone: of times that do not say their own.
     Raises: DatasetError: a damaged file.
     """
-    if not file.suffix and not _is_dicom(file):
+    if not _suffix(file.name) and not _is_dicom(file):
         return "file without a suffix that is no DICOM"
     with _patiently(file):
         ds = pydicom.dcmread(file, defer_size=DEFERRED)

@@ -260,8 +260,13 @@ def _diagnosis(codes: list[tuple[int, int]], *, home: bool) -> int | None:
 
 
 def _deterioration(stay: sqlite3.Row) -> int | None:
-    """Transfer to intensive care or death within a day of the case time; None for who is in intensive care by then."""
+    """Transfer to intensive care or death within a day of the case time.
+
+    None for who is in intensive care by then, and where a death has no time.
+    """
     if stay["icu_at"] is not None and stay["icu_at"] <= stay["as_of"]:
         return None
     events = [at for at in (stay["icu_at"], stay["died"]) if at is not None]
-    return int(any(at <= stay["as_of"] + DAY_S for at in events))
+    if any(at <= stay["as_of"] + DAY_S for at in events):
+        return 1
+    return None if stay["expired"] and stay["died"] is None else 0

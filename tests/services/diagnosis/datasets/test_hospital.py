@@ -309,6 +309,7 @@ def _quantity(**changes: object) -> Json:
         ({**_quantity(), "status": "entered-in-error"}, "Observation that does not stand"),
         ({**_quantity(), "effectiveDateTime": "2026-01-15"}, "vital sign without a time of day"),
         ({**_quantity(), "subject": {"reference": "Patient/nobody"}}, "Observation of nobody in Patient"),
+        ({**_quantity(), "subject": {"reference": "Group/p0"}}, "Observation of nobody in Patient"),
         ({"code": {"coding": [{"system": LOINC, "code": "2345-7"}]}}, "Observation of no vital sign"),
     ],
 )
@@ -372,8 +373,9 @@ def test_a_time_without_a_zone_is_taken_in_the_hospitals(folder: HospitalFolder)
     assert case.inputs.images[0].effective_at == folder.patients[0].image_at
 
 
-def test_other_files_without_a_suffix_are_counted(folder: HospitalFolder) -> None:
-    (folder.write() / "LIESMICH").write_text("Nothing but text.")
+@pytest.mark.parametrize("name", ["LIESMICH", "2026.01"])
+def test_other_files_without_a_suffix_are_counted(folder: HospitalFolder, name: str) -> None:
+    (folder.write() / name).write_text("Nothing but text.")
     assert Hospital(folder.root).check().dropped == {"file without a suffix that is no DICOM": 1}
 
 

@@ -135,6 +135,12 @@ def test_who_is_in_intensive_care_already_has_no_deterioration_target(folder: Mi
     assert "deterioration24h" not in case.targets
 
 
+def test_a_death_without_a_time_leaves_deterioration_unknown(folder: MimicFolder) -> None:
+    folder.change("hosp/admissions", 1, deathtime=None)
+    case = next(case for case in Mimic(folder.write()).cases() if case.patient == str(SEPTIC))
+    assert case.targets == {"diagnosis": 0, "in_hospital_death": 1}
+
+
 def test_stays_about_another_condition_are_left_out_and_counted(folder: MimicFolder) -> None:
     dataset = Mimic(folder.write())
     assert len(dataset) == 3
