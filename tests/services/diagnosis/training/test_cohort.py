@@ -31,3 +31,8 @@ def test_another_seed_is_another_cohort() -> None:
 def test_the_special_pieces_come_first() -> None:
     tokenizer = train_tokenizer(["fever and cough"] * 3, size=100)
     assert [tokenizer.token_to_id(piece) for piece in SPECIAL] == [0, 1, 2, 3, 4]
+
+
+def test_the_same_notes_give_the_same_pieces() -> None:
+    texts = [draw_record(9, index, 128).text for index in range(6)]
+    assert len({train_tokenizer(texts, size=1500).to_str() for _ in range(4)}) == 1
