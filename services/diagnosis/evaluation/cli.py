@@ -23,7 +23,9 @@ def evaluate(
     dataset: Annotated[str, typer.Option(help="ward, cxr-cohort, physionet-2012, open-i, mimic or hospital.")] = "ward",
     bundle: Annotated[Path | None, typer.Option(help="Directory of the bundle (default: the demo bundle).")] = None,
     path: Annotated[Path | None, typer.Option(help="Where the dataset lies; the ward needs none.")] = None,
-    patients: Annotated[int | None, typer.Option(min=1, help="At most so many cases (default: 1000 of the ward, else all).")] = None,
+    patients: Annotated[
+        int | None, typer.Option(min=1, help="At most so many cases (default: 1000 of the ward, else all).")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the ward and of every resampling.")] = 0,
     shift: Annotated[str, typer.Option(help="Conditions of the ward, as in `consilium synth`.")] = "standard",
     task: Annotated[str | None, typer.Option(help="Which question (default: the dataset's first).")] = None,
@@ -55,6 +57,7 @@ def evaluate(
     from services.diagnosis.bundle.errors import BundleError
     from services.diagnosis.bundle.location import DEMO_BUNDLE
     from services.diagnosis.datasets.base import DatasetError
+    from services.diagnosis.training.jobs import JobFailed
 
     console = Console(stderr=True, quiet=quiet)
     try:
@@ -63,7 +66,7 @@ def evaluate(
         for line in source.check(strict=strict).lines():
             console.print(line, highlight=False)
         done = _run(bundle or DEMO_BUNDLE, source, chosen, locals())
-    except (DatasetError, BundleError, ValueError) as error:
+    except (DatasetError, BundleError, JobFailed, ValueError) as error:
         Console(stderr=True).print(f"[red]evaluate stopped:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     _write(done, json_file, html_file, card_file, console)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,16 +61,16 @@ def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: i
     """
     singles = [name for name in pattern.split("+") if name in table.members] if "+" in pattern else []
     found = {f"over_{name}_alone": _difference((table, pattern), (table, name), seed, resamples) for name in singles}
-    best = min(found.values(), key=lambda gain: gain["value"], default=None)
+    best = _smallest(found.values())
     over = {
         name: _difference((table, pattern), (other, pattern), seed, resamples)
         for name, other in baselines.items()
         if pattern in other.members
     }
-    fusions = [over[name] for name in SIMPLE_FUSIONS if name in over]
+    fusion = _smallest(over[name] for name in SIMPLE_FUSIONS if name in over)
     return {
         **({"fused_over_best_single": best} if best else {}),
-        **({"hybrid_over_best_fusion": min(fusions, key=lambda gain: gain["value"])} if fusions else {}),
+        **({"hybrid_over_best_fusion": fusion} if fusion else {}),
         **{f"over_{name}": gain for name, gain in over.items()},
     }
 
@@ -87,5 +87,11 @@ def regrets(table: Table, *, seed: int, resamples: int) -> dict[str, Any]:
         singles = [name for name in pattern.split("+") if name in table.members]
         if len(singles) > 1:
             pairs = [_difference((table, pattern), (table, name), seed, resamples) for name in singles]
-            found[pattern] = min(pairs, key=lambda gain: gain["value"])
+            if smallest := _smallest(pairs):
+                found[pattern] = smallest
     return found
+
+
+def _smallest(gains: Iterable[dict[str, float]]) -> dict[str, float] | None:
+    """The smallest gain of those that are defined: a class of one case has no AUROC."""
+    return min((gain for gain in gains if gain["value"] is not None), key=lambda gain: gain["value"], default=None)
