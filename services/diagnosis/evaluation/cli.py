@@ -24,7 +24,7 @@ def evaluate(
     bundle: Annotated[Path | None, typer.Option(help="Directory of the bundle (default: the demo bundle).")] = None,
     path: Annotated[Path | None, typer.Option(help="Where the dataset lies; the ward needs none.")] = None,
     patients: Annotated[
-        int | None, typer.Option(min=1, help="At most so many cases (default: 1000 of the ward, else all).")
+        int | None, typer.Option(min=1, help="At most so many cases (default: all; ward: 1000).")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the ward and of every resampling.")] = 0,
     shift: Annotated[str, typer.Option(help="Conditions of the ward, as in `consilium synth`.")] = "standard",
