@@ -13,7 +13,7 @@ class Recipe:
 
     name: str = "demo"
     bundle: str = "consilium-demo"
-    version: str = "0.1.0"
+    version: str = "0.2.0"
     train: int = 6000
     calibration: int = 1500
     test: int = 1500
