@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
-from services.diagnosis.evaluation.subject import Answer, Array, Subject, Table
+from services.diagnosis.evaluation.subject import AS_AVAILABLE, Answer, Array, Subject, Table
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 
@@ -23,6 +23,7 @@ DETERIORATION_TASK = "deterioration24h"
 class Row:
     """One case's answers and truth: small enough to keep for every case."""
 
+    id: str
     label: int
     patient: str
     held: tuple[str, ...]
@@ -91,6 +92,7 @@ def row_of(subject: Subject, case: LabelledCase, task: Task) -> Row | None:
         return None
     truth = case.truth
     return Row(
+        id=case.id,
         label=case.targets[task.name],
         patient=case.patient,
         held=tuple(max(answer.members, key=lambda pattern: pattern.count("+")).split("+")),
@@ -110,6 +112,8 @@ def tabulate(rows: Sequence[Row], subject: Subject, task: Task) -> Table:
     """Rows as arrays, the subject's labels gathered into the classes of the task."""
     members = {p: _members([row.answer.members.get(p) for row in rows], task) for p in PATTERNS}
     members = {p: value for p, value in members.items() if not np.isnan(value).all()}
+    if len({row.held for row in rows}) > 1:
+        members[AS_AVAILABLE] = _members([row.answer.members["+".join(row.held)] for row in rows], task)
     posterior = {
         p: np.array([row.posterior[p] for row in rows]) for p in PATTERNS if all(p in r.posterior for r in rows)
     }
@@ -128,6 +132,7 @@ def tabulate(rows: Sequence[Row], subject: Subject, task: Task) -> Table:
         tokens=_features([row.answer.tokens for row in rows]),
         pooled=_features([row.answer.pooled for row in rows]),
         milliseconds=np.array([row.answer.milliseconds for row in rows]),
+        cases=np.array([row.id for row in rows]),
     )
 
 
@@ -161,9 +166,10 @@ def _sets(rows: Sequence[Row], pattern: str, subject: Subject, task: Task) -> ND
     groups = task.groups or tuple((k,) for k in range(len(task.classes)))
     inside = np.zeros((len(rows), len(groups)), np.bool_)
     for i, row in enumerate(rows):
-        if pattern in row.answer.members:
-            mean = row.answer.members[pattern].mean(0)[: subject.classes]
-            chosen = set(subject.prediction_set(mean, pattern))
+        own = "+".join(row.held) if pattern == AS_AVAILABLE else pattern
+        if own in row.answer.members:
+            mean = row.answer.members[own].mean(0)[: subject.classes]
+            chosen = set(subject.prediction_set(mean, own))
             inside[i] = [bool(chosen & set(group)) for group in groups]
     return inside
 

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from services.diagnosis.datasets.base import Dataset, Task
+from services.diagnosis.evaluation.baselines.cohort_features import encoder_of, read_evidence
+from services.diagnosis.evaluation.baselines.crossval import cross_validate
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.suite import DOCUMENT, BaselineSuite
 from services.diagnosis.evaluation.metrics.paired import compare
-from services.diagnosis.evaluation.subject import Array, Table
+from services.diagnosis.evaluation.subject import AS_AVAILABLE, Array, Subject, Table
+from services.diagnosis.inference.predictor import Predictor
 from services.diagnosis.model.modalities import MODALITIES, mask_of
+from services.diagnosis.training.jobs import Advance
 
+FOLDS = 5
 SIMPLE_FUSIONS = ("early-concatenation", "late-average", "logistic-stacking")
-"""What a hybrid has to beat to be worth its name (model.md: hybrid gain)."""
+"""What a hybrid has to beat to be worth its name (hybrid gain)."""
 
 
 def bundled_baselines(bundle: Path, table: Table) -> dict[str, Table]:
@@ -41,16 +48,43 @@ def _asked(suite: BaselineSuite, name: str, table: Table, features: Features) ->
     return without_sets(table, members)
 
 
-def answered(probabilities: Array, rows: np.ndarray[Any, np.dtype[np.int64]], n: int) -> Array:
-    """[rows, classes] as members [1, n, classes + 1]; NaN for other cases and for deterioration, which is not asked."""
+def answered(probabilities: Array, rows: NDArray[np.int64], n: int) -> Array:
+    """[rows, classes] as members [1, n, classes + 1]; NaN for other cases. Nobody is asked about deterioration."""
     members = np.full((1, n, probabilities.shape[1] + 1), np.nan)
     members[0, rows, :-1] = probabilities
+    members[0, rows, -1] = 0
     return members
 
 
 def without_sets(table: Table, members: Mapping[str, Array]) -> Table:
     """The same cases answered by another model, which has no sets, no scores and no features."""
-    return replace(table, members=dict(members), sets={}, ood={}, tokens=None, pooled=None, milliseconds=None)
+    return replace(
+        table, members=dict(members), sets={}, ood={}, tokens=None, pooled=None, milliseconds=None, deterioration=None
+    )
+
+
+def cross_validated(
+    subject: Subject, dataset: Dataset, task: Task, table: Table, *, seed: int, processes: int, on_fold: Advance
+) -> dict[str, Table]:
+    """All candidates trained on the dataset itself, each case answered by models that have not seen its patient.
+
+    They learn from more than a bundle is given (laboratory values, every variable of a series), and from its frozen
+    image features; words are learned anew in every fold. None where there are fewer patients than folds.
+    """
+    predictor = getattr(subject, "predictor", None)
+    encode = encoder_of(predictor) if isinstance(predictor, Predictor) else None
+    known = set(table.cases.tolist()) if table.cases is not None else set()
+    evidence = read_evidence((case for case in dataset.cases() if case.id in known), task, encode)
+    if len(np.unique(evidence.patients)) < FOLDS:
+        return {}
+    answers = cross_validate(
+        evidence.features, evidence.labels, evidence.patients, classes=len(task.classes), folds=FOLDS, seeds=(seed,),
+        processes=processes, on_step=on_fold,
+    )  # fmt: skip
+    place = {case: row for row, case in enumerate(table.cases.tolist() if table.cases is not None else [])}
+    rows = np.array([place[case] for case in evidence.ids])
+    pattern = AS_AVAILABLE if AS_AVAILABLE in table.members else max(table.members, key=lambda p: p.count("+"))
+    return {name: without_sets(table, {pattern: answered(p[0], rows, len(place))}) for name, p in answers.items()}
 
 
 def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: int, resamples: int) -> dict[str, Any]:

@@ -15,16 +15,17 @@ from services.diagnosis.datasets.base import Dataset, Split, Task
 from services.diagnosis.evaluation.availability import evaluate_availability
 from services.diagnosis.evaluation.checks import judge
 from services.diagnosis.evaluation.collect import Sample, collect
-from services.diagnosis.evaluation.comparison import bundled_baselines, gains, regrets
+from services.diagnosis.evaluation.comparison import FOLDS, bundled_baselines, cross_validated, gains, regrets
 from services.diagnosis.evaluation.metrics.patterns import class_names, evaluate_all
 from services.diagnosis.evaluation.metrics.shares import modality_shares
 from services.diagnosis.evaluation.metrics.subgroups import evaluate_subgroups
-from services.diagnosis.evaluation.missingness import missing
+from services.diagnosis.evaluation.metrics.view import fully_observed, probabilities_of
+from services.diagnosis.evaluation.missingness import compare_missing, missing
 from services.diagnosis.evaluation.probes import Scope, run_probes
 from services.diagnosis.evaluation.report.examples import Example, diagnosis_name, example
 from services.diagnosis.evaluation.report.page import render
 from services.diagnosis.evaluation.retrieval import measure_retrieval
-from services.diagnosis.evaluation.subject import Subject, Table
+from services.diagnosis.evaluation.subject import AS_AVAILABLE, Subject, Table
 from services.diagnosis.training.jobs import run_side_by_side
 from services.diagnosis.training.progress import Reporter
 
@@ -32,6 +33,8 @@ SCHEMA = "consilium-evaluation/1"
 SYNTHETIC = "Synthetic data, not for clinical use"
 SMALL = "Small research data, no clinical claim"
 EXAMPLES = 3
+NAIVE = "zero-imputation"
+"""The baseline whose loss ours is held against when modalities go missing."""
 COARSE = 5
 """Baselines are resampled a fifth as often as the subject: their intervals are for reading, the gains' are paired."""
 
@@ -79,7 +82,7 @@ def run(
     with reporter.stage("cases", count) as advance:
         sample = Sample(task, split, options.patients)
         table = collect(subject, dataset, sample, processes=options.processes, on_case=advance)
-    others = bundled_baselines(bundle, table) if bundle is not None and options.baselines else {}
+    others = _others(subject, bundle, dataset, task, table, options, reporter) if options.baselines else {}
     found = _measure(subject, table, others, task, options, reporter)
     if options.explain:
         scope = Scope(dataset, task, split, min(options.explain, count), options.seed)
@@ -88,6 +91,24 @@ def run(
     metrics["checks"] = judge(metrics)
     names = tuple(diagnosis_name(k) for k in range(len(task.classes))) if _is_whole(task) else task.classes
     return Evaluation(plain(metrics), table, names, _examples(subject, dataset, split, options, names))
+
+
+def _others(
+    subject: Subject,
+    bundle: Path | None,
+    dataset: Dataset,
+    task: Task,
+    table: Table,
+    options: Options,
+    reporter: Reporter,
+) -> dict[str, Table]:
+    """The bundle's own baselines where the cases are of the kind it was trained on; else trained here."""
+    if dataset.name == "ward":
+        return bundled_baselines(bundle, table) if bundle is not None and _is_whole(task) else {}
+    with reporter.stage("baselines, cross-validated", FOLDS) as advance:
+        return cross_validated(
+            subject, dataset, task, table, seed=options.seed, processes=options.processes, on_fold=advance
+        )
 
 
 def _is_whole(task: Task) -> bool:
@@ -120,18 +141,21 @@ def _measure(
     seed, resamples = options.seed, options.resamples
     classes = class_names(len(task.classes)) if _is_whole(task) else task.classes
     fullest = max(table.members, key=lambda pattern: (pattern.count("+"), pattern))
+    widest = AS_AVAILABLE if AS_AVAILABLE in table.members else fullest
     several = "+" in fullest
     prevalence = getattr(subject, "prevalence", None) if _is_whole(task) else None
     parts: dict[str, Callable[[], Any]] = {
         "patterns": lambda: evaluate_all(table, seed=seed, resamples=resamples, classes=classes),
-        "subgroups": lambda: evaluate_subgroups(table, fullest, seed=seed, resamples=resamples // COARSE),
-        "gains": lambda: gains(table, others, fullest, seed=seed, resamples=resamples),
+        "subgroups": lambda: evaluate_subgroups(table, widest, seed=seed, resamples=resamples // COARSE),
+        "gains": lambda: gains(table, others, widest, seed=seed, resamples=resamples),
     }
     if several:
         parts |= {
             "regrets": lambda: regrets(table, seed=seed, resamples=resamples),
-            "availability": lambda: evaluate_availability(table, seed=seed, resamples=resamples),
-            "shares": lambda: modality_shares(table, prevalence=prevalence, seed=seed, resamples=resamples),
+            "availability": lambda: evaluate_availability(table, seed=seed, resamples=resamples, classes=classes),
+            "shares": lambda: modality_shares(
+                table, prevalence=prevalence, seed=seed, resamples=resamples, classes=classes
+            ),
             "robustness": lambda: _robustness(table, others, seed, resamples // COARSE),
             "retrieval": lambda: measure_retrieval(table, seed=seed),
         }
@@ -179,7 +203,14 @@ def _robustness(table: Table, others: Mapping[str, Table], seed: int, resamples:
         | {n: found[modality]["macro_auroc"] for n, found in beside.items()}
         for modality, entry in own.items()
     }
-    return {"missing": own, "curves": curves}
+    found: dict[str, Any] = {"missing": own, "curves": curves}
+    if NAIVE in complete:
+        modalities, rows = fully_observed(table)
+        own_answers, naive = ({p: a[rows] for p, a in probabilities_of(t).items()} for t in (table, complete[NAIVE]))
+        found["against_zero_imputation"] = compare_missing(
+            own_answers, naive, table.labels[rows], table.patients[rows], modalities, seed=seed, resamples=resamples
+        )
+    return found
 
 
 def _arranged(probes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.prediction import Prediction
 
 Array = NDArray[np.float64]
+AS_AVAILABLE = "as-available"
+"""Beside the patterns: each case answered from all it holds, where cases hold different modalities."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,5 @@ class Table:
     pooled: NDArray[np.float32] | None = None
     """[n, modalities, dim]; zeros where absent."""
     milliseconds: Array | None = None
+    cases: NDArray[np.str_] | None = None
+    """[n] ids, to find the same cases again."""

@@ -23,7 +23,7 @@ from services.diagnosis.evaluation.metrics.curves import reliability_curve, smoo
 from services.diagnosis.evaluation.metrics.figures import figures_of
 from services.diagnosis.evaluation.metrics.oracle import ORACLE, distance_to_oracle
 from services.diagnosis.evaluation.metrics.view import View, view_of
-from services.diagnosis.evaluation.subject import Table
+from services.diagnosis.evaluation.subject import AS_AVAILABLE, Table
 from services.diagnosis.model.modalities import PATTERNS
 from shared.codes import DIAGNOSES
 
@@ -45,7 +45,7 @@ def evaluate_all(
 ) -> dict[str, Any]:
     """`evaluate_pattern` for every pattern under which the table holds answers, the fullest first."""
     draws = Resamples.draw(table.patients, seed=seed, resamples=resamples)
-    found = {p: view_of(table, p) for p in reversed(PATTERNS)}
+    found = {p: view_of(table, p) for p in (*reversed(PATTERNS), AS_AVAILABLE)}
     return {p: _report(table, view, draws, classes) for p, view in found.items() if view is not None}
 
 
