@@ -11,7 +11,7 @@ import numpy as np
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, Truth, VitalsInput
 from services.diagnosis.datasets.base import LabelledCase, Provenance
-from services.diagnosis.evaluation.asking import held
+from services.diagnosis.evaluation.probes.asking import held
 from services.diagnosis.evaluation.subject import Answer, Array
 from services.diagnosis.inference.prediction import (
     Explanation,

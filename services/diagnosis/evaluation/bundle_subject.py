@@ -62,7 +62,7 @@ class BundleSubject:
 
     def ask(self, cases: Sequence[CaseInput]) -> Array:
         """What `asking.ask_all` wants, several times as fast as one by one."""
-        from services.diagnosis.evaluation.batched import ask_together
+        from services.diagnosis.evaluation.probes.batched import ask_together
 
         return ask_together(self.predictor, cases, self.prevalence)
 

@@ -12,19 +12,19 @@ from typing import Any, cast
 import numpy as np
 
 from services.diagnosis.datasets.base import Dataset, Split, Task
-from services.diagnosis.evaluation.availability import evaluate_availability
 from services.diagnosis.evaluation.checks import judge
 from services.diagnosis.evaluation.collect import Sample, collect
 from services.diagnosis.evaluation.comparison import FOLDS, bundled_baselines, cross_validated, gains, regrets
+from services.diagnosis.evaluation.metrics.availability import evaluate_availability
+from services.diagnosis.evaluation.metrics.missingness import compare_missing, missing
 from services.diagnosis.evaluation.metrics.patterns import class_names, evaluate_all
 from services.diagnosis.evaluation.metrics.shares import modality_shares
 from services.diagnosis.evaluation.metrics.subgroups import evaluate_subgroups
 from services.diagnosis.evaluation.metrics.view import fully_observed, probabilities_of
-from services.diagnosis.evaluation.missingness import compare_missing, missing
-from services.diagnosis.evaluation.probes import Scope, run_probes
+from services.diagnosis.evaluation.probes.retrieval import measure_retrieval
+from services.diagnosis.evaluation.probes.suite import Scope, run_probes
 from services.diagnosis.evaluation.report.examples import Example, diagnosis_name, example
 from services.diagnosis.evaluation.report.page import render
-from services.diagnosis.evaluation.retrieval import measure_retrieval
 from services.diagnosis.evaluation.subject import AS_AVAILABLE, Subject, Table
 from services.diagnosis.training.jobs import run_side_by_side
 from services.diagnosis.training.progress import Reporter

@@ -12,7 +12,7 @@ from services.diagnosis.datasets.base import LabelledCase, LeakageReport, Split,
 from services.diagnosis.datasets.ward import Ward
 from services.diagnosis.evaluation.bundle_subject import BundleSubject
 from services.diagnosis.evaluation.checks import judge
-from services.diagnosis.evaluation.probes import Scope, run_probes
+from services.diagnosis.evaluation.probes.suite import Scope, run_probes
 from services.diagnosis.evaluation.run import Evaluation, Options, run
 from services.diagnosis.evaluation.subject import Subject
 from services.diagnosis.training.progress import Reporter

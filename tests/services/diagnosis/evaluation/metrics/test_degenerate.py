@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from services.diagnosis.evaluation.availability import evaluate_availability
+from services.diagnosis.evaluation.metrics.availability import evaluate_availability
+from services.diagnosis.evaluation.metrics.missingness import missing
 from services.diagnosis.evaluation.metrics.patterns import evaluate_all
 from services.diagnosis.evaluation.metrics.shares import modality_shares
 from services.diagnosis.evaluation.metrics.subgroups import evaluate_subgroups
-from services.diagnosis.evaluation.missingness import missing
 from services.diagnosis.evaluation.subject import Table
 from tests.services.diagnosis.evaluation.metrics.tables import CLASSES, evidence, posteriors, table_of
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from services.diagnosis.evaluation.availability import evaluate_availability
+from services.diagnosis.evaluation.metrics.availability import evaluate_availability
+from services.diagnosis.evaluation.metrics.missingness import missing
 from services.diagnosis.evaluation.metrics.patterns import evaluate_pattern
 from services.diagnosis.evaluation.metrics.shares import modality_shares
 from services.diagnosis.evaluation.metrics.subgroups import evaluate_subgroups
-from services.diagnosis.evaluation.missingness import missing
 from tests.services.diagnosis.evaluation.metrics.tables import calibrated
 from tests.support.common import PROJECT_ROOT
 

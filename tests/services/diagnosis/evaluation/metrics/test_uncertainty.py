@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from services.diagnosis.evaluation.metrics.uncertainty import detect, false_acceptance, mutual_information, spearman
-from services.diagnosis.evaluation.ood import judge_scores
+from services.diagnosis.evaluation.probes.ood import judge_scores
 from services.diagnosis.inference.uncertainty import decompose
 
 RNG = np.random.default_rng(7)

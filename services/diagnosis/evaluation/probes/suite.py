@@ -1,0 +1,92 @@
+"""What needs cases and not only answers, side by side: explanations, strangers, gaps, time, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
+from services.diagnosis.evaluation.probes.additivity import measure_additivity
+from services.diagnosis.evaluation.probes.faithfulness import measure_faithfulness
+from services.diagnosis.evaluation.probes.gaps import measure_gaps
+from services.diagnosis.evaluation.probes.latency import measure_latency
+from services.diagnosis.evaluation.probes.localisation import measure_localisation
+from services.diagnosis.evaluation.probes.ood import measure_ood
+from services.diagnosis.evaluation.probes.randomisation import explainer, measure_randomisation, randomise
+from services.diagnosis.evaluation.probes.temporal import measure_temporal
+from services.diagnosis.evaluation.subject import Subject
+from services.diagnosis.inference.predictor import Predictor
+from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
+from services.diagnosis.training.progress import Reporter
+
+Cases = Sequence[LabelledCase]
+Probe = Callable[[Cases, Advance], dict[str, Any]]
+SHARES = {"temporal": 3, "gaps": 1, "latency": 2, "randomisation": 4}
+"""Probes that ask often look at every k-th case only."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which cases are probed, and how much."""
+
+    dataset: Dataset
+    task: Task
+    split: Split | None
+    count: int
+    seed: int
+
+    def cases(self, every: int = 1) -> list[LabelledCase]:
+        """At most `count` labelled cases, evenly from the whole, or every so manieth of them."""
+        stride = max(1, len(self.dataset) // self.count) * every
+        chosen = self.dataset.cases(split=self.split, shard=(0, stride))
+        return list(islice((case for case in chosen if self.task.name in case.targets), -(-self.count // every)))
+
+
+def run_probes(
+    subject: Subject, scope: Scope, reporter: Reporter, *, processes: int, only: Sequence[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Name -> figures of every probe, or only of those named, that makes sense for the subject and the task.
+
+    Raises: JobFailed.
+    """
+    probes = {name: probe for name, probe in _probes(subject, scope).items() if only is None or name in only}
+    counts = {name: len(range(0, scope.count, SHARES.get(name, 1))) for name in probes}
+    with reporter.stage("explanations and inputs", sum(counts.values())) as advance:
+        jobs = [_job(probe, scope, SHARES.get(name, 1)) for name, probe in probes.items()]
+        answers = run_side_by_side(jobs, processes=processes, on_step=advance)
+    return dict(zip(probes, answers, strict=True))
+
+
+def _job(probe: Probe, scope: Scope, every: int) -> Job:
+    return lambda advance: probe(scope.cases(every), advance)
+
+
+def _probes(subject: Subject, scope: Scope) -> dict[str, Probe]:
+    """The longest first, so that the cores are busy to the end."""
+    seed, task = scope.seed, scope.task
+    probes: dict[str, Probe] = {
+        "faithfulness": lambda cases, advance: measure_faithfulness(subject, cases, seed=seed, advance=advance),
+        "ood": lambda cases, advance: measure_ood(subject, cases, seed=seed, advance=advance),
+    }
+    if task.answered_by == "diagnosis" and not task.groups:
+        probes["temporal"] = lambda cases, advance: measure_temporal(
+            subject, cases, task.name, seed=seed, advance=advance
+        )
+        probes["gaps"] = lambda cases, advance: measure_gaps(subject, cases, task.name, seed=seed, advance=advance)
+    predictor = getattr(subject, "predictor", None)
+    if isinstance(predictor, Predictor):
+        probes["randomisation"] = partial(_randomisation, predictor, seed)
+    probes["additivity"] = lambda cases, advance: measure_additivity(subject, cases, seed=seed, advance=advance)
+    probes["localisation"] = lambda cases, advance: measure_localisation(
+        subject, [case for case in cases if case.truth is not None], seed=seed, advance=advance
+    )
+    probes["latency"] = lambda cases, advance: measure_latency(subject, cases, advance=advance)
+    return probes
+
+
+def _randomisation(predictor: Predictor, seed: int, cases: Cases, advance: Advance) -> dict[str, Any]:
+    other = explainer(randomise(predictor, [case.inputs for case in cases], seed=seed))
+    return measure_randomisation(explainer(predictor), other, cases, seed=seed, advance=advance)
