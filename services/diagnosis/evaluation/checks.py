@@ -25,7 +25,9 @@ COVERAGE = 0.02
 REGRET = -0.005
 FAR_OOD, FAR_FPR = 0.98, 0.10
 DELETION = 0.9
+DOUBT = 0.90
 GROUP = 0.03
+COMPLETENESS = 0.01
 UNUSED = 0.005
 """A modality whose removal costs less than this part of the right answers is not used."""
 EFFICIENCY = 1e-6
@@ -171,9 +173,14 @@ def depends_on_weights(metrics: Metrics) -> Iterator[Verdict]:
 
 def adds_up(metrics: Metrics) -> Iterator[Verdict]:
     """Base and contributions sum to the log-odds they explain."""
-    error = ((metrics.get("explanations") or {}).get("additivity") or {}).get("efficiency_error_max")
+    found = metrics.get("explanations") or {}
+    error = (found.get("additivity") or {}).get("efficiency_error_max")
     if error is not None:
         yield error <= EFFICIENCY, f"largest efficiency error {error:.1e} log-odds"
+    for modality, entry in (found.get("integration") or {}).items():
+        missed = entry["relative_error"]
+        if missed is not None:
+            yield missed <= COMPLETENESS, f"{modality}: integrated gradients miss {missed:.1%} of what they explain"
 
 
 def absence_says_nothing(metrics: Metrics) -> Iterator[Verdict]:
@@ -236,6 +243,18 @@ def strangers_are_known(metrics: Metrics) -> Iterator[Verdict]:
             )
 
 
+def doubt_rises(metrics: Metrics) -> Iterator[Verdict]:
+    """Members disagree on far strangers, so that epistemic uncertainty is worth its name."""
+    found = {m: e.get("epistemic") for m, e in (metrics.get("ood") or {}).items() if isinstance(e, Mapping)}
+    values = {m: e["auroc"] for m, e in found.items() if e and e.get("auroc") is not None}
+    if values:
+        each = ", ".join(f"{m} {value:.2f}" for m, value in values.items())
+        yield (
+            min(values.values()) >= DOUBT,
+            f"epistemic uncertainty tells far strangers: AUROC {each}; at least {DOUBT}",
+        )
+
+
 def no_group_left_behind(metrics: Metrics) -> Iterator[Verdict]:
     """No subgroup's AUROC is more than GROUP below all patients', beyond its interval."""
     for attribute, values in (metrics.get("subgroups") or {}).items():
@@ -268,5 +287,6 @@ CHECKS: dict[str, Callable[[Metrics], Iterator[Verdict]]] = {
     "no regret": no_regret,
     "hybrid gains": hybrid_gains,
     "strangers are known": strangers_are_known,
+    "doubt rises on strangers": doubt_rises,
     "no group left behind": no_group_left_behind,
 }

@@ -225,8 +225,7 @@ def _arranged(probes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "faithfulness": faithfulness,
         "additivity": probes["additivity"],
     }
-    if "randomisation" in probes:
-        explanations["randomisation"] = probes["randomisation"]
+    explanations |= {name: probes[name] for name in ("randomisation", "integration") if name in probes}
     found = {"explanations": explanations, "ood": probes["ood"], "latency": probes["latency"]}
     return found | {name: probes[name] for name in ("temporal", "gaps") if name in probes}
 

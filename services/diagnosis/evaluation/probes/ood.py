@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from services.diagnosis.datasets.base import LabelledCase
 from services.diagnosis.evaluation.metrics.intervals import patient_weights
+from services.diagnosis.evaluation.metrics.uncertainty import detect, mutual_information
 from services.diagnosis.evaluation.probes.asking import held, restrict
 from services.diagnosis.evaluation.probes.strangers import STRANGERS, Stranger
-from services.diagnosis.evaluation.subject import Array, Subject
+from services.diagnosis.evaluation.subject import Answer, Array, Subject
 from services.diagnosis.inference.ood import REJECT_BELOW
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.training.metrics import binomial_interval
@@ -34,31 +36,58 @@ def measure_ood(
     Returns: modality -> `n`; `auroc` and `fpr95` over all far strangers; `near` with the same; `false_rejections`:
         share of ordinary inputs above the working threshold with its exact interval; `cases`: kind -> `distance`,
         `auroc`, `fpr95`, `detected` (share above the working threshold), with intervals over patients. FPR95 is the
-        share of strangers accepted where 95 % of ordinary inputs are. Modalities without scores are left out.
+        share of strangers accepted where 95 % of ordinary inputs are. `epistemic`: how well the mutual information of
+        the members tells the same far strangers. Modalities without scores are left out.
     """
-    scores: dict[str, dict[str, list[float]]] = {name: {} for name in MODALITIES}
-    patients: dict[str, list[str]] = {name: [] for name in MODALITIES}
+    found = {name: _Asked({}, {}, []) for name in MODALITIES}
     for index, case in enumerate(cases):
         for name in held(case.inputs):
             own, rng = restrict(case.inputs, (name,)), np.random.default_rng([seed, index])
             variants = {"": own, **{kind: s.make(own, rng) for kind, s in strangers.get(name, {}).items()}}
-            asked = {kind: subject.answer(variant).ood.get(name) for kind, variant in variants.items() if held(variant)}
-            if asked[""] is not None:
-                patients[name].append(case.patient)
+            answers = {kind: subject.answer(variant) for kind, variant in variants.items() if held(variant)}
+            if name in answers[""].ood:
+                found[name].patients.append(case.patient)
                 for kind in variants:
-                    score = asked.get(kind)
-                    scores[name].setdefault(kind, []).append(np.nan if score is None else score)
+                    found[name].add(kind, name, answers.get(kind))
         advance()
     return {
-        name: judge_scores(
-            np.array(own[""]),
-            {kind: (strangers[name][kind].distance, np.array(values)) for kind, values in own.items() if kind},
-            np.array(patients[name]),
-            seed=seed,
-        )
-        for name, own in scores.items()
-        if own
+        name: {
+            **judge_scores(
+                np.array(own.scores[""]),
+                {kind: (strangers[name][kind].distance, np.array(v)) for kind, v in own.scores.items() if kind},
+                np.array(own.patients),
+                seed=seed,
+            ),
+            "epistemic": _judge_doubts(own, [k for k, s in strangers[name].items() if s.distance == "far"], seed),
+        }
+        for name, own in found.items()
+        if own.patients
     }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What one modality was asked: kind of stranger (`""`: the ordinary input) -> one number per case."""
+
+    scores: dict[str, list[float]]
+    doubts: dict[str, list[float]]
+    """Mutual information of the members, in nats."""
+    patients: list[str]
+
+    def add(self, kind: str, name: str, answer: Answer | None) -> None:
+        score = answer.ood.get(name) if answer is not None else None
+        members = answer.members.get(name) if answer is not None else None
+        self.scores.setdefault(kind, []).append(np.nan if score is None else score)
+        doubt = np.nan if members is None else float(mutual_information(members[:, :-1]))
+        self.doubts.setdefault(kind, []).append(doubt)
+
+
+def _judge_doubts(own: _Asked, far: Sequence[str], seed: int) -> dict[str, Any]:
+    """Does epistemic uncertainty itself rise on far strangers; those that an input rule refuses are not asked."""
+    kinds = [kind for kind in far if kind in own.doubts]
+    patients = np.array(own.patients)
+    foreign = np.concatenate([own.doubts[kind] for kind in kinds]) if kinds else np.zeros(0)
+    return detect(np.array(own.doubts[""]), foreign, patients=(patients, np.tile(patients, len(kinds))), seed=seed)
 
 
 def judge_scores(

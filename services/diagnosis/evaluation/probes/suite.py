@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
-from services.diagnosis.evaluation.probes.additivity import measure_additivity
+from services.diagnosis.evaluation.probes.additivity import measure_additivity, measure_integration
 from services.diagnosis.evaluation.probes.faithfulness import measure_faithfulness
 from services.diagnosis.evaluation.probes.gaps import measure_gaps
 from services.diagnosis.evaluation.probes.latency import measure_latency
@@ -24,8 +24,8 @@ from services.diagnosis.training.progress import Reporter
 
 Cases = Sequence[LabelledCase]
 Probe = Callable[[Cases, Advance], dict[str, Any]]
-SHARES = {"temporal": 3, "gaps": 1, "latency": 2, "randomisation": 4}
-"""Probes that ask often look at every k-th case only."""
+SHARES = {"faithfulness": 2, "temporal": 3, "latency": 2, "randomisation": 4, "integration": 6}
+"""Probes that ask often (faithfulness: some 600 times a case) look at every k-th case only."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def _probes(subject: Subject, scope: Scope) -> dict[str, Probe]:
     predictor = getattr(subject, "predictor", None)
     if isinstance(predictor, Predictor):
         probes["randomisation"] = partial(_randomisation, predictor, seed)
+        probes["integration"] = lambda cases, advance: measure_integration(predictor, cases, seed=seed, advance=advance)
     probes["additivity"] = lambda cases, advance: measure_additivity(subject, cases, seed=seed, advance=advance)
     probes["localisation"] = lambda cases, advance: measure_localisation(
         subject, [case for case in cases if case.truth is not None], seed=seed, advance=advance
