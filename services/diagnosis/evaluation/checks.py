@@ -251,7 +251,7 @@ def doubt_rises(metrics: Metrics) -> Iterator[Verdict]:
         each = ", ".join(f"{m} {value:.2f}" for m, value in values.items())
         yield (
             min(values.values()) >= DOUBT,
-            f"epistemic uncertainty tells far strangers: AUROC {each}; at least {DOUBT}",
+            f"mutual information tells far strangers: AUROC {each}; at least {DOUBT}",
         )
 
 
