@@ -227,7 +227,8 @@ def no_regret(metrics: Metrics) -> Iterator[Verdict]:
 
 def hybrid_gains(metrics: Metrics) -> Iterator[Verdict]:
     """The hybrid is better than early, late and stacked fusion, beyond chance."""
-    gain = (metrics.get("gains") or {}).get("hybrid_over_best_fusion")
+    gains = metrics.get("gains") or {}
+    gain = gains.get("retrained_over_best_fusion") or gains.get("hybrid_over_best_fusion")
     if gain:
         yield (gain["low"] or 0.0) > 0, f"gain over the best simple fusion {_interval(gain)} macro AUROC"
 

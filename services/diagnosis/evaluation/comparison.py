@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.datasets.base import Dataset, Task
 from services.diagnosis.evaluation.baselines.cohort_features import encoder_of, read_evidence
-from services.diagnosis.evaluation.baselines.crossval import cross_validate
+from services.diagnosis.evaluation.baselines.crossval import OURS, cross_validate
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.suite import DOCUMENT, BaselineSuite
 from services.diagnosis.evaluation.metrics.paired import compare
@@ -91,7 +91,8 @@ def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: i
     """Macro AUROC of the fused answer minus that of others, on the same cases and draws, each `{value, low, high}`.
 
     `fused_over_best_single`: the same model with its best single modality (best on these cases: that favours the
-    single one). `hybrid_over_best_fusion`: the best of the simple fusions. `over_NAME`: every baseline.
+    single one). `hybrid_over_best_fusion`: the best of the simple fusions. `retrained_over_best_fusion`: our fusion, trained
+    on the dataset like the others, against them. `over_NAME`: every baseline.
     """
     singles = [name for name in pattern.split("+") if name in table.members] if "+" in pattern else []
     found = {f"over_{name}_alone": _difference((table, pattern), (table, name), seed, resamples) for name in singles}
@@ -102,7 +103,13 @@ def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: i
         if pattern in other.members
     }
     fusion = _smallest(over[name] for name in SIMPLE_FUSIONS if name in over)
+    retrained = None
+    if OURS in baselines:
+        rivals = [baselines[name] for name in SIMPLE_FUSIONS if name in baselines]
+        ours = (baselines[OURS], pattern)
+        retrained = _smallest(_difference(ours, (other, pattern), seed, resamples) for other in rivals)
     return {
+        **({"retrained_over_best_fusion": retrained} if retrained else {}),
         **({"fused_over_best_single": best} if best else {}),
         **({"hybrid_over_best_fusion": fusion} if fusion else {}),
         **{f"over_{name}": gain for name, gain in over.items()},

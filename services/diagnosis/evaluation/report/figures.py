@@ -174,7 +174,7 @@ def missingness(curves_by_name: Mapping[str, Mapping[str, Mapping[str, float]]])
     return svg(figure, "What the loss of each modality costs")
 
 
-def forest(subgroups: Mapping[str, Mapping[str, Any]], overall: float) -> str:
+def forest(subgroups: Mapping[str, Mapping[str, Any]], overall: float | None) -> str:
     """Macro AUROC per subgroup with its interval."""
     rows = [
         (f"{attribute}: {value} (n={entry['n']})", entry["macro_auroc"])
@@ -184,7 +184,8 @@ def forest(subgroups: Mapping[str, Mapping[str, Any]], overall: float) -> str:
     ]
     figure = Figure(figsize=(7.2, 0.26 * max(1, len(rows)) + 0.9))
     axes = figure.subplots()
-    axes.axvline(overall, color=OTHER, lw=1, ls=":")
+    if overall is not None:
+        axes.axvline(overall, color=OTHER, lw=1, ls=":")
     for row, (_, interval) in enumerate(reversed(rows)):
         _whisker(axes, row, interval, OURS)
     axes.set_yticks(range(len(rows)), [name for name, _ in reversed(rows)])

@@ -12,7 +12,7 @@ from jinja2 import Environment
 
 from services.diagnosis.evaluation.report import figures
 from services.diagnosis.evaluation.report.examples import Example
-from services.diagnosis.evaluation.subject import Table
+from services.diagnosis.evaluation.subject import AS_AVAILABLE, Table
 
 Metrics = Mapping[str, Any]
 DASH = "–"
@@ -46,7 +46,10 @@ def render(metrics: Metrics, table: Table, classes: Sequence[str], examples: Seq
 
 
 def _sections(metrics: Metrics, table: Table, classes: Sequence[str]) -> Iterator[Section]:
-    fullest = max(metrics["patterns"], key=lambda pattern: (pattern.count("+"), metrics["patterns"][pattern]["n"]))
+    known = metrics["patterns"]
+    fullest = (
+        AS_AVAILABLE if AS_AVAILABLE in known else max(known, key=lambda name: (name.count("+"), known[name]["n"]))
+    )
     yield _patterns(metrics)
     if metrics.get("baselines"):
         yield _baselines(metrics, fullest)
