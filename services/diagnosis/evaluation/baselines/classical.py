@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.diagnosis.evaluation.baselines.baseline import (
     SMALLEST,
@@ -30,14 +31,17 @@ class ClassicalBaseline(Baseline):
         self.choices = choices
         self.estimator: Estimator = None
         self.chosen = 0
+        self.known: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        """[columns] those that any training case knows; scikit-learn 1.9 cannot bin the others."""
 
     def learn(self, train: Examples, held_out: Examples, *, seed: int, on_step: OnStep = silent) -> None:
         from threadpoolctl import threadpool_limits
 
-        fitted, losses = [], []
+        inputs, losses, fitted = columns(train.features), [], []
+        self.known = np.asarray(~np.isnan(inputs).all(axis=0))
         for build in self.choices:
             with threadpool_limits(1):  # the cores are shared by whole folds
-                self.estimator = build(len(train), seed).fit(columns(train.features), train.labels)
+                self.estimator = build(len(train), seed).fit(inputs[:, self.known], train.labels)
                 losses.append(self._held_out_loss(held_out))
             fitted.append(self.estimator)
             on_step()
@@ -51,7 +55,7 @@ class ClassicalBaseline(Baseline):
 
     def member_logits(self, features: Features) -> Array:
         answers = np.full((len(features), self.shape.classes), SMALLEST)
-        answers[:, self.estimator.classes_] = self.estimator.predict_proba(columns(features))
+        answers[:, self.estimator.classes_] = self.estimator.predict_proba(columns(features)[:, self.known])
         return np.asarray(np.log(np.maximum(answers, SMALLEST)))[None]
 
 

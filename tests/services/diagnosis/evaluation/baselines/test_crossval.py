@@ -107,6 +107,17 @@ def test_the_classical_ones_come_close_to_the_optimum_with_all_and_with_one(buil
     assert accuracy(one.probabilities(image), new) == pytest.approx(0.841, abs=0.09)
 
 
+@pytest.mark.parametrize("build", [gradient_boosting, logistic_regression])
+def test_an_entry_that_no_training_case_knows_is_left_out(build: type) -> None:
+    problem = redundant(200, 1)
+    problem.features.pooled[:, 1, 3] = np.nan
+    one = build(SHAPE)
+    one.fit(problem, problem, seed=1)
+    whole = one.probabilities(problem.features)
+    problem.features.pooled[:, 1, 3] = 5.0
+    np.testing.assert_array_equal(one.probabilities(problem.features), whole)
+
+
 def test_a_class_that_only_the_test_cases_have_is_as_good_as_impossible() -> None:
     problem = redundant(200, 1)
     examples = Examples(problem.features, problem.labels, 3)
