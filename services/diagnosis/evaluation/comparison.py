@@ -91,8 +91,8 @@ def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: i
     """Macro AUROC of the fused answer minus that of others, on the same cases and draws, each `{value, low, high}`.
 
     `fused_over_best_single`: the same model with its best single modality (best on these cases: that favours the
-    single one). `hybrid_over_best_fusion`: the best of the simple fusions. `retrained_over_best_fusion`: our fusion, trained
-    on the dataset like the others, against them. `over_NAME`: every baseline.
+    single one). `hybrid_over_best_fusion`: the best of the simple fusions. `retrained_over_best_fusion`: our fusion,
+    trained on the dataset like the others, against them. `over_NAME`: every baseline.
     """
     singles = [name for name in pattern.split("+") if name in table.members] if "+" in pattern else []
     found = {f"over_{name}_alone": _difference((table, pattern), (table, name), seed, resamples) for name in singles}
@@ -103,7 +103,7 @@ def gains(table: Table, baselines: Mapping[str, Table], pattern: str, *, seed: i
         if pattern in other.members
     }
     fusion = _smallest(over[name] for name in SIMPLE_FUSIONS if name in over)
-    retrained = None
+    retrained: dict[str, float] | None = None
     if OURS in baselines:
         rivals = [baselines[name] for name in SIMPLE_FUSIONS if name in baselines]
         ours = (baselines[OURS], pattern)
