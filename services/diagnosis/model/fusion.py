@@ -1,7 +1,7 @@
 """Hybrid fusion whose output is an auditable sum of log-odds.
 
 For class k and the set S of modalities at hand:  z_k = b_k + sum_{m in S} g_mk z_mk + beta_k(S) z_k^joint,  with the
-gate g a softmax over S (after DrFuse, arXiv 2311.07432) and beta = 0 where S holds one modality: then the model IS that
+gate g a softmax over S (after DrFuse, arXiv 2403.06197) and beta = 0 where S holds one modality: then the model IS that
 modality's head. The joint term comes from bottleneck latents (after arXiv 2107.00135) that attend to the tokens of S.
 """
 
