@@ -156,7 +156,7 @@ def _show(metrics: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from services.diagnosis.evaluation.report.page import interval, number
+    from services.diagnosis.evaluation.report.page import interval, number, with_interval
 
     console = Console()
     title = f"{metrics['bundle']['name']} {metrics['bundle']['version']} on {metrics['dataset']}, n = {metrics['n']}"
@@ -167,8 +167,8 @@ def _show(metrics: dict[str, Any]) -> None:
         coverage = entry.get("coverage") or {}
         table.add_row(
             pattern, interval(entry["macro_auroc"]), number(entry.get("oracle_macro_auroc")),
-            number(entry["accuracy"]), number(entry["brier"]), number(entry["ece"]), number(coverage.get("value")),
-            number(coverage.get("mean_set_size"), 2),
+            number(entry["accuracy"]), number(entry["brier"]), with_interval(entry, "ece"),
+            number(coverage.get("value")), number(coverage.get("mean_set_size"), 2),
         )  # fmt: skip
     console.print(table)
     for check in metrics["checks"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.diagnosis.evaluation.report.page import interval, number
+from services.diagnosis.evaluation.report.page import interval, number, with_interval
 
 Metrics = Mapping[str, Any]
 
@@ -47,8 +47,8 @@ def _patterns(metrics: Metrics) -> list[str]:
         coverage = entry.get("coverage") or {}
         cells = (
             pattern, str(entry["n"]), interval(entry["macro_auroc"]), number(entry.get("oracle_macro_auroc")),
-            number(entry["accuracy"]), number(entry["brier"]), number(entry["ece"]), number(coverage.get("value")),
-            number(coverage.get("mean_set_size"), 2),
+            number(entry["accuracy"]), number(entry["brier"]), with_interval(entry, "ece"),
+            number(coverage.get("value")), number(coverage.get("mean_set_size"), 2),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return lines

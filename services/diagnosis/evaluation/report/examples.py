@@ -17,9 +17,10 @@ from services.diagnosis.case import CaseInput, NoteInput, VitalsInput
 from services.diagnosis.datasets.base import LabelledCase
 from services.diagnosis.evaluation.report.figures import COLOURS, OURS, WARN, svg
 from services.diagnosis.inference.prediction import ImageExplanation, NoteSpan, Prediction, VitalsExplanation
-from shared.codes import DIAGNOSES, VITAL_SIGNS
+from shared.codes import DIAGNOSES, HEART_RATE_VARIABILITY, STEPS, VITAL_SIGNS
 
-DISPLAY = {sign.coding.code: sign.coding.display for sign in VITAL_SIGNS}
+SHORT = {STEPS.code: "Steps", HEART_RATE_VARIABILITY.code: "HRV"}
+LABELS = {s.coding.code: SHORT.get(s.coding.code, " ".join(s.coding.display.split()[:2])) for s in VITAL_SIGNS}
 STRONG = 0.25
 """Spans below a quarter of the strongest are left unmarked, so that the eye finds what mattered."""
 
@@ -93,7 +94,7 @@ def _note(note: NoteInput, spans: Sequence[NoteSpan]) -> str:
 
 def _vitals(case: CaseInput, vitals: VitalsInput, parts: Sequence[VitalsExplanation], labelled: LabelledCase) -> str:
     """Each sign over time; background: what the model attributes to, bar below: the window of a true event."""
-    codes = [code for code in DISPLAY if code in vitals.codes]
+    codes = [code for code in LABELS if code in vitals.codes]
     figure = Figure(figsize=(7.2, 0.85 * len(codes) + 0.5))
     panels = figure.subplots(len(codes), 1, squeeze=False, sharex=True)[:, 0]
     strongest = max((abs(part.contribution) for part in parts), default=0.0) or 1.0
@@ -106,7 +107,7 @@ def _vitals(case: CaseInput, vitals: VitalsInput, parts: Sequence[VitalsExplanat
             axes.axvspan(start, end, color=colour, alpha=0.4 * abs(part.contribution) / strongest, lw=0)
         for _, start, end, _ in (w for w in (labelled.truth.windows if labelled.truth else ()) if w[0] == code):
             axes.axvspan(start, end, ymax=0.06, color="#009e73", lw=0)
-        axes.set_ylabel(DISPLAY[code].split(" ")[0], rotation=0, ha="right", fontsize=7)
+        axes.set_ylabel(LABELS[code], rotation=0, ha="right", fontsize=7)
         axes.tick_params(labelsize=6)
     panels[-1].set_xlabel("hours before the case (green: true event; red speaks for, blue against)", fontsize=8)
     return svg(figure, "Vital signs with attributions")

@@ -101,7 +101,7 @@ def _patterns(metrics: Metrics) -> Section:
         rows.append(
             (pattern.replace("+", " + "), str(entry["n"]), interval(entry["macro_auroc"]),
              number(entry.get("oracle_macro_auroc")), number(entry["accuracy"]), number(entry.get("oracle_accuracy")),
-             number(entry["brier"]), number(entry["ece"]), number(coverage.get("value")),
+             number(entry["brier"]), with_interval(entry, "ece"), number(coverage.get("value")),
              number(coverage.get("mean_set_size"), 2), number(entry["aurc"]))
         )  # fmt: skip
     text = "Every set of modalities a case may hold. The oracle is the best any model could do from the findings."
@@ -114,7 +114,7 @@ def _baselines(metrics: Metrics, pattern: str) -> Section:
         name: entry["patterns"][pattern] for name, entry in metrics["baselines"].items() if pattern in entry["patterns"]
     }
     rows = [
-        (name, interval(e["macro_auroc"]), *(number(e.get(key)) for key in ("accuracy", "brier", "ece", "aurc")))
+        (name, interval(e["macro_auroc"]), *(with_interval(e, key) for key in ("accuracy", "brier", "ece", "aurc")))
         for name, e in named.items()
     ]
     text = f"Trained and calibrated by the same harness on the same cases; {pattern.replace('+', ' + ')}."
@@ -169,8 +169,8 @@ def _explanations(found: Metrics) -> Section:
         entry = faithfulness.get(modality) or {}
         rows.append(
             (modality, number(localisation.get(headline), 2), number(localisation.get(f"{headline}_chance"), 2),
-             _with_interval(entry, "deletion_gap"), number(entry.get("deletion_beats_random"), 2),
-             _with_interval(entry, "insertion_gap"), number(entry.get("comprehensiveness"), 2),
+             with_interval(entry, "deletion_gap"), number(entry.get("deletion_beats_random"), 2),
+             with_interval(entry, "insertion_gap"), number(entry.get("comprehensiveness"), 2),
              number(entry.get("comprehensiveness_random"), 2))
         )  # fmt: skip
     return Section("explanations", "Explanations", EXPLANATIONS, (), head, rows, list(_lines(found)))
@@ -179,7 +179,8 @@ def _explanations(found: Metrics) -> Section:
 POINTING = {"image": "heatmap_pointing_game", "note": "span_f1", "vitals": "window_iou"}
 
 
-def _with_interval(entry: Metrics, name: str) -> str:
+def with_interval(entry: Metrics, name: str) -> str:
+    """A figure that has its interval under `intervals`."""
     return interval({"value": entry.get(name), **((entry.get("intervals") or {}).get(name) or {})})
 
 
