@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from services.diagnosis.inference.prediction import (
     Explanation,
     ImageExplanation,
     NoteExplanation,
+    NoteSpan,
     Prediction,
     VitalsExplanation,
 )
@@ -125,29 +127,35 @@ class RandomExplanations(Wrapped):
         return self.inner.ask(cases)
 
     def break_explanation(self, explanation: Explanation, case: CaseInput) -> Explanation:
-        rng = np.random.default_rng(len(case.notes[0].text) if case.notes else 0)
+        text = case.notes[0].text if case.notes else ""
+        rng = np.random.default_rng(len(text))
         return replace(
             explanation,
             images=tuple(_random_image(image, rng) for image in explanation.images),
-            notes=tuple(_random_note(note, rng) for note in explanation.notes),
-            vitals=_shuffled_vitals(explanation.vitals, rng),
+            notes=tuple(_random_note(note, len(text), rng) for note in explanation.notes),
+            vitals=_random_vitals(explanation.vitals, case, rng),
         )
 
 
 def _random_image(image: ImageExplanation, rng: np.random.Generator) -> ImageExplanation:
-    grid = None if image.grid is None else rng.standard_normal(image.grid.shape)
     buffer = io.BytesIO()
     Image.fromarray(rng.integers(0, 255, (8, 8, 4), dtype=np.uint8)).save(buffer, "PNG")
-    return replace(image, grid=grid, heatmap_png=buffer.getvalue(), regions=())
+    return replace(image, grid=rng.standard_normal((32, 32)), heatmap_png=buffer.getvalue(), regions=())
 
 
-def _random_note(note: NoteExplanation, rng: np.random.Generator) -> NoteExplanation:
-    shuffled = rng.permutation([span.contribution for span in note.spans])
-    return replace(
-        note, spans=tuple(replace(s, contribution=float(c)) for s, c in zip(note.spans, shuffled, strict=True))
-    )
+def _random_note(note: NoteExplanation, length: int, rng: np.random.Generator) -> NoteExplanation:
+    """A span of six characters in every twelve, whatever stands there."""
+    return replace(note, spans=tuple(NoteSpan(i, i + 6, float(rng.normal()), False) for i in range(0, length - 6, 12)))
 
 
-def _shuffled_vitals(parts: tuple[VitalsExplanation, ...], rng: np.random.Generator) -> tuple[VitalsExplanation, ...]:
-    shuffled = rng.permutation([part.contribution for part in parts])
-    return tuple(replace(part, contribution=float(c)) for part, c in zip(parts, shuffled, strict=True))
+def _random_vitals(
+    parts: tuple[VitalsExplanation, ...], case: CaseInput, rng: np.random.Generator
+) -> tuple[VitalsExplanation, ...]:
+    """As many windows as there were, of any sign and any time."""
+    signs = sorted(set(case.vitals.codes)) if case.vitals is not None else []
+    invented = []
+    for part in parts:
+        start = case.as_of - timedelta(hours=float(rng.uniform(6, 72)))
+        end = min(case.as_of, start + (part.to - part.from_))
+        invented.append(VitalsExplanation(str(rng.choice(signs)), start, end, float(rng.normal())))
+    return tuple(invented)

@@ -151,12 +151,14 @@ def explanations_beat_chance(metrics: Metrics) -> Iterator[Verdict]:
 
 
 def explanations_point(metrics: Metrics) -> Iterator[Verdict]:
-    """Explanations hit the ward's own findings more often than chance."""
+    """Explanations hit the ward's own findings more often than chance, by the lower end of the interval."""
     localisation = (metrics.get("explanations") or {}).get("localisation") or {}
     for name in ("heatmap_pointing_game", "span_f1", "window_iou"):
         value, chance = localisation.get(name), localisation.get(f"{name}_chance")
         if value is not None and chance is not None:
-            yield value > chance, f"{name.replace('_', ' ')} {value:.2f}, chance {chance:.2f}"
+            interval = localisation["intervals"][name]
+            shown = _interval({"value": value, **interval})
+            yield (interval["low"] or 0.0) > chance, f"{name.replace('_', ' ')} {shown}, chance {chance:.3f}"
 
 
 def depends_on_weights(metrics: Metrics) -> Iterator[Verdict]:

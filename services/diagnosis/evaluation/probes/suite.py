@@ -10,7 +10,7 @@ from typing import Any
 
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
 from services.diagnosis.evaluation.probes.additivity import measure_additivity, measure_integration
-from services.diagnosis.evaluation.probes.faithfulness import measure_faithfulness
+from services.diagnosis.evaluation.probes.faithfulness import Effort, measure_faithfulness
 from services.diagnosis.evaluation.probes.gaps import measure_gaps
 from services.diagnosis.evaluation.probes.latency import measure_latency
 from services.diagnosis.evaluation.probes.localisation import measure_localisation
@@ -37,6 +37,8 @@ class Scope:
     split: Split | None
     count: int
     seed: int
+    effort: Effort | None = None
+    """Of the faithfulness; None: as much as it takes by itself."""
 
     def cases(self, every: int = 1) -> list[LabelledCase]:
         """At most `count` labelled cases, evenly from the whole, or every so manieth of them."""
@@ -68,7 +70,9 @@ def _probes(subject: Subject, scope: Scope) -> dict[str, Probe]:
     """The longest first, so that the cores are busy to the end."""
     seed, task = scope.seed, scope.task
     probes: dict[str, Probe] = {
-        "faithfulness": lambda cases, advance: measure_faithfulness(subject, cases, seed=seed, advance=advance),
+        "faithfulness": lambda cases, advance: measure_faithfulness(
+            subject, cases, seed=seed, effort=scope.effort, advance=advance
+        ),
         "ood": lambda cases, advance: measure_ood(subject, cases, seed=seed, advance=advance),
     }
     if task.answered_by == "diagnosis" and not task.groups:

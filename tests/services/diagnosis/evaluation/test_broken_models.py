@@ -12,6 +12,7 @@ from services.diagnosis.datasets.base import LabelledCase, LeakageReport, Split,
 from services.diagnosis.datasets.ward import Ward
 from services.diagnosis.evaluation.bundle_subject import BundleSubject
 from services.diagnosis.evaluation.checks import judge
+from services.diagnosis.evaluation.probes.faithfulness import Effort
 from services.diagnosis.evaluation.probes.suite import Scope, run_probes
 from services.diagnosis.evaluation.run import Evaluation, Options, run
 from services.diagnosis.evaluation.subject import Subject
@@ -100,8 +101,10 @@ def test_a_model_twice_too_sure_is_caught(whole: Wrapped, healthy: Evaluation, d
     assert not passed(broken, "not overconfident")
     assert not passed(broken, "calibrated")
     full = "image+note+vitals"
-    # The ranking is the same up to the renormalisation over classes; what breaks is the calibration.
-    assert broken.metrics["patterns"][full]["accuracy"] == healthy.metrics["patterns"][full]["accuracy"]
+    # The ranking hardly changes (each member is sharpened before the mean); what breaks is the calibration.
+    assert broken.metrics["patterns"][full]["accuracy"] == pytest.approx(
+        healthy.metrics["patterns"][full]["accuracy"], abs=0.03
+    )
     assert broken.metrics["patterns"][full]["calibration_slope"] == pytest.approx(
         healthy.metrics["patterns"][full]["calibration_slope"] / 2, rel=0.1
     )
@@ -116,8 +119,9 @@ def test_a_model_that_reads_the_label_from_what_is_missing_is_caught(
     assert "image" not in broken.metrics["availability"]["shift"]["largest"]["pattern"].split("+")
 
 
-def test_invented_explanations_are_caught(whole: Wrapped, dataset: Remembered) -> None:
-    scope = Scope(dataset, dataset.tasks[0], None, EXPLAINED, SEED)
+def test_invented_explanations_are_caught(whole: Wrapped) -> None:
+    few = Ward(seed=SEED, patients=EXPLAINED)
+    scope = Scope(few, few.tasks[0], None, EXPLAINED, SEED, Effort(orders=5, imputed_orders=1))
     verdicts = {}
     subjects: dict[str, Subject] = {"whole": whole.inner, "broken": RandomExplanations(whole.inner, whole.kept)}
     for name, subject in subjects.items():
@@ -131,4 +135,4 @@ def test_invented_explanations_are_caught(whole: Wrapped, dataset: Remembered) -
     assert sum(verdicts["whole"]["explanations are faithful"]) >= 2, verdicts
     assert not any(verdicts["broken"]["explanations are faithful"]), verdicts
     assert all(verdicts["whole"]["explanations point at findings"]), verdicts
-    assert not all(verdicts["broken"]["explanations point at findings"]), verdicts
+    assert not any(verdicts["broken"]["explanations point at findings"]), verdicts

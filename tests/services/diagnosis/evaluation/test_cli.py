@@ -120,7 +120,7 @@ def test_a_failed_check_can_fail_the_command() -> None:
         (["--shift=nonesuch"], "new-scanner"),
         (["--task=nonesuch"], "diagnosis, deterioration24h"),
         (["--option=seed"], "KEY=VALUE"),
-        (["--bundle=/nonexistent"], "/nonexistent"),
+        (["--bundle=/nonexistent"], "no model bundle in 'nonexistent'"),
     ],
 )
 def test_what_cannot_be_evaluated_is_said_in_a_sentence(arguments: list[str], said: str) -> None:

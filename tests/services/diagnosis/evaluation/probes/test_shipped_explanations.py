@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from services.diagnosis.bundle.location import DEMO_BUNDLE
-from services.diagnosis.case import CaseInput
 from services.diagnosis.datasets.base import LabelledCase, Provenance
 from services.diagnosis.evaluation.bundle_subject import BundleSubject
 from services.diagnosis.evaluation.probes.faithfulness import Effort, measure_faithfulness
 from services.diagnosis.evaluation.probes.localisation import measure_localisation
-from services.diagnosis.inference.prediction import NoteSpan, Prediction
 from services.diagnosis.ward.generate import iter_cases
+from tests.support.broken_subjects import RandomExplanations
 
 EFFORT = Effort(orders=4, imputed_orders=1)
-
-
-@dataclass(frozen=True)
-class Inventive(BundleSubject):
-    """The bundle's answers, with heat, spans and windows that have nothing to do with them."""
-
-    def explain(self, case: CaseInput) -> Prediction:
-        prediction, rng = super().explain(case), np.random.default_rng(len(case.notes[0].text))
-        why = prediction.explanation
-        images = tuple(replace(i, grid=rng.normal(size=(32, 32))) for i in why.images)
-        spans = tuple(NoteSpan(i, i + 6, float(rng.normal()), False) for i in range(0, len(case.notes[0].text) - 6, 12))
-        notes = tuple(replace(note, spans=spans) for note in why.notes)
-        windows = why.vitals
-        codes = rng.permutation([window.code for window in windows])
-        vitals = tuple(
-            replace(window, code=str(code), contribution=float(rng.normal()))
-            for window, code in zip(windows, codes, strict=True)
-        )
-        return replace(prediction, explanation=replace(why, images=images, notes=notes, vitals=vitals))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +42,7 @@ def test_taking_away_what_it_names_changes_its_answer_more_than_chance(
     shipped: BundleSubject, cases: list[LabelledCase]
 ) -> None:
     found = measure_faithfulness(shipped, cases[:5], seed=1, effort=EFFORT)
-    invented = measure_faithfulness(Inventive(shipped.predictor), cases[:5], seed=1, effort=EFFORT)
+    invented = measure_faithfulness(RandomExplanations(shipped, {}), cases[:5], seed=1, effort=EFFORT)
     assert found["deletion_beats_random"] >= 0.75
     assert found["all"]["comprehensiveness_ratio"] > 2
     assert invented["all"]["deletion_gap"] < found["all"]["deletion_gap"] / 2
@@ -70,7 +50,7 @@ def test_taking_away_what_it_names_changes_its_answer_more_than_chance(
 
 def test_it_points_at_findings_more_often_than_chance(shipped: BundleSubject, cases: list[LabelledCase]) -> None:
     found = measure_localisation(shipped, cases, seed=1)
-    invented = measure_localisation(Inventive(shipped.predictor), cases, seed=1)
+    invented = measure_localisation(RandomExplanations(shipped, {}), cases, seed=1)
     for name in ("span_f1", "window_iou"):
         assert found[name] > 1.5 * found[f"{name}_chance"]
         assert found[name] > invented[name]
