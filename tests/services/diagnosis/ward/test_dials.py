@@ -48,7 +48,7 @@ def test_all_dials_at_one_are_the_ward_itself() -> None:
         (Dials(0.3, 0, 0), UNIQUE),
         (Dials(0, 0, 0), frozenset()),
     ],
-    ids=str,
+    ids=["unique", "redundant", "synergy", "a little unique", "none"],
 )
 def test_each_dial_turns_its_own_findings_alone(dials: Dials, expected: frozenset[str]) -> None:
     assert informative(build_model(dials)) == expected
