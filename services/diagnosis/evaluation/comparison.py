@@ -77,9 +77,12 @@ def cross_validated(
     evidence = read_evidence((case for case in dataset.cases() if case.id in known), task, encode)
     if len(np.unique(evidence.patients)) < FOLDS:
         return {}
+    known_parts = evidence.features(np.arange(len(evidence.labels)), seed).modalities
+    # With one modality there is nothing to fuse: every simple fusion would be the single one trained again.
+    names = (f"{known_parts[0]}-alone", OURS, "gradient-boosting", "logistic-regression")
     answers = cross_validate(
         evidence.features, evidence.labels, evidence.patients, classes=len(task.classes), folds=FOLDS, seeds=(seed,),
-        processes=processes, on_step=on_fold,
+        names=names if len(known_parts) == 1 else None, processes=processes, on_step=on_fold,
     )  # fmt: skip
     place = {case: row for row, case in enumerate(table.cases.tolist() if table.cases is not None else [])}
     rows = np.array([place[case] for case in evidence.ids])

@@ -135,12 +135,12 @@ def _statistic(full: Array, without: Array, labels: Labels, lost: list[Mask], me
 
 def _derived(curve: Array) -> dict[str, Array]:
     """Figures of curves [..., rates]."""
-    area = np.trapezoid(curve, RATES, axis=-1)
+    area, first = np.asarray(np.trapezoid(curve, RATES, axis=-1)), curve[..., 0]
     return {
         "curve": curve,
         "drop": curve[..., :1] - curve,
-        "area": np.asarray(area),
-        "relative_robustness": np.asarray(area / curve[..., 0]),
+        "area": area,
+        "relative_robustness": np.divide(area, first, out=np.full(area.shape, np.nan), where=first > 0),
     }
 
 

@@ -48,9 +48,19 @@ def _note(change: Callable[[str, np.random.Generator], str]) -> Make:
 
 def _vitals(change: Callable[[VitalsInput, np.random.Generator], VitalsInput | None]) -> Make:
     def make(case: CaseInput, rng: np.random.Generator) -> CaseInput:
-        return replace(case, vitals=change(case.vitals, rng) if case.vitals is not None else None)
+        known = _canonical(case.vitals) if case.vitals is not None else None
+        return replace(case, vitals=change(known, rng) if known is not None else None)
 
     return make
+
+
+_CANONICAL = {code: sign.coding.code for sign in codes.VITAL_SIGNS for code in (sign.coding.code, *sign.aliases)}
+
+
+def _canonical(vitals: VitalsInput) -> VitalsInput | None:
+    """Each sign under its one code; what is no vital sign of ours is left out, as by every encoder."""
+    known = keep_readings(vitals, np.array([code in _CANONICAL for code in vitals.codes], np.bool_))
+    return None if known is None else replace(known, codes=tuple(_CANONICAL[code] for code in known.codes))
 
 
 def _noise(pixels: Pixels, rng: np.random.Generator) -> Pixels:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from services.diagnosis.bundle.location import DEMO_BUNDLE
-from services.diagnosis.case import CaseInput
+from services.diagnosis.case import CaseInput, VitalsInput
 from services.diagnosis.evaluation.bundle_subject import BundleSubject
 from services.diagnosis.evaluation.probes.asking import held
 from services.diagnosis.evaluation.probes.ood import judge_scores, measure_ood
@@ -100,3 +101,12 @@ def test_the_shipped_bundle_notices_noise_another_language_and_impossible_satura
         for name, kind in (("image", "noise"), ("note", "spanish"), ("vitals", "saturation_as_fraction")):
             strange = STRANGERS[name][kind].make(case, np.random.default_rng(0))
             assert subject.answer(strange).ood[name] > 0.99
+
+
+@pytest.mark.parametrize("kind", list(STRANGERS["vitals"]))
+def test_signs_under_another_code_of_theirs_can_be_made_strange(kind: str) -> None:
+    # 2708-6 is the saturation whose method is not stated; 0000-0 is no sign of ours.
+    vitals = VitalsInput("v", np.arange(-12.0, 0.0), ("2708-6", "8867-4", "0000-0") * 4, np.full(12, 90.0))
+    case = CaseInput(datetime(2026, 1, 1, tzinfo=UTC), vitals=vitals)
+    strange = STRANGERS["vitals"][kind].make(case, np.random.default_rng(1)).vitals
+    assert strange is None or set(strange.codes) <= {"59408-5", "8867-4"}
