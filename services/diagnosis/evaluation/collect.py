@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.diagnosis.case import Truth
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
 from services.diagnosis.evaluation.subject import AS_AVAILABLE, Answer, Array, Subject, Table
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
@@ -98,9 +99,15 @@ def row_of(subject: Subject, case: LabelledCase, task: Task) -> Row | None:
         held=tuple(max(answer.members, key=lambda pattern: pattern.count("+")).split("+")),
         answer=answer,
         deterioration=float(case.targets[DETERIORATION_TASK]) if DETERIORATION_TASK in case.targets else np.nan,
-        posterior=dict(truth.posterior) if truth is not None else {},
+        posterior=_posterior(truth) if truth is not None else {},
         subgroups=dict(case.subgroups),
     )
+
+
+def _posterior(truth: Truth) -> dict[str, list[float]]:
+    """The oracle under every pattern, and given just what the case holds: absence itself may tell something."""
+    given = truth.posterior_given_availability
+    return {**truth.posterior, **({AS_AVAILABLE: given} if given else {})}
 
 
 def _interleave(shards: Sequence[Sequence[Row | None]]) -> list[Row | None]:
@@ -114,9 +121,8 @@ def tabulate(rows: Sequence[Row], subject: Subject, task: Task) -> Table:
     members = {p: value for p, value in members.items() if not np.isnan(value).all()}
     if len({row.held for row in rows}) > 1:
         members[AS_AVAILABLE] = _members([row.answer.members["+".join(row.held)] for row in rows], task)
-    posterior = {
-        p: np.array([row.posterior[p] for row in rows]) for p in PATTERNS if all(p in r.posterior for r in rows)
-    }
+    answered = [pattern for pattern in members if all(pattern in row.posterior for row in rows)]
+    posterior = {pattern: np.array([row.posterior[pattern] for row in rows]) for pattern in answered}
     names = sorted({name for row in rows for name in row.subgroups})
     return Table(
         labels=np.array([row.label for row in rows], np.int64),

@@ -11,9 +11,11 @@ import pytest
 
 from services.diagnosis.case import CaseInput, NoteInput, VitalsInput
 from services.diagnosis.datasets.base import LabelledCase, LeakageReport, Provenance, Split, Task
+from services.diagnosis.datasets.ward import Ward
 from services.diagnosis.evaluation.collect import Sample, collect, gathered
 from services.diagnosis.evaluation.subject import Answer, Array
 from services.diagnosis.inference.prediction import Prediction
+from services.diagnosis.model.modalities import MODALITIES, pattern_name, subsets
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 TASK = Task("diagnosis", ("a", "b"), "diagnosis")
@@ -108,3 +110,26 @@ def test_groups_of_labels_are_summed_and_the_rest_is_left_out() -> None:
 def test_deterioration_answers_a_binary_task() -> None:
     task = Task("in_hospital_death", ("survived", "died"), "deterioration24h")
     np.testing.assert_allclose(gathered(np.array([[0.6, 0.4, 0.3]]), task), [[0.7, 0.3, 0.3]])
+
+
+def test_the_oracle_of_whatever_a_case_holds_is_given_what_is_missing() -> None:
+    ward = Ward(seed=3, patients=12, shift="missing-not-at-random", side=64)
+    known = {case.id: case.truth for case in ward.cases()}
+    table = collect(Parts(), ward, Sample(ward.tasks[0]))
+    assert table.posterior is not None
+    assert table.cases is not None
+    for case, posterior in zip(table.cases.tolist(), table.posterior["as-available"], strict=True):
+        truth = known[case]
+        assert truth is not None
+        np.testing.assert_allclose(posterior, truth.posterior_given_availability)
+
+
+@dataclass(frozen=True)
+class Parts(Echo):
+    """Answers every subset of what a case holds by equal shares."""
+
+    classes: int = 8
+
+    def answer(self, case: CaseInput) -> Answer:
+        held = [m for m, there in zip(MODALITIES, (case.images, case.notes, case.vitals), strict=True) if there]
+        return Answer(members={pattern_name(s): np.full((1, 9), 1 / 8) for s in subsets(tuple(held))}, ood={})
