@@ -87,7 +87,7 @@ def test_a_pattern_is_nan_where_the_case_lacks_a_modality() -> None:
     missing = np.isnan(table.members["note+vitals"]).any((0, 2))
     assert missing.tolist() == [i % 3 != 0 for i in range(9) if i % 7 != 6]
     assert table.available.tolist() == [[False, True, i % 3 == 0] for i in range(9) if i % 7 != 6]
-    assert set(table.members) == {"note", "vitals", "note+vitals"}
+    assert set(table.members) == {"note", "vitals", "note+vitals", "as-available"}
 
 
 def test_at_most_so_many_cases_are_taken_evenly_from_the_whole() -> None:
