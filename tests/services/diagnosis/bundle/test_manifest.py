@@ -9,6 +9,7 @@ import pytest
 from services.diagnosis.bundle.errors import BundleMissing, BundleTampered, BundleUnreadable
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.bundle.manifest import verify_manifest, write_manifest
+from services.diagnosis.training.recipe import RECIPES
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def test_the_shipped_bundle_is_what_its_manifest_says() -> None:
     identity = verify_manifest(DEMO_BUNDLE)
-    assert (identity.name, identity.version) == ("consilium-demo", "0.1.0")
+    assert (identity.name, identity.version) == (RECIPES["demo"].bundle, RECIPES["demo"].version)
 
 
 def test_a_copy_has_the_same_digest(bundle: Path) -> None:
