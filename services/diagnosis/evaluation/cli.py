@@ -151,6 +151,14 @@ def _write(
             console.print(f"written: {file}", highlight=False)
 
 
+def _distance(entry: dict[str, Any]) -> str:
+    """The oracle's macro AUROC minus the model's; a dash where no oracle is."""
+    from services.diagnosis.evaluation.report.page import DASH, interval
+
+    found = (entry.get("distance_to_oracle") or {}).get("macro_auroc")
+    return interval(found) if found and found["value"] is not None else DASH
+
+
 def _show(metrics: dict[str, Any]) -> None:
     """The patterns and the checks, on the terminal."""
     from rich.console import Console
@@ -166,7 +174,7 @@ def _show(metrics: dict[str, Any]) -> None:
     for pattern, entry in metrics["patterns"].items():
         coverage = entry.get("coverage") or {}
         table.add_row(
-            pattern, interval(entry["macro_auroc"]), number(entry.get("oracle_macro_auroc")),
+            pattern, interval(entry["macro_auroc"]), _distance(entry),
             number(entry["accuracy"]), number(entry["brier"]), with_interval(entry, "ece"),
             number(coverage.get("value")), number(coverage.get("mean_set_size"), 2),
         )  # fmt: skip
