@@ -169,7 +169,15 @@ def _show(metrics: dict[str, Any]) -> None:
     console = Console()
     title = f"{metrics['bundle']['name']} {metrics['bundle']['version']} on {metrics['dataset']}, n = {metrics['n']}"
     table = Table(
-        "modalities", "macro AUROC", "oracle", "accuracy", "Brier", "ECE", "coverage", "set size", title=title
+        "modalities",
+        "macro AUROC",
+        "distance to oracle",
+        "accuracy",
+        "Brier",
+        "ECE",
+        "coverage",
+        "set size",
+        title=title,
     )
     for pattern, entry in metrics["patterns"].items():
         coverage = entry.get("coverage") or {}
