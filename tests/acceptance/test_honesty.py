@@ -48,8 +48,13 @@ def test_a_negated_finding_counts_otherwise_than_an_asserted_one(
     embedded_suite: RunningSuite, ward: NextPatient
 ) -> None:
     case = Case.of(ward())
-    asserted = case.renamed(f"{case.patient}-YES").with_note("HPI: Fever and productive cough for three days.")
-    negated = case.renamed(f"{case.patient}-NO").with_note("HPI: Denies fever. No productive cough for three days.")
+    note = (
+        "HPI: 72yo man p/w SOB x 3d. {}\nPMH: HTN. Hx: coronary artery disease.\n"
+        "O/E: Alert. Speaks in sentences. Heart sounds normal.\nA/P: CXR, bloods, monitor."
+    )
+    reported, denied = "Reports fever. Has had productive cough for 3 days.", "Denies fever. No productive cough."
+    asserted = case.renamed(f"{case.patient}-YES").with_note(note.format(reported))
+    negated = case.renamed(f"{case.patient}-NO").with_note(note.format(denied))
     for one in (asserted, negated):
         admit(embedded_suite, one, evidence=("note",))
     yes, no = (embedded_suite.diagnose(c.patient) for c in (asserted, negated))

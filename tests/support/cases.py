@@ -61,6 +61,8 @@ class Case:
     def with_pixels(self, pixels: np.ndarray[Any, Any]) -> Case:
         """Another picture, of the same type and size."""
         dataset = dicom_copy(self.dataset)
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            dataset.decompress(generate_instance_uid=False)
         dataset.PixelData = pixels.tobytes()
         return replace(self, dataset=dataset)
 
