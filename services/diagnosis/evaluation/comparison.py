@@ -78,8 +78,8 @@ def cross_validated(
     if len(np.unique(evidence.patients)) < FOLDS:
         return {}
     known_parts = evidence.features(np.arange(len(evidence.labels)), seed).modalities
-    # With one modality there is nothing to fuse: every simple fusion would be the single one trained again.
-    names = (f"{known_parts[0]}-alone", OURS, "gradient-boosting", "logistic-regression")
+    # With one modality there is nothing to fuse: every fusion, ours too, would be the single one trained again.
+    names = (f"{known_parts[0]}-alone", "gradient-boosting", "logistic-regression")
     answers = cross_validate(
         evidence.features, evidence.labels, evidence.patients, classes=len(task.classes), folds=FOLDS, seeds=(seed,),
         names=names if len(known_parts) == 1 else None, processes=processes, on_step=on_fold,

@@ -113,7 +113,7 @@ def randomise(predictor: Predictor, cases: Sequence[CaseInput], *, seed: int) ->
     """The same bundle with freshly initialised weights, and image attributions that start from its own mean features.
 
     Args:
-        cases: whose images the mean is taken over; at least one with an image.
+        cases: whose images the mean is taken over; without any image it does not matter where attributions start.
     """
     import torch
 
@@ -130,7 +130,7 @@ def randomise(predictor: Predictor, cases: Sequence[CaseInput], *, seed: int) ->
         grids = [
             encoder.positions(item).features[0].view(-1, *predictor.engine.image_baseline.shape) for item in inputs
         ]
-    baseline = torch.cat(grids).mean(0)
+    baseline = torch.cat(grids).mean(0) if grids else predictor.engine.image_baseline
     return replace(predictor, engine=Engine(network, predictor.engine.calibrator, baseline))
 
 
