@@ -22,6 +22,8 @@ from services.diagnosis.model.modalities import MODALITIES, mask_of
 from services.diagnosis.training.jobs import Advance
 
 FOLDS = 5
+FEWEST = 2 * FOLDS
+"""Patients of a class, so that each fold has some to learn from and some to be tried on."""
 SIMPLE_FUSIONS = ("early-concatenation", "late-average", "logistic-stacking")
 """What a hybrid has to beat to be worth its name (hybrid gain)."""
 
@@ -69,13 +71,14 @@ def cross_validated(
     """All candidates trained on the dataset itself, each case answered by models that have not seen its patient.
 
     They learn from more than a bundle is given (laboratory values, every variable of a series), and from its frozen
-    image features; words are learned anew in every fold. None where there are fewer patients than folds.
+    image features; words are learned anew in every fold. None where a class has fewer than `FEWEST` patients.
     """
     predictor = getattr(subject, "predictor", None)
     encode = encoder_of(predictor) if isinstance(predictor, Predictor) else None
     known = set(table.cases.tolist()) if table.cases is not None else set()
     evidence = read_evidence((case for case in dataset.cases() if case.id in known), task, encode)
-    if len(np.unique(evidence.patients)) < FOLDS:
+    patients = [len(np.unique(evidence.patients[evidence.labels == k])) for k in range(len(task.classes))]
+    if min(patients) < FEWEST:
         return {}
     known_parts = evidence.features(np.arange(len(evidence.labels)), seed).modalities
     # With one modality there is nothing to fuse: every fusion, ours too, would be the single one trained again.

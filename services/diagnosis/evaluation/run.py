@@ -21,6 +21,7 @@ from services.diagnosis.evaluation.metrics.patterns import class_names, evaluate
 from services.diagnosis.evaluation.metrics.shares import modality_shares
 from services.diagnosis.evaluation.metrics.subgroups import evaluate_subgroups
 from services.diagnosis.evaluation.metrics.view import fully_observed, probabilities_of
+from services.diagnosis.evaluation.probes.asking import held
 from services.diagnosis.evaluation.probes.retrieval import measure_retrieval
 from services.diagnosis.evaluation.probes.suite import Scope, run_probes
 from services.diagnosis.evaluation.report.examples import Example, diagnosis_name, example
@@ -238,6 +239,8 @@ def _examples(
     for case in dataset.cases(split=split):
         if len(shown) == min(EXAMPLES, options.explain):
             break
+        if not held(case.inputs):
+            continue
         label = next(iter(case.targets.values()), None)
         truth = names[label] if label is not None and label < len(names) else "unknown"
         shown.append(example(case, subject.explain(case.inputs), truth))

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
 from services.diagnosis.evaluation.probes.additivity import measure_additivity, measure_integration
+from services.diagnosis.evaluation.probes.asking import held
 from services.diagnosis.evaluation.probes.faithfulness import Effort, measure_faithfulness
 from services.diagnosis.evaluation.probes.gaps import measure_gaps
 from services.diagnosis.evaluation.probes.latency import measure_latency
@@ -44,7 +45,8 @@ class Scope:
         """At most `count` labelled cases, evenly from the whole, or every so manieth of them."""
         stride = max(1, len(self.dataset) // self.count) * every
         chosen = self.dataset.cases(split=self.split, shard=(0, stride))
-        return list(islice((case for case in chosen if self.task.name in case.targets), -(-self.count // every)))
+        useful = (case for case in chosen if self.task.name in case.targets and held(case.inputs))
+        return list(islice(useful, -(-self.count // every)))
 
 
 def run_probes(

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from services.diagnosis.evaluation.cli import evaluate
 from shared.codes import DIAGNOSES
+from tests.services.diagnosis.datasets.tiny import write_stays
 
 CODES = {code.code for code in DIAGNOSES}
 PATTERNS = {"image", "note", "vitals", "image+note", "image+vitals", "note+vitals", "image+note+vitals"}
@@ -128,3 +129,16 @@ def test_what_cannot_be_evaluated_is_said_in_a_sentence(arguments: list[str], sa
     assert code != 0
     assert said in " ".join(output.split())
     assert "Traceback" not in output
+
+
+def test_a_cohort_with_vitals_alone_is_judged_with_baselines_of_its_own(tmp_path: Path) -> None:
+    stays = write_stays(tmp_path / "set", range(101, 161))
+    code, output = run(
+        "--dataset=physionet-2012", f"--path={stays}", "--explain=4", "--resamples=100",
+        f"--json={tmp_path / 'm.json'}", f"--html={tmp_path / 'm.html'}",
+    )  # fmt: skip
+    assert code == 0, output
+    metrics = json.loads((tmp_path / "m.json").read_text("utf-8"))
+    assert (metrics["task"], set(metrics["patterns"])) == ("in_hospital_death", {"vitals"})
+    assert set(metrics["baselines"]) == {"vitals-alone", "gradient-boosting", "logistic-regression"}
+    assert "no clinical claim" in (tmp_path / "m.html").read_text("utf-8")
