@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.diagnosis.datasets.base import Dataset, Task
-    from services.diagnosis.evaluation.run import Evaluation
+    from services.diagnosis.evaluation.run import Evaluation, Options
 
 
 def evaluate(
@@ -29,7 +29,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the ward and of every resampling.")] = 0,
     shift: Annotated[str, typer.Option(help="Conditions of the ward, as in `consilium synth`.")] = "standard",
     task: Annotated[str | None, typer.Option(help="Which question (default: the dataset's first).")] = None,
-    split: Annotated[str | None, typer.Option(help="train, calibration or test (default: all cases).")] = None,
+    split: Annotated[
+        Literal["train", "calibration", "test"] | None, typer.Option(help="Patients of one split (default: all).")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every number here.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report with plots here.")] = None,
     card_file: Annotated[Path | None, typer.Option("--card", help="Write the model card's evaluation here.")] = None,
@@ -65,7 +67,20 @@ def evaluate(
         chosen = _task(source, task)
         for line in source.check(strict=strict).lines():
             console.print(line, highlight=False)
-        done = _run(bundle or DEMO_BUNDLE, source, chosen, locals())
+        from services.diagnosis.evaluation.run import Options  # slow: torch; what is wrong above is said at once
+
+        wanted = Options(
+            seed=seed,
+            patients=patients,
+            shift=shift if source.name == "ward" else None,
+            split=split,
+            explain=explain,
+            resamples=resamples,
+            baselines=baselines,
+            processes=processes,
+            command="consilium " + shlex.join(sys.argv[1:]),
+        )
+        done = _run(bundle or DEMO_BUNDLE, source, chosen, wanted, quiet=quiet)
     except (DatasetError, BundleError, JobFailed, ValueError) as error:
         Console(stderr=True).print(f"[red]evaluate stopped:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
@@ -108,28 +123,17 @@ def _task(source: Dataset, name: str | None) -> Task:
     return known[name]
 
 
-def _run(bundle: Path, source: Dataset, task: Task, options: dict[str, Any]) -> Evaluation:
+def _run(bundle: Path, source: Dataset, task: Task, options: Options, *, quiet: bool) -> Evaluation:
     import torch
 
     from services.diagnosis.evaluation.bundle_subject import BundleSubject
-    from services.diagnosis.evaluation.run import Options, run
+    from services.diagnosis.evaluation.run import run
     from services.diagnosis.training.progress import Reporter
 
     torch.set_num_threads(1)
-    wanted = Options(
-        seed=options["seed"],
-        patients=options["patients"],
-        shift=options["shift"] if source.name == "ward" else None,
-        split=options["split"],
-        explain=options["explain"],
-        resamples=options["resamples"],
-        baselines=options["baselines"],
-        processes=options["processes"],
-        command="consilium " + shlex.join(sys.argv[1:]),
-    )
     subject = BundleSubject.load(bundle)
-    with Reporter(quiet=options["quiet"]) as reporter:
-        return run(subject, bundle, source, task, wanted, reporter)
+    with Reporter(quiet=quiet) as reporter:
+        return run(subject, bundle, source, task, options, reporter)
 
 
 def _write(
@@ -139,12 +143,12 @@ def _write(
 
     from services.diagnosis.evaluation.report.card_text import card_text
 
-    texts: dict[Path | None, Callable[[], str]] = {
-        json_file: lambda: json.dumps(done.metrics, indent=1, allow_nan=False) + "\n",
-        html_file: done.page,
-        card: lambda: card_text(done.metrics),
-    }
-    for file, text in texts.items():
+    texts: tuple[tuple[Path | None, Callable[[], str]], ...] = (
+        (json_file, lambda: json.dumps(done.metrics, indent=1, allow_nan=False) + "\n"),
+        (html_file, done.page),
+        (card, lambda: card_text(done.metrics)),
+    )
+    for file, text in texts:
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text(), encoding="utf-8")

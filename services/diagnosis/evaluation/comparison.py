@@ -16,7 +16,7 @@ from services.diagnosis.evaluation.baselines.crossval import OURS, cross_validat
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.suite import DOCUMENT, BaselineSuite
 from services.diagnosis.evaluation.metrics.paired import compare
-from services.diagnosis.evaluation.subject import AS_AVAILABLE, Array, Subject, Table
+from services.diagnosis.evaluation.subject import Array, Subject, Table, widest_pattern
 from services.diagnosis.inference.predictor import Predictor
 from services.diagnosis.model.modalities import MODALITIES, mask_of
 from services.diagnosis.training.jobs import Advance
@@ -89,7 +89,7 @@ def cross_validated(
     )  # fmt: skip
     place = {case: row for row, case in enumerate(table.cases.tolist() if table.cases is not None else [])}
     rows = np.array([place[case] for case in evidence.ids])
-    pattern = AS_AVAILABLE if AS_AVAILABLE in table.members else max(table.members, key=lambda p: p.count("+"))
+    pattern = widest_pattern(table.members)
     return {name: without_sets(table, {pattern: answered(p[0], rows, len(place))}) for name, p in answers.items()}
 
 

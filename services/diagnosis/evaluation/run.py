@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from services.diagnosis.evaluation.probes.retrieval import measure_retrieval
 from services.diagnosis.evaluation.probes.suite import Scope, run_probes
 from services.diagnosis.evaluation.report.examples import Example, diagnosis_name, example
 from services.diagnosis.evaluation.report.page import render
-from services.diagnosis.evaluation.subject import AS_AVAILABLE, Subject, Table
+from services.diagnosis.evaluation.subject import Subject, Table, widest_pattern
 from services.diagnosis.training.jobs import run_side_by_side
 from services.diagnosis.training.progress import Reporter
 
@@ -47,7 +47,7 @@ class Options:
     seed: int = 0
     patients: int | None = None
     shift: str | None = None
-    split: str | None = None
+    split: Split | None = None
     explain: int = 60
     resamples: int = 1000
     baselines: bool = True
@@ -78,20 +78,19 @@ def run(
         bundle: directory in which baselines may lie; None: there are none.
     Raises: DatasetError, JobFailed; ValueError: not a single labelled case.
     """
-    split = cast("Split | None", options.split)
     count = min(len(dataset), options.patients or len(dataset))
     with reporter.stage("cases", count) as advance:
-        sample = Sample(task, split, options.patients)
+        sample = Sample(task, options.split, options.patients)
         table = collect(subject, dataset, sample, processes=options.processes, on_case=advance)
     others = _others(subject, bundle, dataset, task, table, options, reporter) if options.baselines else {}
     found = _measure(subject, table, others, task, options, reporter)
     if options.explain:
-        scope = Scope(dataset, task, split, min(options.explain, count), options.seed)
+        scope = Scope(dataset, task, options.split, min(options.explain, count), options.seed)
         found |= _arranged(run_probes(subject, scope, reporter, processes=options.processes))
     metrics = {**_head(subject, dataset, task, options, table), **found}
     metrics["checks"] = judge(metrics)
     names = tuple(diagnosis_name(k) for k in range(len(task.classes))) if _is_whole(task) else task.classes
-    return Evaluation(plain(metrics), table, names, _examples(subject, dataset, split, options, names))
+    return Evaluation(plain(metrics), table, names, _examples(subject, dataset, task, options, names))
 
 
 def _others(
@@ -141,16 +140,14 @@ def _measure(
     """Figures that need the answers alone, side by side."""
     seed, resamples = options.seed, options.resamples
     classes = class_names(len(task.classes)) if _is_whole(task) else task.classes
-    fullest = max(table.members, key=lambda pattern: (pattern.count("+"), pattern))
-    widest = AS_AVAILABLE if AS_AVAILABLE in table.members else fullest
-    several = "+" in fullest
+    widest = widest_pattern(table.members)
     prevalence = getattr(subject, "prevalence", None) if _is_whole(task) else None
     parts: dict[str, Callable[[], Any]] = {
         "patterns": lambda: evaluate_all(table, seed=seed, resamples=resamples, classes=classes),
         "subgroups": lambda: evaluate_subgroups(table, widest, seed=seed, resamples=resamples // COARSE),
         "gains": lambda: gains(table, others, widest, seed=seed, resamples=resamples),
     }
-    if several:
+    if any("+" in pattern for pattern in table.members):
         parts |= {
             "regrets": lambda: regrets(table, seed=seed, resamples=resamples),
             "availability": lambda: evaluate_availability(table, seed=seed, resamples=resamples, classes=classes),
@@ -232,17 +229,16 @@ def _arranged(probes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _examples(
-    subject: Subject, dataset: Dataset, split: Split | None, options: Options, names: tuple[str, ...]
+    subject: Subject, dataset: Dataset, task: Task, options: Options, names: tuple[str, ...]
 ) -> tuple[Example, ...]:
     """The first cases, not chosen."""
     shown: list[Example] = []
-    for case in dataset.cases(split=split):
+    for case in dataset.cases(split=options.split):
         if len(shown) == min(EXAMPLES, options.explain):
             break
         if not held(case.inputs):
             continue
-        label = next(iter(case.targets.values()), None)
-        truth = names[label] if label is not None and label < len(names) else "unknown"
+        truth = names[case.targets[task.name]] if task.name in case.targets else "unknown"
         shown.append(example(case, subject.explain(case.inputs), truth))
     return tuple(shown)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,11 @@ from services.diagnosis.inference.prediction import Prediction
 Array = NDArray[np.float64]
 AS_AVAILABLE = "as-available"
 """Beside the patterns: each case answered from all it holds, where cases hold different modalities."""
+
+
+def widest_pattern(patterns: Collection[str]) -> str:
+    """What speaks for all cases: `AS_AVAILABLE` where there is one, else the pattern of most modalities."""
+    return max(patterns, key=lambda name: (name == AS_AVAILABLE, name.count("+")))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from services.diagnosis.ward.model import Array, Modality, WardModel
 from services.diagnosis.ward.observation import PATTERNS
 from services.diagnosis.ward.oracle import evidence, pattern_key
 from services.diagnosis.ward.population import Person, Population
-from services.diagnosis.ward.sampling import Draws, sample_many
+from services.diagnosis.ward.sampling import Draws
 
 MOST_CELLS = 1 << 16
 
@@ -78,11 +78,3 @@ def exact_values(model: WardModel, population: Population | None = None) -> dict
     return {frozenset[str](): 0.0} | {
         frozenset(pattern): information(model, pattern, population) for pattern in PATTERNS
     }
-
-
-def drawn_values(
-    model: WardModel, population: Population | None = None, *, n: int = 20_000, seed: int = 0
-) -> dict[frozenset[str], float]:
-    """v(S) as `exact_values`, from n drawn patients: for the whole ward, whose combinations are too many."""
-    draws = sample_many(model, population or Population(), n, np.random.default_rng(seed))
-    return {subset: estimate.value for subset, estimate in estimated_information(model, draws).items()}

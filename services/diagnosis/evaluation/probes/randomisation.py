@@ -15,6 +15,7 @@ import numpy as np
 from services.diagnosis.case import CaseInput
 from services.diagnosis.datasets.base import LabelledCase
 from services.diagnosis.evaluation.metrics.intervals import summarise
+from services.diagnosis.evaluation.metrics.uncertainty import spearman
 from services.diagnosis.evaluation.probes.asking import held, restrict
 from services.diagnosis.evaluation.probes.perturb import units_of
 from services.diagnosis.evaluation.subject import Array
@@ -58,16 +59,14 @@ def measure_randomisation(
 
 def likeness(case: CaseInput, one: Explanation, other: Explanation, *, seed: int = 0) -> dict[str, float]:
     """`image/spearman` and so on, for modalities that the case holds."""
-    from scipy.stats import spearmanr
-
     found = {}
     for name in held(case):
         units = units_of(case, name, _FILL[name], seed=seed)
         a, b = units.importance(one), units.importance(other)
-        if np.ptp(a) > 0 and np.ptp(b) > 0:
-            found[f"{name}/spearman"] = float(spearmanr(a, b).statistic)
-            if np.ptp(np.abs(a)) > 0 and np.ptp(np.abs(b)) > 0:
-                found[f"{name}/spearman_absolute"] = float(spearmanr(np.abs(a), np.abs(b)).statistic)
+        if (signed := spearman(a, b)) is not None:
+            found[f"{name}/spearman"] = signed
+            if (absolute := spearman(np.abs(a), np.abs(b))) is not None:
+                found[f"{name}/spearman_absolute"] = absolute
             if name == "image":
                 side = round((len(a) / len(case.images)) ** 0.5)
                 found["image/ssim"] = structural_similarity(_scaled(a[: side**2], side), _scaled(b[: side**2], side))

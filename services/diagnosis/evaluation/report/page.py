@@ -12,7 +12,7 @@ from jinja2 import Environment
 
 from services.diagnosis.evaluation.report import figures
 from services.diagnosis.evaluation.report.examples import Example
-from services.diagnosis.evaluation.subject import AS_AVAILABLE, Table
+from services.diagnosis.evaluation.subject import Table, widest_pattern
 
 Metrics = Mapping[str, Any]
 DASH = "–"
@@ -47,9 +47,7 @@ def render(metrics: Metrics, table: Table, classes: Sequence[str], examples: Seq
 
 def _sections(metrics: Metrics, table: Table, classes: Sequence[str]) -> Iterator[Section]:
     known = metrics["patterns"]
-    fullest = (
-        AS_AVAILABLE if AS_AVAILABLE in known else max(known, key=lambda name: (name.count("+"), known[name]["n"]))
-    )
+    fullest = widest_pattern(known)
     yield _patterns(metrics)
     if metrics.get("baselines"):
         yield _baselines(metrics, fullest)
