@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.diagnosis.bundle.contents import BundleContents
-from services.diagnosis.inference.attribution.gradients import STEPS, integrated_gradients
+from services.diagnosis.inference.attribution.gradients import MOST_NODES, Attribution, integrated_gradients
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.inputs import Prepared, PreparedImages, PreparedNotes, PreparedVitals
+from services.diagnosis.inference.shapley import shapley_weights
 from services.diagnosis.model.encoder import Encoded, Positions
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of, pattern_name, subsets
 from services.diagnosis.model.network import ConsiliumNetwork
@@ -68,38 +69,42 @@ class Engine:
         return {pattern: members[:, row] for row, pattern in enumerate(patterns)}
 
     def attribute(
-        self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int, *, refinement: int = 1
-    ) -> NDArray[np.float64]:
-        """Attributions inside one modality to the log-odds of a label: cells, word pieces or readings.
-
-        Args:
-            refinement: multiplies the steps of the integration, to judge its error.
-        """
-        others = {key: item.encoded for key, item in case.items()}
-        target = self._target(name, others, label)
+        self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int
+    ) -> Attribution:
+        """Attributions inside one modality to its Shapley value for a label: cells, word pieces or readings."""
+        target = self._target(name, {key: item.encoded for key, item in case.items()}, label)
         if isinstance(prepared, PreparedImages):
-            return self._attribute_images(prepared, case[name].positions, target, refinement)
+            return self._attribute_images(prepared, case[name].positions, target)
         if isinstance(prepared, PreparedNotes):
-            return self._attribute_notes(prepared, target, refinement)
+            return self._attribute_notes(prepared, target)
         if isinstance(prepared, PreparedVitals):
-            return self._attribute_vitals(prepared, target, refinement)
+            return self._attribute_vitals(prepared, target)
         raise TypeError(f"no attribution for {type(prepared).__name__}")
 
-    def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
-        pattern = pattern_name(tuple(others))
+    def _target(self, name: str, case: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
+        """The modality's Shapley value as a function of its encoding, up to what does not depend on it.
 
-        def log_odds(own: Encoded) -> Tensor:
-            batch = len(own.pooled)
-            available = torch.tensor(mask_of(pattern)).expand(batch, len(MODALITIES))
-            logits = self.network.fuse({**others, name: own}, available)
-            rows = torch.full((batch,), PATTERNS.index(pattern))
-            return torch.logit(self.calibrator.probabilities(logits, rows)[:, label], eps=1e-6)
+        What is explained inside a modality is thus what stands beside its name: the mean, by Shapley's weights, of the
+        log-odds of every subset that holds it. Attributions of the full set alone sum to another number.
+        """
+        coalitions = shapley_weights(tuple(case), name)
+        patterns = [pattern_name(coalition) for coalition in coalitions]
+        weights = torch.tensor(list(coalitions.values()), dtype=torch.float64)
+        masks = torch.tensor([mask_of(pattern) for pattern in patterns])
+        rows = torch.tensor([PATTERNS.index(pattern) for pattern in patterns])
 
-        return log_odds
+        def contribution(own: Encoded) -> Tensor:
+            batch, n = len(own.pooled), len(patterns)
+            repeated = Encoded(own.tokens.repeat(n, 1, 1), own.pooled.repeat(n, 1))  # [n * batch, ...]
+            logits = self.network.fuse({**case, name: repeated}, masks.repeat_interleave(batch, 0))
+            probabilities = self.calibrator.probabilities(logits, rows.repeat_interleave(batch))[:, label]
+            return weights @ torch.logit(probabilities, eps=1e-6).view(n, batch)
+
+        return contribution
 
     def _attribute_images(
-        self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor], refinement: int
-    ) -> Array:
+        self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor]
+    ) -> Attribution:
         """[images, grid, grid], from the mean feature grid to this one."""
         encoder = cast(Any, self.network.encoders["image"])
         images, grid = len(prepared.images), encoder.grid
@@ -108,29 +113,29 @@ class Engine:
         def through(x: Tensor) -> Tensor:
             return target(encoder.pool(Positions(x, positions.mask.expand(len(x), -1))))
 
-        parts: Array = integrated_gradients(through, positions.features[0], baseline, steps=STEPS * refinement).sum(-1)
-        return parts.reshape(images, grid, grid)
+        found = integrated_gradients(through, positions.features[0], baseline)
+        return replace(found, parts=found.parts.sum(-1).reshape(images, grid, grid))
 
-    def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor], refinement: int) -> Array:
+    def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor]) -> Attribution:
         """[windows, pieces], from masked words to the words written."""
         encoder = cast(NoteEncoder, self.network.encoders["note"])
         inputs = prepared.inputs
         words = torch.from_numpy(prepared.windows.offsets[..., 1] > 0)[..., None]  # special pieces stay as they are
         embedded = encoder.embed(inputs["input_ids"])[0]  # [windows, pieces, hidden]
         masked = encoder.embed(torch.tensor(encoder.mask_id))
-        steps = STEPS if len(embedded) <= LONG_NOTE_WINDOWS else STEPS // 2
+        most = MOST_NODES if len(embedded) <= LONG_NOTE_WINDOWS else MOST_NODES // 4
 
         def through(x: Tensor) -> Tensor:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "embedded": x}))
 
         baseline = torch.where(words, masked, embedded)
-        parts: Array = integrated_gradients(through, embedded, baseline, steps=steps * refinement).sum(-1)
-        return parts
+        found = integrated_gradients(through, embedded, baseline, most_nodes=most)
+        return replace(found, parts=found.parts.sum(-1))
 
     def _attribute_vitals(
-        self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor], refinement: int
-    ) -> Array:
+        self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]
+    ) -> Attribution:
         """[readings], from average values without change to the values measured, at the same times."""
         encoder = cast(Any, self.network.encoders["vitals"])
         inputs = prepared.inputs
@@ -142,5 +147,5 @@ class Engine:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "readings": x}))
 
-        parts: Array = integrated_gradients(through, readings, baseline, steps=STEPS * refinement).sum(-1)
-        return parts
+        found = integrated_gradients(through, readings, baseline)
+        return replace(found, parts=found.parts.sum(-1))

@@ -37,6 +37,15 @@ def interaction_indices(value: Value, players: tuple[str, ...]) -> dict[str, flo
     }
 
 
+def shapley_weights(players: tuple[str, ...], player: str) -> dict[frozenset[str], float]:
+    """Each coalition that holds `player`, and its weight in the player's Shapley value; the weights sum to 1."""
+    n = len(players)
+    return {
+        rest | {player}: factorial(len(rest)) * factorial(n - len(rest) - 1) / factorial(n)
+        for rest in _subsets(players, without=(player,))
+    }
+
+
 def _subsets(players: tuple[str, ...], *, without: tuple[str, ...]) -> list[frozenset[str]]:
     others = [player for player in players if player not in without]
     return [frozenset(chosen) for size in range(len(others) + 1) for chosen in combinations(others, size)]
