@@ -29,6 +29,16 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
+class Source(StrEnum):
+    """What a result rests on: the kinds of evidence, and what evidence states of the patient."""
+
+    IMAGE = "image"
+    NOTE = "note"
+    VITALS = "vitals"
+    TABULAR = "tabular"
+    """Age, sex and laboratory values. They help to read the rest and are never advised from alone."""
+
+
 class ModalityStatus(StrEnum):
     """What became of one modality."""
 
@@ -110,6 +120,12 @@ class ModalityExplanation(Wire):
     contributions: dict[str, float]
     interactions: dict[str, float] = {}
     """Pairwise Shapley interaction indices, keyed `image+note`."""
+    relations: dict[str, Literal["synergistic", "redundant", "conflicting", "additive"]] = {}
+    """What the two of a pair are to each other, keyed like the interactions."""
+    residuals: dict[str, float] = {}
+    """A modality's contribution less what its parts sum to by themselves; it was spread over them in proportion."""
+    integration_errors: dict[str, float] = {}
+    """How far the integrated gradients inside each modality are from completeness (log-odds)."""
 
 
 class Region(Wire):
@@ -128,6 +144,8 @@ class ImageExplanation(Wire):
     heatmap: str
     """URL of a PNG (RGBA) to lay over the whole image."""
     regions: list[Region]
+    grid: list[list[float]] = []
+    """The heat map as data: contributions of a coarse grid over the whole image, row by row from the top."""
 
 
 class NoteSpan(Wire):
@@ -152,6 +170,43 @@ class VitalsExplanation(Wire):
     contribution: float
 
 
+class VitalsProfile(Wire):
+    """One variable's contributions over time, as data; all profiles together sum to the vitals' contribution."""
+
+    code: str
+    """LOINC code of the variable."""
+    slot_hours: float
+    contributions: list[float]
+    """One per slot, oldest first; the last slot ends at the case time."""
+
+
+class WithoutModality(Wire):
+    """The calibrated result without one of the modalities used; null where nothing would be left to advise from."""
+
+    modality: Source
+    diagnosis: CodeOut | None = None
+    probability: float | None = None
+    set_size: int | None = None
+    """Codes in the prediction set."""
+
+
+class NextBest(Wire):
+    """A modality that was not used, and by how many nats the entropy of the answer is expected to fall with it."""
+
+    modality: Source
+    status: ModalityStatus
+    """Why it was not used: missing, no-consent or rejected."""
+    expected_drop: float
+    interval: tuple[float, float]
+    """Holds the realised drop in four of five cases."""
+
+
+class FactExplanation(Wire):
+    code: str
+    """LOINC code: age, sex or a laboratory test."""
+    contribution: float
+
+
 class SummarySentence(Wire):
     text: str
     evidence: list[str]
@@ -169,6 +224,11 @@ class Explanation(Wire):
     images: list[ImageExplanation] = []
     notes: list[NoteExplanation] = []
     vitals: list[VitalsExplanation] = []
+    vitals_profiles: list[VitalsProfile] = []
+    tabular: list[FactExplanation] = []
+    what_if: list[WithoutModality] = []
+    next_best: list[NextBest] = []
+    """The most telling first."""
     similar: list[SimilarCase] = []
     summary: list[SummarySentence] = []
 
@@ -196,7 +256,7 @@ class DiagnosisResult(Wire):
 
     case: CaseOut
     model: ModelOut
-    modalities: dict[Modality, ModalityOut]
+    modalities: dict[Source, ModalityOut]
     diagnoses: list[RankedDiagnosis]
     prediction_set: PredictionSet | None
     uncertainty: Uncertainty | None
@@ -220,7 +280,7 @@ class DiagnosisOut(Wire):
     error: str | None = None
     case: CaseOut | None = None
     model: ModelOut | None = None
-    modalities: dict[Modality, ModalityOut] | None = None
+    modalities: dict[Source, ModalityOut] | None = None
     diagnoses: list[RankedDiagnosis] | None = None
     prediction_set: PredictionSet | None = None
     uncertainty: Uncertainty | None = None

@@ -16,11 +16,14 @@ from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.bundle.manifest import verify_manifest, write_manifest
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.conformal import ConformalTable
+from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
+from services.diagnosis.model.preprocessing import tabular
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
 from shared.codes import DIAGNOSES
 
@@ -46,10 +49,13 @@ class BundleContents:
     tokenizer: str
     """The tokenizer's own JSON."""
     scale: VitalsScale
+    facts_scale: TabularScale
     calibrator: Calibrator
     conformal: ConformalTable
     intervals: IntervalScale
     thresholds: Thresholds
+    drops: EntropyDrops
+    """What each absent modality is expected to add."""
     prevalence: tuple[float, ...]
     """Of each logit's event in the training split; the value of the empty set of modalities."""
     ood: Mapping[str, OodReference]
@@ -113,17 +119,19 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
     decisions = {
         "calibration": contents.calibrator.to_json(),
         "conformal": contents.conformal.to_json(),
         "intervals": contents.intervals.to_json(),
         "thresholds": contents.thresholds.to_json(),
+        "entropyDrops": contents.drops.to_json(),
         "prevalence": list(contents.prevalence),
     }
     return {
         "config.json": config,
-        "preprocessing.json": {"vitalsScale": asdict(contents.scale)},
+        "preprocessing.json": {"vitalsScale": asdict(contents.scale), "factsScale": asdict(contents.facts_scale)},
         "decisions.json": decisions,
         "reference.json": {"names": contents.reference.names, "labels": contents.reference.labels.tolist()},
         "training.json": dict(contents.training),
@@ -150,15 +158,18 @@ def _read(directory: Path) -> BundleContents:
     _check_vocabulary(config)
     arrays, reference = load_arrays(directory / "statistics.safetensors"), _json(directory / "reference.json")
     vectors = arrays["reference.vectors"].astype(np.float32)
+    preprocessing = _json(directory / "preprocessing.json")
     return BundleContents(
         config=ModelConfig.from_json(config["model"]),
         weights=load_tensors(directory / "weights.safetensors"),
         tokenizer=(directory / "tokenizer.json").read_text(encoding="utf-8"),
-        scale=VitalsScale.from_json(_json(directory / "preprocessing.json")["vitalsScale"]),
+        scale=VitalsScale.from_json(preprocessing["vitalsScale"]),
+        facts_scale=TabularScale.from_json(preprocessing["factsScale"]),
         calibrator=Calibrator.from_json(decisions["calibration"]),
         conformal=ConformalTable.from_json(decisions["conformal"]),
         intervals=IntervalScale.from_json(decisions["intervals"]),
         thresholds=Thresholds.from_json(decisions["thresholds"]),
+        drops=EntropyDrops.from_json(decisions.get("entropyDrops", {})),
         prevalence=tuple(decisions["prevalence"]),
         ood={name: OodReference.from_arrays(_under(arrays, f"ood.{name}.")) for name in MODALITIES},
         image_baseline=arrays["image_baseline"],
@@ -175,6 +186,7 @@ def _check_vocabulary(config: Mapping[str, Any]) -> None:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
     for key, value in ours.items():
         if config[key] != value:

@@ -14,8 +14,13 @@ from torch import Tensor
 from services.diagnosis.bundle.contents import BundleContents
 from services.diagnosis.inference.attribution.gradients import MOST_NODES, Attribution, integrated_gradients
 from services.diagnosis.inference.calibration import Calibrator
-from services.diagnosis.inference.inputs import Prepared, PreparedImages, PreparedNotes, PreparedVitals
-from services.diagnosis.inference.shapley import shapley_weights
+from services.diagnosis.inference.inputs import (
+    Prepared,
+    PreparedFacts,
+    PreparedImages,
+    PreparedNotes,
+    PreparedVitals,
+)
 from services.diagnosis.model.encoder import Encoded, Positions
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of, pattern_name, subsets
 from services.diagnosis.model.network import ConsiliumNetwork
@@ -68,10 +73,8 @@ class Engine:
             members = self.calibrator.member_probabilities(logits, rows).numpy()
         return {pattern: members[:, row] for row, pattern in enumerate(patterns)}
 
-    def attribute(
-        self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int
-    ) -> Attribution:
-        """Attributions inside one modality to its Shapley value for a label: cells, word pieces or readings."""
+    def attribute(self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int) -> Attribution:
+        """Attributions inside one modality to the log-odds of a label: cells, word pieces, readings or facts."""
         target = self._target(name, {key: item.encoded for key, item in case.items()}, label)
         if isinstance(prepared, PreparedImages):
             return self._attribute_images(prepared, case[name].positions, target)
@@ -79,28 +82,21 @@ class Engine:
             return self._attribute_notes(prepared, target)
         if isinstance(prepared, PreparedVitals):
             return self._attribute_vitals(prepared, target)
+        if isinstance(prepared, PreparedFacts):
+            return self._attribute_facts(prepared, target)
         raise TypeError(f"no attribution for {type(prepared).__name__}")
 
-    def _target(self, name: str, case: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
-        """The modality's Shapley value as a function of its encoding, up to what does not depend on it.
+    def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
+        pattern = pattern_name(tuple(others))
 
-        What is explained inside a modality is thus what stands beside its name: the mean, by Shapley's weights, of the
-        log-odds of every subset that holds it. Attributions of the full set alone sum to another number.
-        """
-        coalitions = shapley_weights(tuple(case), name)
-        patterns = [pattern_name(coalition) for coalition in coalitions]
-        weights = torch.tensor(list(coalitions.values()), dtype=torch.float64)
-        masks = torch.tensor([mask_of(pattern) for pattern in patterns])
-        rows = torch.tensor([PATTERNS.index(pattern) for pattern in patterns])
+        def log_odds(own: Encoded) -> Tensor:
+            batch = len(own.pooled)
+            available = torch.tensor(mask_of(pattern)).expand(batch, len(MODALITIES))
+            logits = self.network.fuse({**others, name: own}, available)
+            rows = torch.full((batch,), PATTERNS.index(pattern))
+            return torch.logit(self.calibrator.probabilities(logits, rows)[:, label], eps=1e-6)
 
-        def contribution(own: Encoded) -> Tensor:
-            batch, n = len(own.pooled), len(patterns)
-            repeated = Encoded(own.tokens.repeat(n, 1, 1), own.pooled.repeat(n, 1))  # [n * batch, ...]
-            logits = self.network.fuse({**case, name: repeated}, masks.repeat_interleave(batch, 0))
-            probabilities = self.calibrator.probabilities(logits, rows.repeat_interleave(batch))[:, label]
-            return weights @ torch.logit(probabilities, eps=1e-6).view(n, batch)
-
-        return contribution
+        return log_odds
 
     def _attribute_images(
         self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor]
@@ -133,9 +129,7 @@ class Engine:
         found = integrated_gradients(through, embedded, baseline, most_nodes=most)
         return replace(found, parts=found.parts.sum(-1))
 
-    def _attribute_vitals(
-        self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]
-    ) -> Attribution:
+    def _attribute_vitals(self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]) -> Attribution:
         """[readings], from average values without change to the values measured, at the same times."""
         encoder = cast(Any, self.network.encoders["vitals"])
         inputs = prepared.inputs
@@ -149,3 +143,13 @@ class Engine:
 
         found = integrated_gradients(through, readings, baseline)
         return replace(found, parts=found.parts.sum(-1))
+
+    def _attribute_facts(self, prepared: PreparedFacts, target: Callable[[Encoded], Tensor]) -> Attribution:
+        """[facts], from the mean of the training cases to the values of this case."""
+        encoder, inputs = cast(Any, self.network.encoders["tabular"]), prepared.inputs
+
+        def through(x: Tensor) -> Tensor:
+            return target(encoder({"values": x, "mask": inputs["mask"].expand(len(x), -1)}))
+
+        values = inputs["values"][0]
+        return integrated_gradients(through, values, torch.zeros_like(values))

@@ -21,11 +21,13 @@ from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import decompose, fit_intervals
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.calibrate import fit_calibrator
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.cohort import Cohort, draw_cohort
 from services.diagnosis.training.fuse import TokenCache
+from services.diagnosis.training.next_best import fit_entropy_drops
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import RECIPES, WARD_SEED_OFFSET, Recipe
@@ -103,7 +105,12 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
         name: {finding.name: finding.values for finding in WARD.findings if finding.modality == name}
         for name in MODALITIES
     }
-    return Vocabulary(tokenizer, VitalsScale.fit([record.readings for record in train.records]), catalogue)
+    return Vocabulary(
+        tokenizer,
+        VitalsScale.fit([record.readings for record in train.records]),
+        TabularScale.fit([record.facts for record in train.records]),
+        catalogue,
+    )
 
 
 def _decide(
@@ -138,10 +145,12 @@ def _decide(
         weights={key: value.detach().clone() for key, value in network.state_dict().items()},
         tokenizer=vocabulary.tokenizer.to_str(),
         scale=vocabulary.scale,
+        facts_scale=vocabulary.facts_scale,
         calibrator=calibrator,
         conformal=conformal,
         intervals=intervals,
         thresholds=Thresholds(recipe.largest_set, {p: _epistemic_limit(diagnoses[p]) for p in PATTERNS}),
+        drops=fit_entropy_drops(means),
         prevalence=_prevalence(cohorts["train"]),
         ood=ood,
         image_baseline=image_baseline(network, feeds["train"], min(1000, len(cohorts["train"]))),

@@ -15,13 +15,19 @@ _BREAK = re.compile(
     r"[.;:!?](?=\s|$)|\n|,|[*+]|\(-\)|\b(?:and|or|but|however|although|except|though|yet)\b", re.IGNORECASE
 )
 _FRAME = frozenset(
-    "a an the of for to in on at by with w w/ w/o from as is was are were be been being has have had having there this "
-    "that he she his her him they them their it its we i pt patient family no not nil never none denies denied denying "
-    "without negative neg absence evidence sign signs e/o free reports reported reporting endorses endorsed describes "
-    "described notes noted complains complaining c/o presents presented presenting came come brought says states told "
-    "possible poss possibly probable perhaps questionable equivocal maybe may might unsure unclear about suspects "
-    "suspected exam shows showed shown examination documented significant known hx h/o history s/p absent excluded "
-    "unlikely present seen identified ruled out positive pos some any also still found once clear".split()
+    re.findall(
+        r"\S+",
+        """
+        a an the of for to in on at by with w w/ w/o from as is was are were be been being has have had having
+        there this that he she his her him they them their it its we i pt patient family no not nil never none
+        denies denied denying without negative neg absence evidence sign signs e/o free reports reported
+        reporting endorses endorsed describes described notes noted complains complaining c/o presents presented
+        presenting came come brought says states told possible poss possibly probable perhaps questionable
+        equivocal maybe may might unsure unclear about suspects suspected exam shows showed shown examination
+        documented significant known hx h/o history s/p absent excluded unlikely present seen identified ruled
+        out positive pos some any also still found once clear
+        """,
+    )
 )
 """Words that frame a finding and are none, left out at either end of a phrase."""
 
