@@ -27,7 +27,7 @@ from services.diagnosis.model.preprocessing.image import image_statistics
 from services.diagnosis.model.preprocessing.notes import note_statistics
 from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
 from services.diagnosis.training.augment import augment_images, augment_notes, thin_vitals
-from services.diagnosis.training.batches import ImageBatches, NoteBatches, VitalsBatches
+from services.diagnosis.training.batches import ImageBatches, NoteBatches, VitalsBatches, tags_of
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
@@ -69,7 +69,7 @@ class Feeds:
         places = {name: tuple(findings) for name, findings in vocabulary.catalogue.items()}
         return cls(
             ImageBatches.of(cohort, places["image"]),
-            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, places["note"]),
+            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"]),
             VitalsBatches.of(cohort, vocabulary.scale),
         )
 
@@ -121,8 +121,8 @@ def train_encoders(
 
 def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
     epochs = {"image": recipe.image_epochs, "note": recipe.note_epochs, "vitals": recipe.vitals_epochs}
-    findings = len(vocabulary.catalogue[name])
-    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0}[name]
+    catalogue = vocabulary.catalogue
+    places = {"image": len(catalogue["image"]), "note": 1 + len(tags_of(catalogue["note"]))}.get(name, 0)
     return Pretraining(
         name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
     )
