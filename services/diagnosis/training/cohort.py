@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from services.diagnosis.case import VitalsInput
 from services.diagnosis.model.modalities import PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
+from services.diagnosis.model.preprocessing.tabular import CODES, Facts, select_facts
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 from services.diagnosis.training.fragments import cut, stated
 
@@ -57,6 +58,7 @@ class CaseRecord:
     """Pattern -> p(y | latent findings of its modalities, age, sex)."""
     worsening: Mapping[str, float]
     """Pattern -> p(deterioration | the same)."""
+    facts: Facts
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,13 @@ class Cohort:
         """`sha256:<hex>` over every input and label, for the training record."""
         state = hashlib.sha256()
         for record in self.records:
-            for array in (record.square, record.readings.times_h, record.readings.values, record.readings.variables):
+            for array in (
+                record.square,
+                record.readings.times_h,
+                record.readings.values,
+                record.readings.variables,
+                record.facts.values,
+            ):
                 state.update(np.ascontiguousarray(array).tobytes())
             state.update(f"{record.text}|{record.label}|{record.deterioration}".encode())
         return "sha256:" + state.hexdigest()
@@ -168,9 +176,17 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         masks={finding: _grid(mask, box) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
-        posterior=truth.posterior,
-        worsening=truth.deterioration_posterior,
+        posterior=truth.best_beliefs(),
+        worsening=_worsening(patient),
+        facts=select_facts(case),
     )
+
+
+def _worsening(patient: WardPatient) -> dict[str, float]:
+    from services.diagnosis.ward import oracle
+
+    given = oracle.deterioration_posterior(patient.model, patient.latents.findings, (), patient.person)
+    return {**patient.truth.deterioration_posterior, "tabular": given}
 
 
 def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0.0) -> CaseRecord:
@@ -211,6 +227,7 @@ def _unrendered(patient: WardPatient, modality: Modality, name: str) -> CaseReco
         findings={finding: value for finding, value in truth.findings.items() if finding in shown},
         posterior={modality: oracle.posterior(*question).tolist()},
         worsening={modality: oracle.deterioration_posterior(*question)},
+        facts=Facts(np.full(len(CODES), np.nan), 0),
     )
 
 
