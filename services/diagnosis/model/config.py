@@ -27,7 +27,7 @@ class NoteConfig:
     """A small BERT over overlapping windows."""
 
     vocab_size: int = 2000
-    window: int = 192
+    window: int = 256
     overlap: int = 48
     hidden: int = 64
     layers: int = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,17 +54,25 @@ class NoteBatches:
 
     windows: tuple[NoteWindows, ...]
     tags: tuple[NDArray[np.int64], ...]
-    """Per note [windows, pieces]: 0 outside, else 1 + 2 * finding + negated."""
+    """Per note [windows, pieces]: 0 outside, else which value of which finding the piece states, from 1."""
 
     @classmethod
-    def of(cls, cohort: Cohort, tokenizer: Tokenizer, config: ModelConfig, findings: Sequence[str]) -> NoteBatches:
+    def of(
+        cls, cohort: Cohort, tokenizer: Tokenizer, config: ModelConfig, findings: Mapping[str, Sequence[str]]
+    ) -> NoteBatches:
+        """`findings`: finding -> its values, the silent one first."""
         note = config.note
         windows = tuple(
             window_notes([record.text], tokenizer, window=note.window, overlap=note.overlap)
             for record in cohort.records
         )
-        tags = tuple(_tags(item, record, findings) for item, record in zip(windows, cohort.records, strict=True))
+        tag_of = tags_of(findings)
+        tags = tuple(_tags(item, record, tag_of) for item, record in zip(windows, cohort.records, strict=True))
         return cls(windows, tags)
+
+    def __add__(self, other: NoteBatches) -> NoteBatches:
+        """The notes of both, ours first."""
+        return NoteBatches(self.windows + other.windows, self.tags + other.tags)
 
     def __call__(self, rows: Indices) -> Inputs:
         chosen = [self.windows[row] for row in rows]
@@ -121,11 +129,17 @@ class FactBatches:
         return {"values": self.values[chosen], "mask": self.mask[chosen]}
 
 
-def _tags(windows: NoteWindows, record: CaseRecord, findings: Sequence[str]) -> NDArray[np.int64]:
+def tags_of(findings: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], int]:
+    """(finding, value) -> tag, from 1; the first value of a finding leaves no trace and has none."""
+    stated = [(finding, value) for finding, values in findings.items() for value in values[1:]]
+    return {key: tag for tag, key in enumerate(stated, start=1)}
+
+
+def _tags(windows: NoteWindows, record: CaseRecord, tag_of: Mapping[tuple[str, str], int]) -> NDArray[np.int64]:
     tags = np.zeros(windows.input_ids.shape, np.int64)
     starts, ends = windows.offsets[..., 0], windows.offsets[..., 1]
-    for start, end, finding, negated in record.spans:
-        tags[(starts < end) & (ends > start)] = 1 + 2 * findings.index(finding) + int(negated)
+    for start, end, finding, _ in record.spans:
+        tags[(starts < end) & (ends > start)] = tag_of[finding, record.findings[finding]]
     return tags
 
 

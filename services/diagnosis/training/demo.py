@@ -25,11 +25,11 @@ from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.calibrate import fit_calibrator
 from services.diagnosis.training.card import evaluate, model_card
-from services.diagnosis.training.cohort import Cohort, draw_cohort
+from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
 from services.diagnosis.training.fuse import TokenCache
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.progress import Reporter
-from services.diagnosis.training.recipe import RECIPES, WARD_SEED_OFFSET, Recipe
+from services.diagnosis.training.recipe import NOTES_ALONE_FROM, RECIPES, WARD_SEED_OFFSET, Recipe
 from services.diagnosis.training.stages import (
     Feeds,
     Vocabulary,
@@ -37,6 +37,7 @@ from services.diagnosis.training.stages import (
     calibrated,
     encode_splits,
     fit_references,
+    gather_sources,
     image_baseline,
     pick_references,
     train_baselines,
@@ -46,6 +47,7 @@ from services.diagnosis.training.stages import (
 from services.diagnosis.training.vocabulary import train_tokenizer
 
 SPLITS = ("train", "calibration", "test")
+NOTES_ALONE = "notes alone"
 
 
 def train_demo(
@@ -58,12 +60,11 @@ def train_demo(
     with Reporter(quiet=quiet) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
-        feeds = {name: Feeds.of(cohort, vocabulary, recipe) for name, cohort in cohorts.items()}
+        feeds = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
+        sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
-        history: dict[str, Any] = train_encoders(
-            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter, processes
-        )
+        history: dict[str, Any] = train_encoders(network, sources, vocabulary, recipe, seed, reporter, processes)
         plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
         varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
         tokens = encode_splits(network, [*plain, *varied], reporter, processes)
@@ -84,14 +85,19 @@ def train_demo(
 
 
 def draw_splits(recipe: Recipe, seed: int, processes: int, reporter: Reporter) -> dict[str, Cohort]:
-    """Three disjoint stretches of one ward."""
+    """Disjoint stretches of one ward: three splits of complete cases, and notes alone for training."""
     counts = {"train": recipe.train, "calibration": recipe.calibration, "test": recipe.test}
     cohorts, start = {}, 0
+    ward, side = WARD_SEED_OFFSET + seed, recipe.model.image.side
     for name, count in counts.items():
         with reporter.stage(f"{name} cases", count) as advance:
-            ward, side = WARD_SEED_OFFSET + seed, recipe.model.image.side
             cohorts[name] = draw_cohort(ward, start, count, side=side, processes=processes, on_case=advance)
         start += count
+    with reporter.stage(NOTES_ALONE, recipe.notes_alone) as advance:
+        cohorts[NOTES_ALONE] = draw_partial(
+            "note", ward, NOTES_ALONE_FROM, recipe.notes_alone,
+            fragments=recipe.fragments, processes=processes, on_case=advance,
+        )  # fmt: skip
     return cohorts
 
 

@@ -20,11 +20,13 @@ Batches = Callable[[NDArray[np.int64]], Inputs]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
 PlaceLoss = Callable[[Positions, NDArray[np.int64]], Tensor]
 CLASSES = TASKS[0].logits
+UNTOLD = -100
+"""Of a finding that a fragment of a note neither states nor denies; no loss is asked for it."""
 
 
 @dataclass(frozen=True)
 class FindingTargets:
-    """The latent findings of one modality as class indices [n, findings]."""
+    """The latent findings of one modality as class indices [n, findings]; `UNTOLD` where nobody can know."""
 
     names: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
@@ -36,7 +38,10 @@ class FindingTargets:
         names = tuple(catalogue)
         values = tuple(tuple(catalogue[name]) for name in names)
         rows = [
-            [options.index(record.findings[name]) for name, options in zip(names, values, strict=True)]
+            [
+                options.index(record.findings[name]) if name in record.findings else UNTOLD
+                for name, options in zip(names, values, strict=True)
+            ]
             for record in cohort.records
         ]
         return cls(names, values, torch.tensor(rows))
@@ -55,12 +60,23 @@ class PretrainingHeads(nn.Module):
 
     def finding_loss(self, encoded: Encoded, targets: Tensor) -> Tensor:
         flat = encoded.tokens.flatten(1)
-        losses = [functional.cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
-        return torch.stack(losses).sum() if losses else torch.zeros(())
+        losses = [_known_cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
+        return torch.stack(losses).sum() if losses else flat.new_zeros(())
+
+
+def _known_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean over what is told; 0 where nothing is."""
+    known = (targets != UNTOLD).sum().clamp(min=1)
+    return functional.cross_entropy(logits, targets, ignore_index=UNTOLD, reduction="sum") / known
 
 
 def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor) -> Tensor:
-    """Negative log-likelihood of both questions, [batch]."""
+    """Cross-entropy of both questions, [batch].
+
+    Args:
+        labels: class indices [batch], or what to believe of every class [batch, classes].
+        deterioration: [batch], 0 or 1, or a probability.
+    """
     diagnosis = functional.cross_entropy(logits[:, :CLASSES], labels, reduction="none")
     worse = functional.binary_cross_entropy_with_logits(logits[:, CLASSES], deterioration, reduction="none")
     return diagnosis + 0.5 * worse
@@ -87,6 +103,8 @@ class Pretraining:
     batches: Any
     augment: Augment
     places: int
+    soft: bool = False
+    """Learn the ward's exact beliefs instead of drawn labels; only synthetic cases have them."""
 
 
 def pretrain(
@@ -109,7 +127,7 @@ def pretrain(
     optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=0.02)
     steps = plan.epochs * count_batches(len(cohort), plan.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=steps, pct_start=0.15)
-    labels, worse = torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
+    labels, worse = targets_of(cohort, plan)
     rng = torch.Generator().manual_seed(seed)
     encoder.train()
     history = []
@@ -133,6 +151,14 @@ def pretrain(
         history.append(float(np.mean(losses)))
     encoder.eval()
     return history
+
+
+def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor]:
+    """What the encoder is to say of diagnosis and deterioration, as `task_loss` takes it."""
+    if not plan.soft:
+        return torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
+    diagnosis, worse = cohort.beliefs(plan.name)
+    return torch.from_numpy(diagnosis).float(), torch.from_numpy(worse).float()
 
 
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:

@@ -28,7 +28,7 @@ from services.diagnosis.model.preprocessing.notes import note_statistics
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
 from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, thin_vitals
-from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches
+from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches, tags_of
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
@@ -72,7 +72,7 @@ class Feeds:
         places = {name: tuple(findings) for name, findings in vocabulary.catalogue.items()}
         return cls(
             ImageBatches.of(cohort, places["image"]),
-            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, places["note"]),
+            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"]),
             VitalsBatches.of(cohort, vocabulary.scale),
             FactBatches.of(cohort, vocabulary.facts_scale),
         )
@@ -93,10 +93,29 @@ def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
 VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": thin_vitals, "tabular": drop_facts}
 
 
+@dataclass(frozen=True)
+class Source:
+    """What one encoder learns from."""
+
+    cohort: Cohort
+    batches: Any
+
+
+def gather_sources(
+    train: Cohort, feeds: Feeds, notes_alone: Cohort, vocabulary: Vocabulary, recipe: Recipe
+) -> dict[str, Source]:
+    """Every encoder learns from the complete cases; that of the notes from notes alone besides."""
+    sources = {name: Source(train, getattr(feeds, name)) for name in MODALITIES}
+    if len(notes_alone):
+        cohort = Cohort(train.records + notes_alone.records)
+        batches = NoteBatches.of(notes_alone, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"])
+        sources["note"] = Source(cohort, feeds.note + batches)
+    return sources
+
+
 def train_encoders(
     network: ConsiliumNetwork,
-    train: Cohort,
-    feeds: Feeds,
+    sources: Mapping[str, Source],
     vocabulary: Vocabulary,
     recipe: Recipe,
     seed: int,
@@ -104,17 +123,18 @@ def train_encoders(
     processes: int,
 ) -> dict[str, list[float]]:
     """Stage A for every modality, side by side. Returns: the loss per epoch of each."""
-    plans = {name: _pretraining(name, train, feeds, vocabulary, recipe) for name in MODALITIES}
+    plans = {name: _pretraining(name, source, vocabulary, recipe) for name, source in sources.items()}
 
     def job(index: int, name: str) -> Job:
         def run(advance: Advance) -> tuple[list[float], State]:
-            encoder, findings = network.encoder(name), FindingTargets.of(train, vocabulary.catalogue[name])
+            encoder, train = network.encoder(name), sources[name].cohort
+            findings = FindingTargets.of(train, vocabulary.catalogue[name])
             losses = pretrain(encoder, recipe.model, train, findings, plans[name], seed=seed + index, on_step=advance)
             return losses, state_of(encoder)
 
         return run
 
-    steps = sum(plan.epochs for plan in plans.values()) * max(1, len(train) // recipe.batch_size)
+    steps = sum(plan.epochs * max(1, len(sources[name].cohort) // recipe.batch_size) for name, plan in plans.items())
     jobs = [job(index, name) for index, name in enumerate(MODALITIES)]
     with reporter.stage("encoders", steps) as advance:
         answers = run_side_by_side(jobs, processes=processes, on_step=advance)
@@ -123,17 +143,24 @@ def train_encoders(
     return {name: losses for name, (losses, _) in zip(MODALITIES, answers, strict=True)}
 
 
-def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
+def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
     epochs = {
         "image": recipe.image_epochs,
         "note": recipe.note_epochs,
         "vitals": recipe.vitals_epochs,
         "tabular": recipe.tabular_epochs,
     }
-    findings = len(vocabulary.catalogue[name])
-    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0, "tabular": 0}[name]
+    catalogue = vocabulary.catalogue
+    places = {"image": len(catalogue["image"]), "note": 1 + len(tags_of(catalogue["note"]))}.get(name, 0)
     return Pretraining(
-        name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
+        name,
+        epochs[name],
+        recipe.batch_size,
+        recipe.learning_rate,
+        source.batches,
+        VARY[name],
+        places,
+        recipe.soft_targets,
     )
 
 
