@@ -86,7 +86,7 @@ class _Loop:
         self.ready, self.optimizer = self.runtime.prepare(objective, adam)
         self.steps = plan.epochs * plan.steps_per_epoch(objective.cases)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            adam, plan.learning_rate, total_steps=self.steps, pct_start=plan.warm_up
+            adam, plan.learning_rate, total_steps=self.steps, pct_start=plan.warm_up_share(self.steps)
         )
         self.average = Average(self.parameters) if plan.ema_share else None
         self.epoch, self.batch, self.losses, self.history = 0, 0, list[float](), list[float]()

@@ -31,3 +31,8 @@ class Plan:
         """Weight of the old average at `step`; it grows from 0, so that the start is forgotten."""
         horizon = max(1.0, self.ema_share * steps)
         return min(1 - 1 / horizon, (1 + step) / (10 + step))
+
+    def warm_up_share(self, steps: int) -> float:
+        """Of `steps`, for OneCycleLR, which divides by zero where the warm-up is exactly one step."""
+        warm = self.warm_up * steps
+        return (warm + 0.5) / steps if abs(warm - 1) < 1e-9 else self.warm_up

@@ -28,7 +28,7 @@ def test_gradients_that_agree_are_added() -> None:
 
 
 def test_gradients_in_conflict_give_the_shortest_combination_at_the_length_of_their_sum() -> None:
-    # |a(1, 0) + (1 - a)(-1, 1)|^2 is least at a = 3/5: twice (0.2, 0.4), of length 0.8^0.5; the sum (0, 1) has length 1.
+    # |a(1, 0) + (1 - a)(-1, 1)|^2 is least at a = 3/5: twice (0.2, 0.4), of length 0.8^0.5. The sum is (0, 1).
     pull = pareto_pull(torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 1.0]), gamma=1.5)
     assert pull.joint_weight == pytest.approx(0.6)
     expected = 1.5 * np.array([0.4, 0.8]) / 0.8**0.5

@@ -78,6 +78,11 @@ def test_another_seed_gives_other_weights() -> None:
     assert b"".join(value.numpy().tobytes() for value in objective.state_dict().values()) != _train()[1]
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 10])
+def test_a_warm_up_of_any_length_works(epochs: int) -> None:
+    assert len(optimise(SmallObjective(), Plan("small", epochs, 40, 0.01, 0.0, warm_up=0.25), seed=1)) == epochs
+
+
 def test_the_loss_falls() -> None:
     history = optimise(SmallObjective(), Plan("small", 30, 8, 0.02, 0.0), seed=1)
     assert history[-1] < history[0] / 3
