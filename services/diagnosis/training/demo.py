@@ -25,8 +25,10 @@ from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.calibrate import fit_calibrator
 from services.diagnosis.training.card import evaluate, model_card
+from services.diagnosis.training.checks import require_every_class
 from services.diagnosis.training.cohort import Cohort, draw_cohort
 from services.diagnosis.training.fuse import TokenCache
+from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import RECIPES, WARD_SEED_OFFSET, Recipe
@@ -36,6 +38,7 @@ from services.diagnosis.training.stages import (
     ask_every_pattern,
     calibrated,
     encode_splits,
+    finetune,
     fit_references,
     image_baseline,
     pick_references,
@@ -44,25 +47,37 @@ from services.diagnosis.training.stages import (
     train_fusion,
 )
 from services.diagnosis.training.vocabulary import train_tokenizer
+from shared.codes import DIAGNOSES
 
 SPLITS = ("train", "calibration", "test")
 
 
 def train_demo(
-    out: Path, *, seed: int, recipe: Recipe = RECIPES["demo"], processes: int = 2, quiet: bool = False
+    out: Path,
+    *,
+    seed: int,
+    recipe: Recipe = RECIPES["demo"],
+    processes: int = 2,
+    quiet: bool = False,
+    session: Session = Session(),
 ) -> BundleIdentity:
-    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes."""
+    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
+
+    Raises: TrainingError: what stopped it, by name.
+    """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with Reporter(quiet=quiet) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
+        for split in ("train", "calibration"):
+            require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
         feeds = {name: Feeds.of(cohort, vocabulary, recipe) for name, cohort in cohorts.items()}
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
         history: dict[str, Any] = train_encoders(
-            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter, processes
+            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter, processes, session
         )
         plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
         varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
@@ -70,7 +85,11 @@ def train_demo(
         encoded = dict(zip(SPLITS, tokens, strict=False))
         variants = [tokens[0], *tokens[len(SPLITS) :]]
         cache = TokenCache.of(variants, cohorts["train"], recipe.model)
-        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
+        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes, session)
+        if recipe.joint_epochs:
+            history["joint"] = finetune(network, cohorts["train"], feeds["train"], recipe, seed, reporter, session)
+            tokens = encode_splits(network, [*plain, *varied], reporter, processes)
+            encoded, variants = dict(zip(SPLITS, tokens, strict=False)), [tokens[0], *tokens[len(SPLITS) :]]
         labels = cohorts["train"].labels, cohorts["calibration"].labels
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         with reporter.stage("calibration and evaluation", 1):

@@ -21,7 +21,7 @@ Batches = Callable[[NDArray[np.int64]], Inputs]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
 PlaceLoss = Callable[[Positions, NDArray[np.int64]], Tensor]
 CLASSES = TASKS[0].logits
-EMA_SHARE = 0.0
+EMA_SHARE = 0.02
 """Mean age of the averaged weights, as a share of a stage's steps."""
 
 

@@ -11,9 +11,9 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from services.diagnosis.training.errors import PrecisionUnavailable
 from services.diagnosis.training.loop.objective import Indices
 from services.diagnosis.training.loop.session import Session
+from services.diagnosis.training.precision import is_cpu, require_precision
 
 MIXED = {"32": "no", "bf16-mixed": "bf16", "16-mixed": "fp16"}
 
@@ -22,13 +22,11 @@ class Runtime:
     """One stage's view of the machine. Under torchrun every process holds one, and each takes its share of a batch."""
 
     def __init__(self, session: Session) -> None:
-        cpu = session.device == "cpu" or not torch.cuda.is_available()
-        if cpu and session.precision == "16-mixed":
-            raise PrecisionUnavailable(session.precision, "the processor")
+        require_precision(session.precision, session.device)
         # Accelerate keeps one state per process and refuses another precision; every stage may choose its own.
         AcceleratorState._reset_state()
         self._accelerator = Accelerator(
-            cpu=cpu,
+            cpu=is_cpu(session.device),
             mixed_precision=MIXED[session.precision],
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
