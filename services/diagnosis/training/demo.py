@@ -27,6 +27,7 @@ from services.diagnosis.training.calibrate import fit_calibrator
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.checks import require_every_class
 from services.diagnosis.training.cohort import Cohort, draw_cohort
+from services.diagnosis.training.costs import expected_costs
 from services.diagnosis.training.fuse import TokenCache
 from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import CLASSES
@@ -68,7 +69,7 @@ def train_demo(
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with Reporter(quiet=quiet) as reporter:
+    with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
         for split in ("train", "calibration"):
             require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)

@@ -236,7 +236,7 @@ def finetune(
     reporter: Reporter,
     session: Session = Session(),
 ) -> list[float]:
-    """The joint stage, encoders and fusion together; in a process of its own, so that this one stays single-threaded."""
+    """The joint stage: encoders and fusion together, in a process of its own. Returns: the loss per epoch."""
     deterioration = torch.from_numpy(train.deterioration)
     targets = {TASKS[0].name: torch.from_numpy(train.labels), TASKS[1].name: deterioration}
     data = JointData.complete({name: getattr(feeds, name) for name in MODALITIES}, targets, VARY)
