@@ -15,6 +15,7 @@ from torch import Tensor
 
 from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.modalities import PATTERNS
+from services.diagnosis.model.tasks import task_probabilities
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,7 @@ class Calibrator:
     def member_probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """Member logits [members, batch, logits] and pattern indices [batch] -> probabilities of the same shape."""
         scaled = logits.to(self.temperatures.dtype) / self.temperatures[patterns] + self.shifts[patterns]
-        return torch.cat(
-            [
-                part.softmax(-1) if task.kind == "multiclass" else part.sigmoid()
-                for task, part in zip(TASKS, torch.split(scaled, [task.logits for task in TASKS], dim=-1), strict=True)
-            ],
-            dim=-1,
-        )
+        return task_probabilities(TASKS, scaled)
 
     def probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """The ensemble's calibrated probabilities [batch, logits]."""

@@ -25,8 +25,11 @@ from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.calibrate import fit_calibrator
 from services.diagnosis.training.card import evaluate, model_card
+from services.diagnosis.training.checks import require_every_class
 from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
+from services.diagnosis.training.costs import expected_costs
 from services.diagnosis.training.fuse import TokenCache
+from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import NOTES_ALONE_FROM, RECIPES, WARD_SEED_OFFSET, Recipe
@@ -36,6 +39,7 @@ from services.diagnosis.training.stages import (
     ask_every_pattern,
     calibrated,
     encode_splits,
+    finetune,
     fit_references,
     gather_sources,
     image_baseline,
@@ -45,33 +49,51 @@ from services.diagnosis.training.stages import (
     train_fusion,
 )
 from services.diagnosis.training.vocabulary import train_tokenizer
+from shared.codes import DIAGNOSES
 
 SPLITS = ("train", "calibration", "test")
 NOTES_ALONE = "notes alone"
 
 
 def train_demo(
-    out: Path, *, seed: int, recipe: Recipe = RECIPES["demo"], processes: int = 2, quiet: bool = False
+    out: Path,
+    *,
+    seed: int,
+    recipe: Recipe = RECIPES["demo"],
+    processes: int = 2,
+    quiet: bool = False,
+    session: Session = Session(),
 ) -> BundleIdentity:
-    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes."""
+    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
+
+    Raises: TrainingError: what stopped it, by name.
+    """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with Reporter(quiet=quiet) as reporter:
+    with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
+        for split in ("train", "calibration"):
+            require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
         feeds = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
         sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
-        history: dict[str, Any] = train_encoders(network, sources, vocabulary, recipe, seed, reporter, processes)
+        history: dict[str, Any] = train_encoders(
+            network, sources, vocabulary, recipe, seed, reporter, processes, session
+        )
         plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
         varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
         tokens = encode_splits(network, [*plain, *varied], reporter, processes)
         encoded = dict(zip(SPLITS, tokens, strict=False))
         variants = [tokens[0], *tokens[len(SPLITS) :]]
         cache = TokenCache.of(variants, cohorts["train"], recipe.model)
-        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
+        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes, session)
+        if recipe.joint_epochs:
+            history["joint"] = finetune(network, cohorts["train"], feeds["train"], recipe, seed, reporter, session)
+            tokens = encode_splits(network, [*plain, *varied], reporter, processes)
+            encoded, variants = dict(zip(SPLITS, tokens, strict=False)), [tokens[0], *tokens[len(SPLITS) :]]
         labels = cohorts["train"].labels, cohorts["calibration"].labels
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         with reporter.stage("calibration and evaluation", 1):

@@ -28,6 +28,8 @@ class Recipe:
     vitals_epochs: int = 6
     tabular_epochs: int = 4
     fusion_epochs: int = 12
+    joint_epochs: int = 0
+    """Of encoders and fusion together, after the fusion; 0: the encoders stay as the first stage left them."""
     batch_size: int = 64
     learning_rate: float = 3e-3
     fusion_batch_size: int = 192
@@ -56,6 +58,7 @@ class Recipe:
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
             tabular_epochs=max(1, round(self.tabular_epochs * epochs)),
             fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
+            joint_epochs=max(min(1, self.joint_epochs), round(self.joint_epochs * epochs)),
             baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )
 

@@ -18,6 +18,7 @@ from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.ood import OodReference, fit_ood
+from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
@@ -32,6 +33,9 @@ from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteB
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
+from services.diagnosis.training.joint_data import JointData
+from services.diagnosis.training.joint_stage import JointPlan, finetune_jointly
+from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import (
     CLASSES,
     Augment,
@@ -121,6 +125,7 @@ def train_encoders(
     seed: int,
     reporter: Reporter,
     processes: int,
+    session: Session = Session(),
 ) -> dict[str, list[float]]:
     """Stage A for every modality, side by side. Returns: the loss per epoch of each."""
     plans = {name: _pretraining(name, source, vocabulary, recipe) for name, source in sources.items()}
@@ -129,7 +134,9 @@ def train_encoders(
         def run(advance: Advance) -> tuple[list[float], State]:
             encoder, train = network.encoder(name), sources[name].cohort
             findings = FindingTargets.of(train, vocabulary.catalogue[name])
-            losses = pretrain(encoder, recipe.model, train, findings, plans[name], seed=seed + index, on_step=advance)
+            losses = pretrain(
+                encoder, recipe.model, train, findings, plans[name], seed=seed + index, session=session, on_step=advance
+            )
             return losses, state_of(encoder)
 
         return run
@@ -210,7 +217,13 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
 
 
 def train_fusion(
-    network: ConsiliumNetwork, cache: TokenCache, recipe: Recipe, seed: int, reporter: Reporter, processes: int
+    network: ConsiliumNetwork,
+    cache: TokenCache,
+    recipe: Recipe,
+    seed: int,
+    reporter: Reporter,
+    processes: int,
+    session: Session = Session(),
 ) -> list[list[float]]:
     """Stage B: every member from its own seed and bootstrap sample, side by side."""
 
@@ -223,6 +236,8 @@ def train_fusion(
                 batch_size=recipe.fusion_batch_size,
                 learning_rate=recipe.fusion_learning_rate,
                 seed=seed + 100 + index,
+                name=f"fusion-{index}",
+                session=session,
                 on_step=advance,
             )
             return losses, state_of(member)
@@ -237,6 +252,30 @@ def train_fusion(
     for member, (_, state) in zip(members, answers, strict=True):
         load_state(member, state)
     return [losses for losses, _ in answers]
+
+
+def finetune(
+    network: ConsiliumNetwork,
+    train: Cohort,
+    feeds: Feeds,
+    recipe: Recipe,
+    seed: int,
+    reporter: Reporter,
+    session: Session = Session(),
+) -> list[float]:
+    """The joint stage: encoders and fusion together, in a process of its own. Returns: the loss per epoch."""
+    deterioration = torch.from_numpy(train.deterioration)
+    targets = {TASKS[0].name: torch.from_numpy(train.labels), TASKS[1].name: deterioration}
+    data = JointData.complete({name: getattr(feeds, name) for name in MODALITIES}, targets, VARY)
+    plan = JointPlan(recipe.joint_epochs, recipe.batch_size)
+
+    def run(advance: Advance) -> tuple[list[float], State]:
+        return finetune_jointly(network, data, plan, session, seed=seed + 90, on_step=advance), state_of(network)
+
+    with reporter.stage("joint finetuning", recipe.joint_epochs * plan.plan().steps_per_epoch(len(train))) as advance:
+        ((losses, state),) = run_side_by_side([run], processes=1, on_step=advance)
+    load_state(network, state)
+    return losses
 
 
 def train_baselines(

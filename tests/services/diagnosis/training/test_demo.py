@@ -19,7 +19,14 @@ from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.ward.generate import iter_cases
 
 TINY = replace(
-    Recipe().scaled(epochs=0.01), train=96, calibration=64, test=64, batch_size=32, variants=2, references=16
+    Recipe().scaled(epochs=0.01),
+    train=96,
+    calibration=64,
+    test=64,
+    batch_size=32,
+    variants=2,
+    references=16,
+    joint_epochs=1,
 )
 
 
