@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.model.modalities import PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
+from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 
 Span = tuple[int, int, str, bool]
@@ -37,6 +38,9 @@ class CaseRecord:
     spans: tuple[Span, ...]
     findings: Mapping[str, str]
     posterior: Mapping[str, list[float]]
+    view: str | None = None
+    note_age_h: float | None = None
+    """Hours from the writing of the note to the case time."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +75,30 @@ class Cohort:
 
 
 def draw_cohort(
-    seed: int, start: int, count: int, *, side: int, processes: int = 1, on_case: Callable[[], None] = lambda: None
+    seed: int,
+    start: int,
+    count: int,
+    *,
+    side: int,
+    stride: int = 8,
+    processes: int = 1,
+    on_case: Callable[[], None] = lambda: None,
 ) -> Cohort:
-    """Cases `start` to `start + count - 1` of ward `seed`; the same whatever the number of processes."""
+    """Cases `start` to `start + count - 1` of ward `seed`; the same whatever the number of processes.
+
+    Args:
+        side, stride: of the image and of a cell of its feature grid, in pixels.
+    """
     records = []
-    for chunk in _chunks(seed, range(start, start + count), side, processes):
+    for chunk in _chunks(seed, range(start, start + count), (side, stride), processes):
         for record in chunk:
             records.append(record)
             on_case()
     return Cohort(tuple(records))
 
 
-def _chunks(seed: int, indices: range, side: int, processes: int) -> Iterator[list[CaseRecord]]:
-    jobs = [(seed, indices[i : i + CHUNK], side) for i in range(0, len(indices), CHUNK)]
+def _chunks(seed: int, indices: range, size: tuple[int, int], processes: int) -> Iterator[list[CaseRecord]]:
+    jobs = [(seed, indices[i : i + CHUNK], size) for i in range(0, len(indices), CHUNK)]
     if processes <= 1:
         yield from map(_draw, jobs)
         return
@@ -91,12 +106,12 @@ def _chunks(seed: int, indices: range, side: int, processes: int) -> Iterator[li
         yield from pool.map(_draw, jobs)
 
 
-def _draw(job: tuple[int, range, int]) -> list[CaseRecord]:
-    seed, indices, side = job
-    return [draw_record(seed, index, side) for index in indices]
+def _draw(job: tuple[int, range, tuple[int, int]]) -> list[CaseRecord]:
+    seed, indices, (side, stride) = job
+    return [draw_record(seed, index, side, stride) for index in indices]
 
 
-def draw_record(seed: int, index: int, side: int) -> CaseRecord:
+def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord:
     """One patient of the ward, rendered as an ingest would hand it over, then preprocessed."""
     from services.diagnosis.ward.generate import generate_patient
 
@@ -114,18 +129,20 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         readings=select(case.vitals),
         label=truth.label,
         deterioration=truth.deterioration,
-        masks={finding: _grid(mask, box) for finding, mask in truth.masks.items()},
+        masks={finding: _grid(mask, box, stride) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
         posterior=truth.posterior,
+        view=case.images[0].view_position,
+        note_age_h=age_hours(case.notes[0].authored, case.as_of),
     )
 
 
-def _grid(mask: NDArray[np.bool_], box: Letterbox) -> NDArray[np.uint8]:
-    """The mask's share of every cell of the feature grid (side / 8)."""
+def _grid(mask: NDArray[np.bool_], box: Letterbox, stride: int) -> NDArray[np.uint8]:
+    """The mask's share of every cell of the feature grid, whose cells are `stride` pixels wide."""
     square = np.zeros((box.side, box.side), np.float32)
     inside = resize(mask.astype(np.float32), box.width, box.height)
     square[box.top : box.top + box.height, box.left : box.left + box.width] = inside
-    cells = box.side // 8
-    shares = square.reshape(cells, 8, cells, 8).mean(axis=(1, 3))
+    cells = box.side // stride
+    shares = square.reshape(cells, stride, cells, stride).mean(axis=(1, 3))
     return np.asarray(np.round(shares * 255), np.uint8)

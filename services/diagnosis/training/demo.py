@@ -42,7 +42,7 @@ from services.diagnosis.training.stages import (
     train_encoders,
     train_fusion,
 )
-from services.diagnosis.training.vocabulary import train_tokenizer
+from services.diagnosis.training.vocabulary import tokenizer_of
 
 SPLITS = ("train", "calibration", "test")
 
@@ -88,8 +88,10 @@ def draw_splits(recipe: Recipe, seed: int, processes: int, reporter: Reporter) -
     cohorts, start = {}, 0
     for name, count in counts.items():
         with reporter.stage(f"{name} cases", count) as advance:
-            ward, side = WARD_SEED_OFFSET + seed, recipe.model.image.side
-            cohorts[name] = draw_cohort(ward, start, count, side=side, processes=processes, on_case=advance)
+            ward, image = WARD_SEED_OFFSET + seed, recipe.model.image
+            cohorts[name] = draw_cohort(
+                ward, start, count, side=image.side, stride=image.stride, processes=processes, on_case=advance
+            )
         start += count
     return cohorts
 
@@ -98,7 +100,7 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
     """Word pieces, vitals scale and the ward's catalogue of findings."""
     from services.diagnosis.ward.tables import WARD
 
-    tokenizer = train_tokenizer([record.text for record in train.records], size=recipe.model.note.vocab_size)
+    tokenizer = tokenizer_of(recipe.model.note, [record.text for record in train.records])
     catalogue = {
         name: {finding.name: finding.values for finding in WARD.findings if finding.modality == name}
         for name in MODALITIES

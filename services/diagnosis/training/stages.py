@@ -18,15 +18,15 @@ from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.ood import OodReference, fit_ood
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import ConsiliumNetwork, stack
-from services.diagnosis.model.note_encoder import MASK_ID
 from services.diagnosis.model.preprocessing.image import image_statistics
 from services.diagnosis.model.preprocessing.notes import note_statistics
 from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
-from services.diagnosis.training.augment import augment_images, augment_notes, thin_vitals
+from services.diagnosis.training.augment import augment_images, augment_notes, hide_views, thin_vitals
 from services.diagnosis.training.batches import ImageBatches, NoteBatches, VitalsBatches
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
@@ -79,14 +79,17 @@ class Feeds:
 
 
 def vary_image(inputs: Inputs, rng: torch.Generator) -> Inputs:
-    return {**inputs, "pixels": augment_images(inputs["pixels"][:, 0], rng)[:, None]}
+    pixels = augment_images(inputs["pixels"][:, 0], rng)[:, None]
+    return {**inputs, "pixels": pixels, "views": hide_views(inputs["views"], rng)}
 
 
-def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
-    return augment_notes(inputs, MASK_ID, rng)
+def variations(config: ModelConfig) -> dict[str, Augment]:
+    """Modality -> how its inputs are varied."""
 
+    def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
+        return augment_notes(inputs, config.note, rng)
 
-VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": thin_vitals}
+    return {"image": vary_image, "note": vary_note, "vitals": thin_vitals}
 
 
 def train_encoders(
@@ -122,10 +125,9 @@ def train_encoders(
 def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
     epochs = {"image": recipe.image_epochs, "note": recipe.note_epochs, "vitals": recipe.vitals_epochs}
     findings = len(vocabulary.catalogue[name])
+    vary = variations(recipe.model)[name]
     places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0}[name]
-    return Pretraining(
-        name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
-    )
+    return Pretraining(name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), vary, places)
 
 
 def state_of(module: nn.Module) -> State:
@@ -167,7 +169,7 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
 
         def batches(rows: NDArray[np.int64], name: str = name, rng: torch.Generator | None = rng) -> Inputs:
             inputs = feeds.plain(name, rows)
-            return inputs if rng is None else VARY[name](inputs, rng)
+            return inputs if rng is None else variations(network.config)[name](inputs, rng)
 
         encoded[name] = encode_all(network.encoder(name), batches, n)
     return encoded
@@ -296,7 +298,7 @@ def ood_features(
         rows = np.arange(start, min(len(cohort), at_most, start + 50))
         inputs = feeds.plain(name, rows)
         if varied and batch % 2:
-            inputs = VARY[name](inputs, rng)
+            inputs = variations(network.config)[name](inputs, rng)
         with torch.no_grad():
             pooled = encoder(inputs).pooled.numpy().astype(np.float64)
         statistics = _statistics(name, inputs, cohort, feeds, vocabulary, rows)
