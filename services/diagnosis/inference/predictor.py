@@ -92,7 +92,7 @@ class Predictor:
         if case.images:
             prepared["image"] = self.preprocessor.images(case.images)
         if case.notes:
-            prepared["note"] = self.preprocessor.notes(case.notes)
+            prepared["note"] = self.preprocessor.notes(case.notes, case.as_of)
         if case.vitals is not None:
             prepared["vitals"] = self.preprocessor.vitals(case.vitals)
         if case.facts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from services.diagnosis.model.modalities import TaskSpec
 from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS
@@ -13,18 +13,41 @@ TASKS = (TaskSpec("diagnosis", "multiclass", len(DIAGNOSES)), TaskSpec("deterior
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """DenseNet of two blocks; the feature grid is side / 8."""
+    """A DenseNet or a ViT over squares of `side` pixels; the other backbone's numbers lie idle."""
 
     side: int = 128
+    backbone: Literal["densenet", "vit"] = "densenet"
     init_features: int = 16
     growth_rate: int = 8
     block_config: tuple[int, ...] = (3, 6)
     groups: int = 4
+    patch: int = 16
+    hidden: int = 192
+    layers: int = 4
+    heads: int = 4
+    intermediate: int = 768
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: no such backbone, or a side that its grid does not divide."""
+        if self.backbone not in ("densenet", "vit"):
+            raise ValueError(f"no image backbone {self.backbone!r}: densenet or vit")
+        if self.side % self.stride:
+            raise ValueError(f"a side of {self.side} pixels is no multiple of the {self.stride} pixels of a grid cell")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a grid cell's side: a patch, or what stem (4) and transitions (2 each) leave of the DenseNet."""
+        return self.patch if self.backbone == "vit" else int(2 ** (1 + len(self.block_config)))
+
+    @property
+    def grid(self) -> int:
+        """Cells of the grid's side."""
+        return self.side // self.stride
 
 
 @dataclass(frozen=True)
 class NoteConfig:
-    """A small BERT over overlapping windows."""
+    """A transformer over overlapping windows: a small BERT from scratch, or the architecture of a pretrained one."""
 
     vocab_size: int = 2000
     window: int = 256
@@ -33,6 +56,14 @@ class NoteConfig:
     layers: int = 2
     heads: int = 4
     intermediate: int = 128
+    pretrained: str | None = None
+    """Directory or installed package that training takes weights and tokenizer from; see `text_files`."""
+    transformer: dict[str, Any] | None = None
+    """The pretrained encoder's own configuration, which then counts instead of `layers`, `heads`, `intermediate`."""
+    mask_id: int = 4
+    """Word piece `[MASK]`; the special pieces come first in a vocabulary of ours (training.vocabulary)."""
+    special_ids: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Pieces that are no words."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from services.diagnosis.case import VitalsInput
 from services.diagnosis.model.modalities import PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
+from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.tabular import CODES, Facts, select_facts
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 from services.diagnosis.training.fragments import cut, stated
@@ -59,6 +60,9 @@ class CaseRecord:
     worsening: Mapping[str, float]
     """Pattern -> p(deterioration | the same)."""
     facts: Facts
+    view: str | None = None
+    note_age_h: float | None = None
+    """Hours from the writing of the note to the case time."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,22 @@ class Cohort:
 
 
 def draw_cohort(
-    seed: int, start: int, count: int, *, side: int, processes: int = 1, on_case: Callable[[], None] = lambda: None
+    seed: int,
+    start: int,
+    count: int,
+    *,
+    side: int,
+    stride: int = 8,
+    processes: int = 1,
+    on_case: Callable[[], None] = lambda: None,
 ) -> Cohort:
-    """Cases `start` to `start + count - 1` of ward `seed`; the same whatever the number of processes."""
-    return _draw_all(partial(draw_record, seed, side=side), range(start, start + count), processes, on_case)
+    """Cases `start` to `start + count - 1` of ward `seed`; the same whatever the number of processes.
+
+    Args:
+        side, stride: of the image and of a cell of its feature grid, in pixels.
+    """
+    draw = partial(draw_record, seed, side=side, stride=stride)
+    return _draw_all(draw, range(start, start + count), processes, on_case)
 
 
 def draw_partial(
@@ -155,7 +171,7 @@ def _draw(draw: Callable[[int], CaseRecord], indices: range) -> list[CaseRecord]
     return [draw(index) for index in indices]
 
 
-def draw_record(seed: int, index: int, side: int) -> CaseRecord:
+def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord:
     """One patient of the ward, rendered as an ingest would hand it over, then preprocessed."""
     from services.diagnosis.ward.generate import generate_patient
 
@@ -173,12 +189,14 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         readings=select(case.vitals),
         label=truth.label,
         deterioration=truth.deterioration,
-        masks={finding: _grid(mask, box) for finding, mask in truth.masks.items()},
+        masks={finding: _grid(mask, box, stride) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
         posterior=truth.best_beliefs(),
         worsening=_worsening(patient),
         facts=select_facts(case),
+        view=case.images[0].view_position,
+        note_age_h=age_hours(case.notes[0].authored, case.as_of),
     )
 
 
@@ -203,7 +221,8 @@ def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0
         return replace(record, readings=select(VitalsInput("", *received(patient.transmission))))
     if modality != "note":
         raise ValueError(f"{modality} cases are drawn complete")
-    whole = replace(record, text=patient.note.text, spans=patient.note.spans)
+    age_h = age_hours(patient.note_at, patient.as_of)
+    whole = replace(record, text=patient.note.text, spans=patient.note.spans, note_age_h=age_h)
     rng = np.random.default_rng([seed, index, FRAGMENT_STREAM])
     return _fragment(whole, patient, rng) if rng.random() < fragments else whole
 
@@ -257,11 +276,11 @@ def _fragment(record: CaseRecord, patient: WardPatient, rng: np.random.Generator
     )
 
 
-def _grid(mask: NDArray[np.bool_], box: Letterbox) -> NDArray[np.uint8]:
-    """The mask's share of every cell of the feature grid (side / 8)."""
+def _grid(mask: NDArray[np.bool_], box: Letterbox, stride: int) -> NDArray[np.uint8]:
+    """The mask's share of every cell of the feature grid, whose cells are `stride` pixels wide."""
     square = np.zeros((box.side, box.side), np.float32)
     inside = resize(mask.astype(np.float32), box.width, box.height)
     square[box.top : box.top + box.height, box.left : box.left + box.width] = inside
-    cells = box.side // 8
-    shares = square.reshape(cells, 8, cells, 8).mean(axis=(1, 3))
+    cells = box.side // stride
+    shares = square.reshape(cells, stride, cells, stride).mean(axis=(1, 3))
     return np.asarray(np.round(shares * 255), np.uint8)

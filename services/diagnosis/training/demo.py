@@ -48,7 +48,7 @@ from services.diagnosis.training.stages import (
     train_encoders,
     train_fusion,
 )
-from services.diagnosis.training.vocabulary import train_tokenizer
+from services.diagnosis.training.vocabulary import tokenizer_of
 from shared.codes import DIAGNOSES
 
 SPLITS = ("train", "calibration", "test")
@@ -110,10 +110,12 @@ def draw_splits(recipe: Recipe, seed: int, processes: int, reporter: Reporter) -
     """Disjoint stretches of one ward: three splits of complete cases, and notes alone for training."""
     counts = {"train": recipe.train, "calibration": recipe.calibration, "test": recipe.test}
     cohorts, start = {}, 0
-    ward, side = WARD_SEED_OFFSET + seed, recipe.model.image.side
+    ward, image = WARD_SEED_OFFSET + seed, recipe.model.image
     for name, count in counts.items():
         with reporter.stage(f"{name} cases", count) as advance:
-            cohorts[name] = draw_cohort(ward, start, count, side=side, processes=processes, on_case=advance)
+            cohorts[name] = draw_cohort(
+                ward, start, count, side=image.side, stride=image.stride, processes=processes, on_case=advance
+            )
         start += count
     with reporter.stage(NOTES_ALONE, recipe.notes_alone) as advance:
         cohorts[NOTES_ALONE] = draw_partial(
@@ -127,7 +129,7 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
     """Word pieces, vitals scale and the ward's catalogue of findings."""
     from services.diagnosis.ward.tables import WARD
 
-    tokenizer = train_tokenizer([record.text for record in train.records], size=recipe.model.note.vocab_size)
+    tokenizer = tokenizer_of(recipe.model.note, [record.text for record in train.records])
     catalogue = {
         name: {finding.name: finding.values for finding in WARD.findings if finding.modality == name}
         for name in MODALITIES

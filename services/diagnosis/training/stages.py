@@ -18,17 +18,16 @@ from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.ood import OodReference, fit_ood
-from services.diagnosis.model.config import TASKS
+from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import ConsiliumNetwork, stack
-from services.diagnosis.model.note_encoder import MASK_ID
 from services.diagnosis.model.preprocessing.image import image_statistics
 from services.diagnosis.model.preprocessing.notes import note_statistics
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
-from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, thin_vitals
+from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, hide_views, thin_vitals
 from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches, tags_of
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
@@ -87,14 +86,17 @@ class Feeds:
 
 
 def vary_image(inputs: Inputs, rng: torch.Generator) -> Inputs:
-    return {**inputs, "pixels": augment_images(inputs["pixels"][:, 0], rng)[:, None]}
+    pixels = augment_images(inputs["pixels"][:, 0], rng)[:, None]
+    return {**inputs, "pixels": pixels, "views": hide_views(inputs["views"], rng)}
 
 
-def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
-    return augment_notes(inputs, MASK_ID, rng)
+def variations(config: ModelConfig) -> dict[str, Augment]:
+    """Modality -> how its inputs are varied."""
 
+    def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
+        return augment_notes(inputs, config.note, rng)
 
-VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": thin_vitals, "tabular": drop_facts}
+    return {"image": vary_image, "note": vary_note, "vitals": thin_vitals, "tabular": drop_facts}
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Reci
         recipe.batch_size,
         recipe.learning_rate,
         source.batches,
-        VARY[name],
+        variations(recipe.model)[name],
         places,
         recipe.soft_targets,
     )
@@ -210,7 +212,7 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
 
         def batches(rows: NDArray[np.int64], name: str = name, rng: torch.Generator | None = rng) -> Inputs:
             inputs = feeds.plain(name, rows)
-            return inputs if rng is None else VARY[name](inputs, rng)
+            return inputs if rng is None else variations(network.config)[name](inputs, rng)
 
         encoded[name] = encode_all(network.encoder(name), batches, n)
     return encoded
@@ -266,7 +268,7 @@ def finetune(
     """The joint stage: encoders and fusion together, in a process of its own. Returns: the loss per epoch."""
     deterioration = torch.from_numpy(train.deterioration)
     targets = {TASKS[0].name: torch.from_numpy(train.labels), TASKS[1].name: deterioration}
-    data = JointData.complete({name: getattr(feeds, name) for name in MODALITIES}, targets, VARY)
+    data = JointData.complete({name: getattr(feeds, name) for name in MODALITIES}, targets, variations(recipe.model))
     plan = JointPlan(recipe.joint_epochs, recipe.batch_size)
 
     def run(advance: Advance) -> tuple[list[float], State]:
@@ -371,7 +373,7 @@ def ood_features(
         rows = np.arange(start, min(len(cohort), at_most, start + 50))
         inputs = feeds.plain(name, rows)
         if varied and batch % 2:
-            inputs = VARY[name](inputs, rng)
+            inputs = variations(network.config)[name](inputs, rng)
         with torch.no_grad():
             pooled = encoder(inputs).pooled.numpy().astype(np.float64)
         statistics = _statistics(name, inputs, cohort, feeds, vocabulary, rows)
