@@ -90,7 +90,7 @@ class Predictor:
         if case.notes:
             prepared["note"] = self.preprocessor.notes(case.notes)
         if case.vitals is not None:
-            prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+            prepared["vitals"] = self.preprocessor.vitals(case.vitals, case.as_of)
         return prepared
 
     def _judge(

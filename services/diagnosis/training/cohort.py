@@ -16,6 +16,8 @@ from services.diagnosis.model.preprocessing.image import Letterbox, image_statis
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 
 Span = tuple[int, int, str, bool]
+Window = tuple[str, float, float, str]
+"""(LOINC code, from hour, to hour, finding)."""
 RENDER_SIDE = 512
 """What an ingest hands to the model; training images take the same way from there."""
 CHUNK = 16
@@ -37,6 +39,8 @@ class CaseRecord:
     spans: tuple[Span, ...]
     findings: Mapping[str, str]
     posterior: Mapping[str, list[float]]
+    windows: tuple[Window, ...] = ()
+    """Where each finding of the vitals shows."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,14 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         square=square,
         statistics=image_statistics((square / 255).astype(np.float32)),
         text=case.notes[0].text,
-        readings=select(case.vitals),
+        readings=select(case.vitals, case.as_of),
         label=truth.label,
         deterioration=truth.deterioration,
         masks={finding: _grid(mask, box) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
         posterior=truth.posterior,
+        windows=tuple(truth.windows),
     )
 
 

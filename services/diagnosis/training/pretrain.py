@@ -76,6 +76,11 @@ def note_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return functional.cross_entropy(logits[mask], targets[mask]) * 3
 
 
+def reading_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """In which finding's window a reading lies, told from the reading alone."""
+    return functional.cross_entropy(logits[mask], targets[mask]) * 0.5
+
+
 @dataclass(frozen=True)
 class Pretraining:
     """One encoder's stage."""
@@ -138,6 +143,9 @@ def pretrain(
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:
     if heads.places is None:
         return torch.zeros(())
+    if plan.name == "vitals":
+        embedded = positions.features[..., : heads.places.in_features]
+        return reading_place_loss(heads.places(embedded), plan.batches.places(rows), positions.mask)
     logits = heads.places(positions.features)
     if plan.name == "image":
         return image_place_loss(logits, plan.batches.places(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class Feeds:
         return cls(
             ImageBatches.of(cohort, places["image"]),
             NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, places["note"]),
-            VitalsBatches.of(cohort, vocabulary.scale),
+            VitalsBatches.of(cohort, vocabulary.scale, places["vitals"]),
         )
 
     def plain(self, name: str, rows: NDArray[np.int64]) -> Inputs:
@@ -122,7 +122,7 @@ def train_encoders(
 def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
     epochs = {"image": recipe.image_epochs, "note": recipe.note_epochs, "vitals": recipe.vitals_epochs}
     findings = len(vocabulary.catalogue[name])
-    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0}[name]
+    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 1 + findings}[name]
     return Pretraining(
         name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
     )
@@ -322,7 +322,13 @@ def _statistics(
 
 def _only(readings: Readings, kept: NDArray[np.bool_]) -> Readings:
     own = kept[: len(readings.times_h)]
-    return Readings(readings.times_h[own], readings.variables[own], readings.values[own], 0)
+    return replace(
+        readings,
+        times_h=readings.times_h[own],
+        variables=readings.variables[own],
+        values=readings.values[own],
+        refused=0,
+    )
 
 
 def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: int) -> ReferenceCases:
