@@ -93,7 +93,7 @@ def transform(values: NDArray[np.float64], variables: NDArray[np.int64]) -> NDAr
 def standardise(values: NDArray[np.float64], variables: NDArray[np.int64], scale: VitalsScale) -> NDArray[np.float64]:
     """Values in deviations from the mean of their variable, within ±8."""
     mean, deviation = np.array(scale.mean), np.array(scale.deviation)
-    return np.clip((transform(values, variables) - mean[variables]) / deviation[variables], -8, 8)
+    return np.asarray(np.clip((transform(values, variables) - mean[variables]) / deviation[variables], -8, 8))
 
 
 def reading_features(
