@@ -117,9 +117,9 @@ class Preprocessor:
             note_inputs(windows), note_statistics(texts, windows), quality, reason, tuple(newest), windows
         )
 
-    def vitals(self, vitals: VitalsInput) -> PreparedVitals:
+    def vitals(self, vitals: VitalsInput, as_of: datetime | None = None) -> PreparedVitals:
         """Readings that no living person can show are left out; refused when nothing else remains."""
-        readings = select(vitals)
+        readings = select(vitals, as_of)
         quality: dict[str, Any] = {"readings": len(readings.times_h), "refused": readings.refused}
         if not len(readings.times_h):
             reason = "no plausible reading in the last 96 hours"
@@ -165,6 +165,7 @@ def vitals_inputs(readings: Readings, scale: VitalsScale) -> Inputs:
     return {
         "readings": torch.from_numpy(reading_features(readings, scale))[None],
         "times_h": torch.from_numpy(readings.times_h.astype(np.float32))[None],
+        "clock_h": torch.from_numpy(readings.clocks_h().astype(np.float32))[None],
         "variables": torch.from_numpy(readings.variables)[None],
         "mask": torch.ones((1, len(readings.times_h)), dtype=torch.bool),
     }

@@ -94,7 +94,7 @@ class Predictor:
         if case.notes:
             prepared["note"] = self.preprocessor.notes(case.notes, case.as_of)
         if case.vitals is not None:
-            prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+            prepared["vitals"] = self.preprocessor.vitals(case.vitals, case.as_of)
         if case.facts:
             prepared["tabular"] = self.preprocessor.facts(case)
         return prepared

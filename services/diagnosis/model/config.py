@@ -68,14 +68,25 @@ class NoteConfig:
 
 @dataclass(frozen=True)
 class VitalsConfig:
-    """Latent-query attention over (time, variable, value) triplets."""
+    """Recency attention over (time, variable, value) triplets."""
 
+    kind: str = "latent"
+    """"latent": streaming sums; "dense": a transformer over all readings, for offline use."""
     variables: int = len(VITAL_SIGNS)
-    queries: int = 16
+    width: int = 64
+    """Of a reading's embedding."""
+    values: int = 32
+    """Numbers that a slot gathers, over its heads together."""
+    queries: int = 8
     heads: int = 4
-    half_lives_h: tuple[float, ...] = (1.0, 6.0, 24.0, 96.0)
-    """Recency scales that the queries start from, in turn."""
-    frequencies: int = 6
+    sign_heads: int = 2
+    half_lives_h: tuple[float, ...] = (0.5, 1.5, 4.0, 10.0, 24.0, 72.0)
+    """Recency scales: each sign is summarised at every one, the queries start from them in turn."""
+    harmonics: int = 2
+    """Of the day: 24 h, 12 h, …"""
+    layers: int = 2
+    """Of the dense kind."""
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.notes import NoteWindows, window_notes
 from services.diagnosis.model.preprocessing.tabular import TabularScale, fact_features
 from services.diagnosis.model.preprocessing.views import view_index
-from services.diagnosis.model.preprocessing.vitals import VitalsScale, reading_features
+from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale, reading_features
 from services.diagnosis.training.cohort import CaseRecord, Cohort
 
 Indices = NDArray[np.int64]
@@ -96,20 +96,36 @@ class VitalsBatches:
 
     features: tuple[NDArray[np.float32], ...]
     records: tuple[CaseRecord, ...]
+    findings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, cohort: Cohort, scale: VitalsScale) -> VitalsBatches:
+    def of(cls, cohort: Cohort, scale: VitalsScale, findings: Sequence[str] = ()) -> VitalsBatches:
         features = tuple(reading_features(record.readings, scale) for record in cohort.records)
-        return cls(features, cohort.records)
+        return cls(features, cohort.records, tuple(findings))
 
     def __call__(self, rows: Indices) -> Inputs:
         readings = [self.records[row].readings for row in rows]
         return {
             "readings": _pad([self.features[row] for row in rows]),
             "times_h": _pad([item.times_h.astype(np.float32) for item in readings]),
+            "clock_h": _pad([item.clocks_h().astype(np.float32) for item in readings]),
             "variables": _pad([item.variables for item in readings]),
             "mask": _pad([np.ones(len(item.times_h), np.bool_) for item in readings]),
         }
+
+    def places(self, rows: Indices) -> Tensor:
+        """[batch, readings]: 0 outside the window of every finding, else 1 + the finding."""
+        return _pad([reading_places(self.records[row], self.findings) for row in rows])
+
+
+def reading_places(record: CaseRecord, findings: Sequence[str]) -> NDArray[np.int64]:
+    """[readings]: in which finding's window each lies; the later finding of two wins."""
+    readings = record.readings
+    places = np.zeros(len(readings.times_h), np.int64)
+    for code, start, end, finding in record.windows:
+        inside = (readings.times_h >= start) & (readings.times_h <= end)
+        places[inside & (readings.variables == CODES.index(code))] = 1 + findings.index(finding)
+    return places
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from services.diagnosis.ward.patient import WardPatient
 
 Span = tuple[int, int, str, bool]
+Window = tuple[str, float, float, str]
+"""(LOINC code, from hour, to hour, finding)."""
 RENDER_SIDE = 512
 """What an ingest hands to the model; training images take the same way from there."""
 CHUNK = 16
@@ -63,6 +65,8 @@ class CaseRecord:
     view: str | None = None
     note_age_h: float | None = None
     """Hours from the writing of the note to the case time."""
+    windows: tuple[Window, ...] = ()
+    """Where each finding of the vitals shows."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
         square=square,
         statistics=image_statistics((square / 255).astype(np.float32)),
         text=case.notes[0].text,
-        readings=select(case.vitals),
+        readings=select(case.vitals, case.as_of),
         label=truth.label,
         deterioration=truth.deterioration,
         masks={finding: _grid(mask, box, stride) for finding, mask in truth.masks.items()},
@@ -197,6 +201,7 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
         facts=select_facts(case),
         view=case.images[0].view_position,
         note_age_h=age_hours(case.notes[0].authored, case.as_of),
+        windows=tuple(truth.windows),
     )
 
 
@@ -218,7 +223,8 @@ def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0
     patient = generate_patient(seed, index, side=RENDER_SIDE)
     record = _unrendered(patient, modality, f"ward:{seed}:{index}")
     if modality == "vitals":
-        return replace(record, readings=select(VitalsInput("", *received(patient.transmission))))
+        readings = select(VitalsInput("", *received(patient.transmission)), patient.as_of)
+        return replace(record, readings=readings, windows=patient.stream.windows)
     if modality != "note":
         raise ValueError(f"{modality} cases are drawn complete")
     age_h = age_hours(patient.note_at, patient.as_of)

@@ -95,6 +95,11 @@ def note_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return functional.cross_entropy(logits[mask], targets[mask]) * 3
 
 
+def reading_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """In which finding's window a reading lies, told from the reading alone."""
+    return functional.cross_entropy(logits[mask], targets[mask]) * 0.5
+
+
 @dataclass(frozen=True)
 class Pretraining:
     """One encoder's stage."""
@@ -175,6 +180,9 @@ def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor]:
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:
     if heads.places is None:
         return positions.features.new_zeros(())
+    if plan.name == "vitals":
+        embedded = positions.features[..., : heads.places.in_features]
+        return reading_place_loss(heads.places(embedded), plan.batches.places(rows), positions.mask)
     logits = heads.places(positions.features)
     targets = plan.batches.places(rows).to(logits.device)
     if plan.name == "image":

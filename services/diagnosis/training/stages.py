@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class Feeds:
         return cls(
             ImageBatches.of(cohort, places["image"]),
             NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"]),
-            VitalsBatches.of(cohort, vocabulary.scale),
+            VitalsBatches.of(cohort, vocabulary.scale, places["vitals"]),
             FactBatches.of(cohort, vocabulary.facts_scale),
         )
 
@@ -160,7 +160,11 @@ def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Reci
         "tabular": recipe.tabular_epochs,
     }
     catalogue = vocabulary.catalogue
-    places = {"image": len(catalogue["image"]), "note": 1 + len(tags_of(catalogue["note"]))}.get(name, 0)
+    places = {
+        "image": len(catalogue["image"]),
+        "note": 1 + len(tags_of(catalogue["note"])),
+        "vitals": 1 + len(catalogue["vitals"]),
+    }.get(name, 0)
     return Pretraining(
         name,
         epochs[name],
@@ -401,7 +405,13 @@ def _statistics(
 
 def _only(readings: Readings, kept: NDArray[np.bool_]) -> Readings:
     own = kept[: len(readings.times_h)]
-    return Readings(readings.times_h[own], readings.variables[own], readings.values[own], 0)
+    return replace(
+        readings,
+        times_h=readings.times_h[own],
+        variables=readings.variables[own],
+        values=readings.values[own],
+        refused=0,
+    )
 
 
 def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: int) -> ReferenceCases:
