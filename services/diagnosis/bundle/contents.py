@@ -19,6 +19,7 @@ from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
+from services.diagnosis.inference.verdicts import VerdictTable
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
@@ -59,6 +60,8 @@ class BundleContents:
     training: Mapping[str, Any]
     """Seed, splits and data digest."""
     card: Mapping[str, Any]
+    verdicts: VerdictTable | None = None
+    """None in bundles of version 0.2."""
 
 
 class Companion(Protocol):
@@ -120,6 +123,7 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "intervals": contents.intervals.to_json(),
         "thresholds": contents.thresholds.to_json(),
         "prevalence": list(contents.prevalence),
+        **({"verdicts": contents.verdicts.to_json()} if contents.verdicts is not None else {}),
     }
     return {
         "config.json": config,
@@ -158,13 +162,14 @@ def _read(directory: Path) -> BundleContents:
         calibrator=Calibrator.from_json(decisions["calibration"]),
         conformal=ConformalTable.from_json(decisions["conformal"]),
         intervals=IntervalScale.from_json(decisions["intervals"]),
-        thresholds=Thresholds.from_json(decisions["thresholds"]),
+        thresholds=Thresholds.from_json(decisions["thresholds"], classes=len(DIAGNOSES)),
         prevalence=tuple(decisions["prevalence"]),
         ood={name: OodReference.from_arrays(_under(arrays, f"ood.{name}.")) for name in MODALITIES},
         image_baseline=arrays["image_baseline"],
         reference=ReferenceCases(vectors, np.array(reference["labels"], np.int64), tuple(reference["names"])),
         training=_json(directory / "training.json"),
         card=_json(directory / "model-card.json"),
+        verdicts=VerdictTable.from_json(decisions["verdicts"]) if "verdicts" in decisions else None,
     )
 
 

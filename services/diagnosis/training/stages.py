@@ -16,7 +16,6 @@ from services.diagnosis.bundle.contents import ReferenceCases
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
-from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.ood import OodReference, fit_ood
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
@@ -251,14 +250,6 @@ def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded],
             available = torch.tensor(mask_of(pattern)).expand(n, -1)
             answers[pattern] = network.fusion(tokens, pooled, available)
     return answers
-
-
-def calibrated(calibrator: Calibrator, logits: Mapping[str, Tensor]) -> dict[str, Array]:
-    """Pattern -> member probabilities [members, n, logits]."""
-    return {
-        pattern: calibrator.member_probabilities(value, torch.full((value.shape[1],), PATTERNS.index(pattern))).numpy()
-        for pattern, value in logits.items()
-    }
 
 
 def fit_references(
