@@ -29,6 +29,16 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
+class Source(StrEnum):
+    """What a result rests on: the kinds of evidence, and what evidence states of the patient."""
+
+    IMAGE = "image"
+    NOTE = "note"
+    VITALS = "vitals"
+    TABULAR = "tabular"
+    """Age, sex and laboratory values. They help to read the rest and are never advised from alone."""
+
+
 class ModalityStatus(StrEnum):
     """What became of one modality."""
 
@@ -86,6 +96,35 @@ class PredictionSet(Wire):
     codes: list[str]
     guarantee: str
     """What the coverage holds for, such as `pattern x class`, or that it does not hold."""
+    cases: int | None = None
+    """Calibration cases of the smallest cell behind the guarantee."""
+
+
+class Calibration(Wire):
+    """May the probabilities be read as frequencies."""
+
+    status: Literal["calibrated", "uncalibrated"]
+    cases: int
+    """Calibration cases that had just these kinds of evidence."""
+
+
+class Verdict(Wire):
+    """One diagnosis by itself; wrong in at most 1 - coverage of those who have it, and of those who have it not."""
+
+    code: str
+    verdict: Literal["ruled in", "ruled out", "uncertain"]
+
+
+class RuledOut(Wire):
+    """A critical diagnosis that the evidence rules out."""
+
+    code: str
+    miss_rate: float
+    """Of those who have it, at most this share are told so …"""
+    confidence: float
+    """… with this confidence over the draw of the calibration cases."""
+    cases: int
+    """Calibration patients with the diagnosis."""
 
 
 class Uncertainty(Wire):
@@ -152,6 +191,12 @@ class VitalsExplanation(Wire):
     contribution: float
 
 
+class FactExplanation(Wire):
+    code: str
+    """LOINC code: age, sex or a laboratory test."""
+    contribution: float
+
+
 class SummarySentence(Wire):
     text: str
     evidence: list[str]
@@ -169,6 +214,7 @@ class Explanation(Wire):
     images: list[ImageExplanation] = []
     notes: list[NoteExplanation] = []
     vitals: list[VitalsExplanation] = []
+    tabular: list[FactExplanation] = []
     similar: list[SimilarCase] = []
     summary: list[SummarySentence] = []
 
@@ -196,7 +242,7 @@ class DiagnosisResult(Wire):
 
     case: CaseOut
     model: ModelOut
-    modalities: dict[Modality, ModalityOut]
+    modalities: dict[Source, ModalityOut]
     diagnoses: list[RankedDiagnosis]
     prediction_set: PredictionSet | None
     uncertainty: Uncertainty | None
@@ -204,6 +250,10 @@ class DiagnosisResult(Wire):
     reasons: list[str]
     risks: dict[str, Risk]
     explanation: Explanation
+    calibration: Calibration | None = None
+    verdicts: list[Verdict] = []
+    ruled_out: list[RuledOut] = []
+    """Critical diagnoses only: pneumothorax, pulmonary embolism, sepsis."""
     audit: AuditReceipt | None = None
     timings: Timings
 
@@ -220,7 +270,7 @@ class DiagnosisOut(Wire):
     error: str | None = None
     case: CaseOut | None = None
     model: ModelOut | None = None
-    modalities: dict[Modality, ModalityOut] | None = None
+    modalities: dict[Source, ModalityOut] | None = None
     diagnoses: list[RankedDiagnosis] | None = None
     prediction_set: PredictionSet | None = None
     uncertainty: Uncertainty | None = None
@@ -228,6 +278,9 @@ class DiagnosisOut(Wire):
     reasons: list[str] | None = None
     risks: dict[str, Risk] | None = None
     explanation: Explanation | None = None
+    calibration: Calibration | None = None
+    verdicts: list[Verdict] | None = None
+    ruled_out: list[RuledOut] | None = None
     audit: AuditReceipt | None = None
     timings: Timings | None = None
 

@@ -22,6 +22,8 @@ from services.diagnosis.inference.uncertainty import IntervalScale
 from services.diagnosis.inference.verdicts import VerdictTable
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
+from services.diagnosis.model.preprocessing import tabular
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
 from shared.codes import DIAGNOSES
 
@@ -47,8 +49,10 @@ class BundleContents:
     tokenizer: str
     """The tokenizer's own JSON."""
     scale: VitalsScale
+    facts_scale: TabularScale
     calibrator: Calibrator
     conformal: ConformalTable
+    verdicts: VerdictTable
     intervals: IntervalScale
     thresholds: Thresholds
     prevalence: tuple[float, ...]
@@ -60,8 +64,6 @@ class BundleContents:
     training: Mapping[str, Any]
     """Seed, splits and data digest."""
     card: Mapping[str, Any]
-    verdicts: VerdictTable | None = None
-    """None in bundles of version 0.2."""
 
 
 class Companion(Protocol):
@@ -116,6 +118,7 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
     decisions = {
         "calibration": contents.calibrator.to_json(),
@@ -123,11 +126,11 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "intervals": contents.intervals.to_json(),
         "thresholds": contents.thresholds.to_json(),
         "prevalence": list(contents.prevalence),
-        **({"verdicts": contents.verdicts.to_json()} if contents.verdicts is not None else {}),
+        "verdicts": contents.verdicts.to_json(),
     }
     return {
         "config.json": config,
-        "preprocessing.json": {"vitalsScale": asdict(contents.scale)},
+        "preprocessing.json": {"vitalsScale": asdict(contents.scale), "factsScale": asdict(contents.facts_scale)},
         "decisions.json": decisions,
         "reference.json": {"names": contents.reference.names, "labels": contents.reference.labels.tolist()},
         "training.json": dict(contents.training),
@@ -154,22 +157,24 @@ def _read(directory: Path) -> BundleContents:
     _check_vocabulary(config)
     arrays, reference = load_arrays(directory / "statistics.safetensors"), _json(directory / "reference.json")
     vectors = arrays["reference.vectors"].astype(np.float32)
+    preprocessing = _json(directory / "preprocessing.json")
     return BundleContents(
         config=ModelConfig.from_json(config["model"]),
         weights=load_tensors(directory / "weights.safetensors"),
         tokenizer=(directory / "tokenizer.json").read_text(encoding="utf-8"),
-        scale=VitalsScale.from_json(_json(directory / "preprocessing.json")["vitalsScale"]),
+        scale=VitalsScale.from_json(preprocessing["vitalsScale"]),
+        facts_scale=TabularScale.from_json(preprocessing["factsScale"]),
         calibrator=Calibrator.from_json(decisions["calibration"]),
         conformal=ConformalTable.from_json(decisions["conformal"]),
+        verdicts=VerdictTable.from_json(decisions["verdicts"]),
         intervals=IntervalScale.from_json(decisions["intervals"]),
-        thresholds=Thresholds.from_json(decisions["thresholds"], classes=len(DIAGNOSES)),
+        thresholds=Thresholds.from_json(decisions["thresholds"]),
         prevalence=tuple(decisions["prevalence"]),
         ood={name: OodReference.from_arrays(_under(arrays, f"ood.{name}.")) for name in MODALITIES},
         image_baseline=arrays["image_baseline"],
         reference=ReferenceCases(vectors, np.array(reference["labels"], np.int64), tuple(reference["names"])),
         training=_json(directory / "training.json"),
         card=_json(directory / "model-card.json"),
-        verdicts=VerdictTable.from_json(decisions["verdicts"]) if "verdicts" in decisions else None,
     )
 
 
@@ -180,6 +185,7 @@ def _check_vocabulary(config: Mapping[str, Any]) -> None:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
     for key, value in ours.items():
         if config[key] != value:

@@ -123,7 +123,7 @@ class Calibrator:
 
     def is_calibrated(self, pattern: str) -> bool:
         """Were there enough calibration cases, in all and of each diagnosis."""
-        fewest = min(self.class_counts.get(pattern, (MIN_CASES_PER_CLASS,)))
+        fewest = min(self.class_counts.get(pattern, (0,)))
         return self.counts[pattern] >= MIN_CASES and fewest >= MIN_CASES_PER_CLASS
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Calibrator:
                 "temperatures": self.temperatures[index].tolist(),
                 "shifts": self.shifts[index].tolist(),
                 "n": self.counts[pattern],
-                "nPerClass": list(self.class_counts.get(pattern, ())),
+                "nPerClass": list(self.class_counts[pattern]),
                 "curve": self.curves[pattern].to_json() if pattern in self.curves else None,
                 "naturalAgainstReplayed": dict(self.checks.get(pattern, {})),
             }
@@ -141,18 +141,15 @@ class Calibrator:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Calibrator:
-        """Bundles of version 0.2 have neither curves nor counts per class.
-
-        Raises: KeyError: a pattern without calibration.
-        """
+        """Raises: KeyError: a pattern without calibration."""
         rows = {pattern: value[pattern] for pattern in PATTERNS}
         return cls(
             torch.tensor([row["temperatures"] for row in rows.values()], dtype=torch.float64),
             torch.tensor([row["shifts"] for row in rows.values()], dtype=torch.float64),
             {pattern: int(row["n"]) for pattern, row in rows.items()},
-            {pattern: tuple(row["nPerClass"]) for pattern, row in rows.items() if row.get("nPerClass")},
-            {pattern: curve_from_json(row["curve"]) for pattern, row in rows.items() if row.get("curve")},
-            {p: row["naturalAgainstReplayed"] for p, row in rows.items() if row.get("naturalAgainstReplayed")},
+            {pattern: tuple(row["nPerClass"]) for pattern, row in rows.items()},
+            {pattern: curve_from_json(row["curve"]) for pattern, row in rows.items() if row["curve"] is not None},
+            {p: row["naturalAgainstReplayed"] for p, row in rows.items() if row["naturalAgainstReplayed"]},
         )
 
 

@@ -90,20 +90,21 @@ class ConformalTable:
         return {
             "coverage": self.coverage,
             "scores": list(self.scores),
-            "thresholds": self.thresholds.tolist(),
+            "thresholds": [[None if math.isinf(t) else t for t in row] for row in self.thresholds.tolist()],
             "rungs": self.rungs.tolist(),
             "counts": self.counts.tolist(),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ConformalTable:
-        """Tables of version 0.2 hold thresholds on the probability and know no similar classes."""
-        thresholds, rungs = np.array(value["thresholds"], np.float64), np.array(value["rungs"], np.int64)
-        scores = value.get("scores")
-        if scores is None:
-            thresholds, rungs = 1 - thresholds, np.where(rungs > 0, rungs + 1, rungs)
-            scores = ["least ambiguous"] * len(PATTERNS)
-        return cls(float(value["coverage"]), thresholds, rungs, np.array(value["counts"], np.int64), tuple(scores))
+        thresholds, rungs = _finite_or_all(value["thresholds"]), np.array(value["rungs"], np.int64)
+        counts = np.array(value["counts"], np.int64)
+        return cls(float(value["coverage"]), thresholds, rungs, counts, tuple(value["scores"]))
+
+
+def _finite_or_all(rows: list[list[float | None]]) -> Array:
+    """Thresholds from JSON, where None lets every label in: JSON knows no infinity."""
+    return np.array([[math.inf if t is None else t for t in row] for row in rows], np.float64)
 
 
 def fit_conformal(

@@ -75,16 +75,12 @@ def _prediction_set(contents: BundleContents, probabilities: Array, pattern: str
 
 
 def _verdicts(contents: BundleContents, probabilities: Array, pattern: str) -> tuple[DiagnosisVerdict, ...]:
-    if contents.verdicts is None:
-        return ()
     found = contents.verdicts.verdicts(probabilities, pattern)
     return tuple(DiagnosisVerdict(coding.code, verdict) for coding, verdict in zip(DIAGNOSES, found, strict=True))
 
 
 def _ruled_out(contents: BundleContents, probabilities: Array, pattern: str) -> tuple[RuledOut, ...]:
     table = contents.verdicts
-    if table is None:
-        return ()
     return tuple(
         RuledOut(DIAGNOSES[k].code, table.miss_rate, table.confidence, table.cases(pattern, k))
         for k in table.safely_ruled_out(probabilities, pattern)

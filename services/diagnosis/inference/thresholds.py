@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Thresholds:
     largest_set: int
     epistemic: Mapping[str, float]
     """Per pattern: the 99.5 % quantile of the epistemic uncertainty on the calibration split, in nats."""
-    confidence: Confidence = field(default_factory=lambda: Confidence.none(0))
+    confidence: Confidence
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,12 +60,9 @@ class Thresholds:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], *, classes: int) -> Thresholds:
-        """Bundles of version 0.2 hold no confidence."""
-        found = value.get("confidence")
-        confidence = Confidence.none(classes) if found is None else Confidence.from_json(found)
+    def from_json(cls, value: Mapping[str, Any]) -> Thresholds:
         limits = {pattern: float(value["epistemic"][pattern]) for pattern in PATTERNS}
-        return cls(int(value["largestSet"]), limits, confidence)
+        return cls(int(value["largestSet"]), limits, Confidence.from_json(value["confidence"]))
 
 
 def fit_confidence(

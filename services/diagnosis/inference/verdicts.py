@@ -27,8 +27,8 @@ Verdict = Literal["ruled in", "ruled out", "uncertain"]
 CRITICAL = tuple(DIAGNOSES.index(coding) for coding in (PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS))
 """Missing these kills within hours: the classes whose miss rate is controlled."""
 MISS_RATE, CONFIDENCE = 0.05, 0.9
-NEVER = -1.0
-"""A threshold that no probability falls below, where there are too few cases to promise anything."""
+NEVER, ALWAYS = -1.0, 2.0
+"""Thresholds that no probability falls below or rises above, where there are too few cases to promise anything."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def fit_verdicts(
     """
     classes = next(iter(probabilities.values())).shape[1]
     out, into, safe = np.full((3, len(PATTERNS), classes), NEVER)
-    into[:] = math.inf
+    into[:] = ALWAYS
     counts = np.zeros(out.shape, np.int64)
     for row, pattern in enumerate(PATTERNS):
         own = slice(None) if rows is None else rows[pattern]
@@ -106,7 +106,7 @@ def fit_verdicts(
             having, lacking = scores[truth == k, k], scores[truth != k, k]
             counts[row, k] = len(having)
             out[row, k] = lower_threshold(having, alpha)
-            into[row, k] = -lower_threshold(-lacking, alpha, nothing=-math.inf)
+            into[row, k] = -lower_threshold(-lacking, alpha, nothing=-ALWAYS)
             if k in CRITICAL:
                 safe[row, k] = controlled_threshold(having, MISS_RATE, CONFIDENCE)
     return VerdictTable(alpha, out, into, MISS_RATE, CONFIDENCE, safe, counts)

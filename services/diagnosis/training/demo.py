@@ -17,6 +17,7 @@ from services.diagnosis.bundle.contents import BundleContents, write_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.cohort import Cohort, draw_cohort
@@ -98,7 +99,12 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
         name: {finding.name: finding.values for finding in WARD.findings if finding.modality == name}
         for name in MODALITIES
     }
-    return Vocabulary(tokenizer, VitalsScale.fit([record.readings for record in train.records]), catalogue)
+    return Vocabulary(
+        tokenizer,
+        VitalsScale.fit([record.readings for record in train.records]),
+        TabularScale.fit([record.facts for record in train.records]),
+        catalogue,
+    )
 
 
 def _decide(
@@ -134,6 +140,7 @@ def _decide(
         weights={key: value.detach().clone() for key, value in network.state_dict().items()},
         tokenizer=vocabulary.tokenizer.to_str(),
         scale=vocabulary.scale,
+        facts_scale=vocabulary.facts_scale,
         calibrator=parts.calibrator,
         conformal=parts.conformal,
         intervals=parts.intervals,

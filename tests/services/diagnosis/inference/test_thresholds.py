@@ -95,6 +95,6 @@ def test_what_is_answered_errs_less_for_every_leading_diagnosis() -> None:
 
 
 def test_thresholds_survive_json() -> None:
-    again = Thresholds.from_json(thresholds(0.6).to_json(), classes=CLASSES)
+    again = Thresholds.from_json(thresholds(0.6).to_json())
     np.testing.assert_array_equal(again.confidence.least, thresholds(0.6).confidence.least)
     assert again.epistemic == thresholds().epistemic
