@@ -19,9 +19,11 @@ from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
+from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.cohort import Cohort, draw_cohort
 from services.diagnosis.training.decisions import calibrated, fit_decisions
+from services.diagnosis.training.familiarity import fit_references
 from services.diagnosis.training.fuse import TokenCache
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.progress import Reporter
@@ -31,7 +33,6 @@ from services.diagnosis.training.stages import (
     Vocabulary,
     ask_every_pattern,
     encode_splits,
-    fit_references,
     image_baseline,
     pick_references,
     train_baselines,
@@ -127,12 +128,21 @@ def _decide(
         coverage=recipe.coverage,
         largest_set=recipe.largest_set,
     )
-    ood = fit_references(
-        network, vocabulary, (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"]), seed=seed + 50
-    )
+    order = WordOrder.fit(feeds["train"].note.windows, vocabulary=recipe.model.note.vocab_size)
+    known, judged = (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"])
+    ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50)
     unseen = calibrated(parts.calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
     metrics = evaluate(
-        unseen, cohorts["test"], parts.conformal, parts.intervals, network, ood, feeds["test"], vocabulary, seed=seed
+        unseen,
+        cohorts["test"],
+        parts.conformal,
+        parts.intervals,
+        network,
+        ood,
+        feeds["test"],
+        vocabulary,
+        order,
+        seed=seed,
     )
     training = _training_record(recipe, seed, cohorts, history)
     return BundleContents(
@@ -148,6 +158,7 @@ def _decide(
         verdicts=parts.verdicts,
         prevalence=_prevalence(cohorts["train"]),
         ood=ood,
+        word_order=order,
         image_baseline=image_baseline(network, feeds["train"], min(1000, len(cohorts["train"]))),
         reference=pick_references(encoded["train"], cohorts["train"], count=recipe.references),
         training=training,
