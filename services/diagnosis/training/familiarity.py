@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,34 +17,12 @@ from services.diagnosis.model.preprocessing.rhythm import rhythm_statistics
 from services.diagnosis.model.preprocessing.vitals import Readings, vitals_statistics
 from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.note_variants import vary_text
 from services.diagnosis.training.stages import VARY, Feeds, Vocabulary
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 BATCH = 50
-_HEADING = re.compile(r"^[A-Za-z /]{2,40}:[ \t]*", re.MULTILINE)
-_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
-
-
-def vary_text(text: str, rng: np.random.Generator) -> str:
-    """The same note as others write it: fewer sentences, no headings, no line breaks, all small letters.
-
-    So short notes and notes without sections are familiar.
-    """
-    if rng.random() < 0.4:
-        text = _HEADING.sub("", text)
-    sentences = [part for part in _SENTENCES.split(text) if part.strip()]
-    if rng.random() < 0.6 and len(sentences) > 2:
-        if rng.random() < 0.5:
-            length = int(rng.integers(2, len(sentences) + 1))
-            start = int(rng.integers(0, len(sentences) - length + 1))
-            sentences = sentences[start : start + length]
-        else:
-            kept = rng.random(len(sentences)) < rng.uniform(0.2, 0.9)
-            kept[rng.integers(0, len(sentences), 2)] = True
-            sentences = [part for part, keep in zip(sentences, kept, strict=True) if keep]
-    joined = ("\n" if rng.random() < 0.3 else " ").join(sentences)
-    return joined.lower() if rng.random() < 0.05 else joined
 
 
 def fit_references(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,8 @@ def sentence_case(text: str) -> float:
     It holds in any style of writing, and is lost when words change places.
     """
     words = text.split()
-    begins = [word for before, word in zip(words, words[1:], strict=False) if _SENTENCE_END.search(before)]
-    inside = [word for before, word in zip(words, words[1:], strict=False) if not _SENTENCE_END.search(before)]
+    begins = [word for before, word in pairwise(words) if _SENTENCE_END.search(before)]
+    inside = [word for before, word in pairwise(words) if not _SENTENCE_END.search(before)]
     if not begins or not inside:
         return float("nan")
     after = sum(word[0].isupper() for word in begins) / len(begins)

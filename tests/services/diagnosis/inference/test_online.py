@@ -50,5 +50,9 @@ def test_a_shift_after_calibration_alarms() -> None:
 
 
 def test_the_jumper_is_that_of_mapie() -> None:
-    exchangeability = pytest.importorskip("mapie.exchangeability_testing", reason="MAPIE is not installed")
-    assert exchangeability
+    from mapie.exchangeability_testing import OnlineMartingaleTest
+
+    theirs, ours = OnlineMartingaleTest(jump_size=0.03), Jumper(jump=0.03)
+    for p_value in np.random.default_rng(3).beta(1, 2, 300):
+        ours = ours.after(float(p_value))
+        assert ours.capital == pytest.approx(theirs.update_simple_jumper_martingale(float(p_value)))
