@@ -19,11 +19,13 @@ from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
+from services.diagnosis.inference.verdicts import VerdictTable
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.preprocessing import tabular
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
+from services.diagnosis.model.preprocessing.word_order import WordOrder
 from shared.codes import DIAGNOSES
 
 if TYPE_CHECKING:
@@ -51,11 +53,14 @@ class BundleContents:
     facts_scale: TabularScale
     calibrator: Calibrator
     conformal: ConformalTable
+    verdicts: VerdictTable
     intervals: IntervalScale
     thresholds: Thresholds
     prevalence: tuple[float, ...]
     """Of each logit's event in the training split; the value of the empty set of modalities."""
     ood: Mapping[str, OodReference]
+    word_order: WordOrder
+    """What follows what in the training notes."""
     image_baseline: NDArray[np.float32]
     """[cells, dim]: the mean feature grid, from which image attributions start."""
     reference: ReferenceCases
@@ -124,6 +129,7 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "intervals": contents.intervals.to_json(),
         "thresholds": contents.thresholds.to_json(),
         "prevalence": list(contents.prevalence),
+        "verdicts": contents.verdicts.to_json(),
     }
     return {
         "config.json": config,
@@ -141,6 +147,7 @@ def _arrays(contents: BundleContents) -> dict[str, NDArray[Any]]:
         for name, reference in contents.ood.items()
         for key, value in reference.to_arrays().items()
     }
+    arrays |= {f"word_order.{key}": value for key, value in contents.word_order.to_arrays().items()}
     arrays["reference.vectors"] = contents.reference.vectors.astype(np.float16)
     arrays["image_baseline"] = contents.image_baseline.astype(np.float32)
     return arrays
@@ -163,10 +170,12 @@ def _read(directory: Path) -> BundleContents:
         facts_scale=TabularScale.from_json(preprocessing["factsScale"]),
         calibrator=Calibrator.from_json(decisions["calibration"]),
         conformal=ConformalTable.from_json(decisions["conformal"]),
+        verdicts=VerdictTable.from_json(decisions["verdicts"]),
         intervals=IntervalScale.from_json(decisions["intervals"]),
         thresholds=Thresholds.from_json(decisions["thresholds"]),
         prevalence=tuple(decisions["prevalence"]),
         ood={name: OodReference.from_arrays(_under(arrays, f"ood.{name}.")) for name in MODALITIES},
+        word_order=WordOrder.from_arrays(_under(arrays, "word_order.")),
         image_baseline=arrays["image_baseline"],
         reference=ReferenceCases(vectors, np.array(reference["labels"], np.int64), tuple(reference["names"])),
         training=_json(directory / "training.json"),

@@ -49,7 +49,9 @@ class Predictor:
 
         identity, contents = read_bundle(directory)
         tokenizer = Tokenizer.from_str(contents.tokenizer)
-        preprocessor = Preprocessor(contents.config, tokenizer, contents.scale, contents.facts_scale)
+        preprocessor = Preprocessor(
+            contents.config, tokenizer, contents.scale, contents.facts_scale, contents.word_order
+        )
         try:
             engine = Engine.build(contents)
         except RuntimeError as error:
@@ -109,8 +111,13 @@ class Predictor:
             return ModalityOutcome(False, evidence, prepared.quality, None, True, prepared.refused)
         p_value = self.contents.ood[name].p_value(encoded[name].features)
         flagged = p_value < REJECT_BELOW
-        reason = "it is unlike anything this model was trained on" if flagged else None
+        reason = self._why_strange(name, encoded[name]) if flagged else None
         return ModalityOutcome(not flagged, evidence, prepared.quality, 1 - p_value, flagged, reason)
+
+    def _why_strange(self, name: str, encoded: EncodedModality) -> str:
+        from services.diagnosis.inference.strangeness import why_strange
+
+        return why_strange(name, self.contents.ood[name], encoded.features, self.contents.config.dim)
 
 
 def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:

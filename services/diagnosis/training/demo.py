@@ -12,22 +12,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from services.diagnosis.bundle.contents import BundleContents, write_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
-from services.diagnosis.inference.conformal import fit_conformal
-from services.diagnosis.inference.thresholds import Thresholds
-from services.diagnosis.inference.uncertainty import decompose, fit_intervals
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
-from services.diagnosis.training.calibrate import fit_calibrator
+from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.checks import require_every_class
 from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
 from services.diagnosis.training.costs import expected_costs
+from services.diagnosis.training.decisions import calibrated, fit_decisions
+from services.diagnosis.training.familiarity import fit_references
 from services.diagnosis.training.fuse import TokenCache
 from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import CLASSES
@@ -37,10 +35,8 @@ from services.diagnosis.training.stages import (
     Feeds,
     Vocabulary,
     ask_every_pattern,
-    calibrated,
     encode_splits,
     finetune,
-    fit_references,
     gather_sources,
     image_baseline,
     pick_references,
@@ -154,19 +150,29 @@ def _decide(
 ) -> BundleContents:
     """Everything after the weights: calibration, sets, intervals, thresholds, OOD, references, card."""
     held_out = cohorts["calibration"]
-    logits = ask_every_pattern(network, encoded["calibration"], len(held_out))
-    calibrator = fit_calibrator(logits, torch.from_numpy(held_out.labels), torch.from_numpy(held_out.deterioration))
-    members = calibrated(calibrator, logits)
-    diagnoses = {pattern: value[..., :CLASSES] for pattern, value in members.items()}
-    means = {pattern: value.mean(0) for pattern, value in diagnoses.items()}
-    conformal = fit_conformal(means, held_out.labels, coverage=recipe.coverage)
-    intervals = fit_intervals(diagnoses, held_out.posteriors(), coverage=0.9)
-    ood = fit_references(
-        network, vocabulary, (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"]), seed=seed + 50
+    parts = fit_decisions(
+        ask_every_pattern(network, encoded["calibration"], len(held_out)),
+        held_out.labels,
+        held_out.deterioration,
+        held_out.posteriors(),
+        coverage=recipe.coverage,
+        largest_set=recipe.largest_set,
     )
-    unseen = calibrated(calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
+    order = WordOrder.fit(feeds["train"].note.windows, vocabulary=recipe.model.note.vocab_size)
+    known, judged = (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"])
+    ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50)
+    unseen = calibrated(parts.calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
     metrics = evaluate(
-        unseen, cohorts["test"], conformal, intervals, network, ood, feeds["test"], vocabulary, seed=seed
+        unseen,
+        cohorts["test"],
+        parts.conformal,
+        parts.intervals,
+        network,
+        ood,
+        feeds["test"],
+        vocabulary,
+        order,
+        seed=seed,
     )
     training = _training_record(recipe, seed, cohorts, history)
     return BundleContents(
@@ -175,22 +181,19 @@ def _decide(
         tokenizer=vocabulary.tokenizer.to_str(),
         scale=vocabulary.scale,
         facts_scale=vocabulary.facts_scale,
-        calibrator=calibrator,
-        conformal=conformal,
-        intervals=intervals,
-        thresholds=Thresholds(recipe.largest_set, {p: _epistemic_limit(diagnoses[p]) for p in PATTERNS}),
+        calibrator=parts.calibrator,
+        conformal=parts.conformal,
+        intervals=parts.intervals,
+        thresholds=parts.thresholds,
+        verdicts=parts.verdicts,
         prevalence=_prevalence(cohorts["train"]),
         ood=ood,
+        word_order=order,
         image_baseline=image_baseline(network, feeds["train"], min(1000, len(cohorts["train"]))),
         reference=pick_references(encoded["train"], cohorts["train"], count=recipe.references),
         training=training,
         card=model_card(recipe, training, metrics, parameter_count(network)),
     )
-
-
-def _epistemic_limit(members: NDArray[np.float64]) -> float:
-    values = [decompose(members[:, row]).epistemic for row in range(members.shape[1])]
-    return float(np.quantile(values, 0.995))
 
 
 def _prevalence(train: Cohort) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,13 @@ from services.diagnosis.bundle.contents import ReferenceCases
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
-from services.diagnosis.inference.calibration import Calibrator
-from services.diagnosis.inference.ood import OodReference, fit_ood
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import ConsiliumNetwork, stack
-from services.diagnosis.model.preprocessing.image import image_statistics
-from services.diagnosis.model.preprocessing.notes import note_statistics
 from services.diagnosis.model.preprocessing.tabular import TabularScale
-from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
+from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, hide_views, thin_vitals
 from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches, tags_of
 from services.diagnosis.training.cohort import Cohort
@@ -332,86 +328,6 @@ def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded],
             available = torch.tensor(mask_of(pattern)).expand(n, -1)
             answers[pattern] = network.fusion(tokens, pooled, available)
     return answers
-
-
-def calibrated(calibrator: Calibrator, logits: Mapping[str, Tensor]) -> dict[str, Array]:
-    """Pattern -> member probabilities [members, n, logits]."""
-    return {
-        pattern: calibrator.member_probabilities(value, torch.full((value.shape[1],), PATTERNS.index(pattern))).numpy()
-        for pattern, value in logits.items()
-    }
-
-
-def fit_references(
-    network: ConsiliumNetwork,
-    vocabulary: Vocabulary,
-    train: tuple[Cohort, Feeds],
-    held_out: tuple[Cohort, Feeds],
-    *,
-    seed: int,
-    at_most: int = 3000,
-) -> dict[str, OodReference]:
-    """Out-of-distribution statistics of every modality, on plain and varied inputs alike."""
-    references = {}
-    for name in MODALITIES:
-        fitted = ood_features(network, name, *train, vocabulary, seed=seed, at_most=at_most)
-        judged = ood_features(network, name, *held_out, vocabulary, seed=seed + 1, at_most=at_most)
-        references[name] = fit_ood(fitted, judged)
-    return references
-
-
-def ood_features(
-    network: ConsiliumNetwork,
-    name: str,
-    cohort: Cohort,
-    feeds: Feeds,
-    vocabulary: Vocabulary,
-    *,
-    seed: int,
-    at_most: int,
-    varied: bool = True,
-) -> Array:
-    """[n, features]: pooled features beside input statistics; every second batch is varied."""
-    encoder, rng, parts = network.encoder(name), torch.Generator().manual_seed(seed), []
-    for batch, start in enumerate(range(0, min(len(cohort), at_most), 50)):
-        rows = np.arange(start, min(len(cohort), at_most, start + 50))
-        inputs = feeds.plain(name, rows)
-        if varied and batch % 2:
-            inputs = variations(network.config)[name](inputs, rng)
-        with torch.no_grad():
-            pooled = encoder(inputs).pooled.numpy().astype(np.float64)
-        statistics = _statistics(name, inputs, cohort, feeds, vocabulary, rows)
-        parts.append(np.concatenate([pooled, statistics], axis=1))
-    return np.concatenate(parts)
-
-
-def _statistics(
-    name: str, inputs: Inputs, cohort: Cohort, feeds: Feeds, vocabulary: Vocabulary, rows: NDArray[np.int64]
-) -> Array:
-    if name == "image":
-        return np.stack([image_statistics(square) for square in inputs["pixels"][:, 0, 0].numpy()])
-    if name == "note":
-        return np.stack([note_statistics([cohort.records[i].text], feeds.note.windows[i]) for i in rows])
-    if name == "tabular":
-        return inputs["values"].numpy().astype(np.float64)
-    kept = inputs["mask"].numpy()
-    return np.stack(
-        [
-            vitals_statistics(_only(cohort.records[row].readings, kept[line]), vocabulary.scale)
-            for line, row in enumerate(rows)
-        ]
-    )
-
-
-def _only(readings: Readings, kept: NDArray[np.bool_]) -> Readings:
-    own = kept[: len(readings.times_h)]
-    return replace(
-        readings,
-        times_h=readings.times_h[own],
-        variables=readings.variables[own],
-        values=readings.values[own],
-        refused=0,
-    )
 
 
 def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: int) -> ReferenceCases:
