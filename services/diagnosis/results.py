@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.inference.grid import shrink_grid
 from services.diagnosis.inference.prediction import DiagnosisVerdict, Explanation, ModalityOutcome, Prediction
 from services.diagnosis.snapshot import STALE_AFTER, Manifest
 from shared.codes import Coding
@@ -31,13 +33,14 @@ def compose(
     job_id: str, patient: str, manifest: Manifest, bundle: BundleIdentity, prediction: Prediction | None, spent: Spent
 ) -> DiagnosisResult:
     """The result of a case. `prediction` is None where consent left nothing to predict from."""
-    explanation = _explanation(job_id, prediction.explanation) if prediction else wire.Explanation()
+    modalities = _modalities(manifest, prediction)
+    explanation = _explanation(job_id, prediction.explanation, modalities) if prediction else wire.Explanation()
     sentences = [*explanation.summary, *_stale_sentences(manifest), *_consent_sentences(manifest)]
     timings = prediction.timings if prediction else {}
     return DiagnosisResult(
         case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient),
         model=wire.ModelOut(bundle=bundle.name, version=bundle.version, digest=bundle.digest),
-        modalities=_modalities(manifest, prediction),
+        modalities=modalities,
         diagnoses=[
             wire.RankedDiagnosis(code=_code(d.coding), probability=d.probability, interval=d.interval)
             for d in (prediction.diagnoses if prediction else ())
@@ -155,11 +158,17 @@ def _uncertainty(prediction: Prediction | None) -> wire.Uncertainty | None:
     return wire.Uncertainty(total=found.total, aleatoric=found.aleatoric, epistemic=found.epistemic)
 
 
-def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
+def _explanation(job_id: str, found: Explanation, modalities: Mapping[Source, ModalityOut]) -> wire.Explanation:
     across = found.modalities
     return wire.Explanation(
         modalities=wire.ModalityExplanation(
-            code=across.code, base=across.base, contributions=across.contributions, interactions=across.interactions
+            code=across.code,
+            base=across.base,
+            contributions=across.contributions,
+            interactions=across.interactions,
+            relations=across.relations,
+            residuals=across.residuals,
+            integration_errors=across.integration_errors,
         )
         if across
         else None,
@@ -171,6 +180,7 @@ def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
                     wire.Region(x=r.x, y=r.y, width=r.width, height=r.height, contribution=r.contribution)
                     for r in image.regions
                 ],
+                grid=[] if image.grid is None else shrink_grid(image.grid).tolist(),
             )
             for image in found.images
         ],
@@ -191,6 +201,28 @@ def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
             for v in found.vitals
         ],
         tabular=[wire.FactExplanation(code=fact.code, contribution=fact.contribution) for fact in found.tabular],
+        vitals_profiles=[
+            wire.VitalsProfile(code=p.code, slot_hours=p.slot_hours, contributions=list(p.contributions))
+            for p in found.profiles
+        ],
+        what_if=[
+            wire.WithoutModality(
+                modality=Source(w.modality),
+                diagnosis=None if w.coding is None else _code(w.coding),
+                probability=w.probability,
+                set_size=w.set_size,
+            )
+            for w in found.what_if
+        ],
+        next_best=[
+            wire.NextBest(
+                modality=Source(n.modality),
+                status=modalities[Source(n.modality)].status,
+                expected_drop=n.expected_drop,
+                interval=n.interval,
+            )
+            for n in found.next_best
+        ],
         similar=[
             wire.SimilarCase(case=s.case, similarity=s.similarity, diagnosis=_code(s.coding)) for s in found.similar
         ],

@@ -16,6 +16,7 @@ from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.bundle.manifest import verify_manifest, write_manifest
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.conformal import ConformalTable
+from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
@@ -56,6 +57,8 @@ class BundleContents:
     verdicts: VerdictTable
     intervals: IntervalScale
     thresholds: Thresholds
+    drops: EntropyDrops
+    """What each absent modality is expected to add."""
     prevalence: tuple[float, ...]
     """Of each logit's event in the training split; the value of the empty set of modalities."""
     ood: Mapping[str, OodReference]
@@ -128,6 +131,7 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "conformal": contents.conformal.to_json(),
         "intervals": contents.intervals.to_json(),
         "thresholds": contents.thresholds.to_json(),
+        "entropyDrops": contents.drops.to_json(),
         "prevalence": list(contents.prevalence),
         "verdicts": contents.verdicts.to_json(),
     }
@@ -173,6 +177,7 @@ def _read(directory: Path) -> BundleContents:
         verdicts=VerdictTable.from_json(decisions["verdicts"]),
         intervals=IntervalScale.from_json(decisions["intervals"]),
         thresholds=Thresholds.from_json(decisions["thresholds"]),
+        drops=EntropyDrops.from_json(decisions.get("entropyDrops", {})),
         prevalence=tuple(decisions["prevalence"]),
         ood={name: OodReference.from_arrays(_under(arrays, f"ood.{name}.")) for name in MODALITIES},
         word_order=WordOrder.from_arrays(_under(arrays, "word_order.")),

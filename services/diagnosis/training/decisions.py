@@ -12,11 +12,13 @@ from torch import Tensor
 
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.conformal import ConformalTable, fit_conformal
+from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.thresholds import Thresholds, fit_confidence
 from services.diagnosis.inference.uncertainty import IntervalScale, epistemic, fit_intervals
 from services.diagnosis.inference.verdicts import VerdictTable, fit_verdicts
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.training.calibrate import calibration_rows, fit_calibrator
+from services.diagnosis.training.next_best import fit_entropy_drops
 from services.diagnosis.training.pretrain import CLASSES
 
 Array = NDArray[np.float64]
@@ -33,6 +35,7 @@ class Decisions:
     verdicts: VerdictTable
     intervals: IntervalScale
     thresholds: Thresholds
+    drops: EntropyDrops
 
 
 def fit_decisions(
@@ -69,6 +72,7 @@ def fit_decisions(
         fit_verdicts(means, labels, alpha=1 - coverage, rows=rows),
         fit_intervals(shown, {p: posteriors[p][rows[p]] for p in PATTERNS}, coverage=INTERVAL_COVERAGE),
         Thresholds(largest_set, limits, fit_confidence(means, labels, rows=rows)),
+        fit_entropy_drops(means),
     )
 
 

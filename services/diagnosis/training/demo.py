@@ -186,6 +186,7 @@ def _decide(
         intervals=parts.intervals,
         thresholds=parts.thresholds,
         verdicts=parts.verdicts,
+        drops=parts.drops,
         prevalence=_prevalence(cohorts["train"]),
         ood=ood,
         word_order=order,
