@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 import numpy as np
@@ -37,6 +37,8 @@ class CaseRecord:
     spans: tuple[Span, ...]
     findings: Mapping[str, str]
     posterior: Mapping[str, list[float]]
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Attribute such as `sex` -> the group that the figures count the patient in."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Cohort:
     def posteriors(self) -> dict[str, NDArray[np.float64]]:
         """Pattern -> what is best to believe, given the latent findings of its modalities [n, classes]."""
         return {pattern: np.array([record.posterior[pattern] for record in self.records]) for pattern in PATTERNS}
+
+    def groups(self) -> dict[str, NDArray[np.str_]]:
+        """Attribute -> group of every record [n], of the attributes that all records have."""
+        shared = set.intersection(*(set(record.groups) for record in self.records))
+        return {name: np.array([record.groups[name] for record in self.records]) for name in sorted(shared)}
 
     def digest(self) -> str:
         """`sha256:<hex>` over every input and label, for the training record."""
@@ -98,6 +105,7 @@ def _draw(job: tuple[int, range, int]) -> list[CaseRecord]:
 
 def draw_record(seed: int, index: int, side: int) -> CaseRecord:
     """One patient of the ward, rendered as an ingest would hand it over, then preprocessed."""
+    from services.diagnosis.datasets.ward import subgroups_of
     from services.diagnosis.ward.generate import generate_patient
 
     patient = generate_patient(seed, index, side=RENDER_SIDE)
@@ -118,6 +126,7 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
         posterior=truth.posterior,
+        groups=subgroups_of(patient),
     )
 
 
