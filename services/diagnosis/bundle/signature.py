@@ -2,7 +2,7 @@
 
 `model.sig` is a Sigstore bundle (v0.3) around a DSSE envelope (DSSE v1.0.0, protocol.md) around an in-toto statement
 (v1) whose predicate `https://model_signing/signature/v1.0` lists the SHA-256 of every file. OpenSSF's own library
-`model-signing` reads what this module writes, and the reverse (tests/services/diagnosis/bundle/test_interoperability.py).
+`model-signing` reads what this module writes, and the reverse: `test_interoperability.py` has it do so.
 """
 
 from __future__ import annotations

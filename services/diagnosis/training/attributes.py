@@ -135,8 +135,8 @@ def _external_validation() -> Answers:
         "care, only to show that a model of the ward is of no use there.",
         "6.ii": "The developers; no independent party.",
         "6.iii": NOT_DONE + "the collections' patients were not set beside the ward's.",
-        "6.iv": "`consilium evaluate --dataset cxr-cohort` and `--dataset physionet-2012` ask a bundle as it ships about "
-        "every case of the collection; intervals by bootstrap over patients.",
+        "6.iv": "`consilium evaluate --dataset cxr-cohort` and `--dataset physionet-2012` ask a bundle as it ships "
+        "about every case of the collection; intervals by bootstrap over patients.",
     }
 
 
