@@ -36,9 +36,9 @@ class Predictor:
 
     @classmethod
     def load(cls, directory: Path) -> Predictor:
-        """Verify and load a bundle.
+        """Verify and load a bundle; only one that a trusted key signed is loaded.
 
-        Raises: BundleMissing, BundleTampered, BundleUnreadable.
+        Raises: BundleMissing, BundleTampered, BundleUnsigned, BundleSignatureInvalid, BundleUnreadable.
         """
         from tokenizers import Tokenizer
 

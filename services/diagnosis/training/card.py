@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.diagnosis.bundle.source_attributes import source_attributes
 from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.inference.ood import REJECT_BELOW, OodReference
 from services.diagnosis.inference.uncertainty import IntervalScale, logit, spread
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.training.attributes import answers
 from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.fairness import subgroup_figures
 from services.diagnosis.training.familiarity import ood_features
 from services.diagnosis.training.metrics import (
     accuracy,
@@ -55,7 +58,9 @@ def evaluate(
     rejected = {
         name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, order, seed) for name in MODALITIES
     }
-    return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected}
+    widest = max(PATTERNS, key=lambda pattern: pattern.count("+"))
+    groups = subgroup_figures(widest, members[widest], test, conformal, seed=seed)
+    return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected, "subgroups": groups}
 
 
 def _pattern(
@@ -126,6 +131,8 @@ def model_card(
         "licence": "Apache-2.0",
         "seed": training["seed"],
         "data": training["data"],
+        "parts": training.get("parts", []),
+        "sourceAttributes": source_attributes(answers(recipe, training, metrics)),
         "metrics": metrics,
         "intervals": "Brackets: 95 %, bootstrap over patients; for coverage and rejection, exact binomial.",
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -67,6 +67,8 @@ class CaseRecord:
     """Hours from the writing of the note to the case time."""
     windows: tuple[Window, ...] = ()
     """Where each finding of the vitals shows."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Attribute such as `sex` -> the group that the figures count the patient in."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class Cohort:
             np.array([record.posterior[pattern] for record in self.records]),
             np.array([record.worsening[pattern] for record in self.records]),
         )
+
+    def groups(self) -> dict[str, NDArray[np.str_]]:
+        """Attribute -> group of every record [n], of the attributes that all records have."""
+        shared = set.intersection(*(set(record.groups) for record in self.records))
+        return {name: np.array([record.groups[name] for record in self.records]) for name in sorted(shared)}
 
     def digest(self) -> str:
         """`sha256:<hex>` over every input and label, for the training record."""
@@ -177,6 +184,7 @@ def _draw(draw: Callable[[int], CaseRecord], indices: range) -> list[CaseRecord]
 
 def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord:
     """One patient of the ward, rendered as an ingest would hand it over, then preprocessed."""
+    from services.diagnosis.datasets.ward import subgroups_of
     from services.diagnosis.ward.generate import generate_patient
 
     patient = generate_patient(seed, index, side=RENDER_SIDE)
@@ -202,6 +210,7 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
         view=case.images[0].view_position,
         note_age_h=age_hours(case.notes[0].authored, case.as_of),
         windows=tuple(truth.windows),
+        groups=subgroups_of(patient),
     )
 
 

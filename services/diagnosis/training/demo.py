@@ -12,14 +12,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from services.diagnosis.bundle.contents import BundleContents, write_bundle
+from services.diagnosis.bundle.contents import BundleContents, check_room, write_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.bundle.keys import local_key, read_private_key
+from services.diagnosis.datasets.ward import LICENCE as WARD_LICENCE
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.checks import require_every_class
 from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
@@ -59,13 +63,18 @@ def train_demo(
     processes: int = 2,
     quiet: bool = False,
     session: Session = Session(),
+    key: EllipticCurvePrivateKey | None = None,
 ) -> BundleIdentity:
     """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
 
+    Args: key: signs the bundle; default: this user's own.
     Raises: TrainingError: what stopped it, by name.
     """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
+    # What would stop the writing is said before the hours of training, not after.
+    check_room(out)
+    key = key or read_private_key(local_key())
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
@@ -95,7 +104,7 @@ def train_demo(
         with reporter.stage("calibration and evaluation", 1):
             contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
     companions = [] if baselines is None else [baselines]
-    identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions)
+    identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions, key=key)
     if not quiet:
         wall, cpu = (time.monotonic() - started) / 60, (_cpu_seconds() - cpu_started) / 60
         print(f"{identity.name} {identity.version} {identity.digest}: {wall:.1f} min, {cpu:.1f} CPU min")
@@ -209,10 +218,25 @@ def _training_record(
         "recipe": {key: value for key, value in asdict(recipe).items() if key != "model"},
         "seed": seed,
         "wardSeed": WARD_SEED_OFFSET + seed,
-        "data": {name: {"cases": len(cohort), "digest": cohort.digest()} for name, cohort in cohorts.items()},
+        "data": {name: _data_record(cohort, WARD_SEED_OFFSET + seed) for name, cohort in cohorts.items()},
+        "parts": [asdict(part) for part in PARTS_OF_THE_DEMO],
         "loss": history,
         "torch": torch.__version__,
         "python": platform.python_version(),
+    }
+
+
+def _data_record(cohort: Cohort, ward: int) -> dict[str, Any]:
+    groups = {
+        name: {str(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
+        for name, values in cohort.groups().items()
+    }
+    return {
+        "cases": len(cohort),
+        "digest": cohort.digest(),
+        "source": f"synthetic ward, seed {ward}",
+        "licence": WARD_LICENCE,
+        "groups": groups,
     }
 
 
