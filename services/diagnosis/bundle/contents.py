@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.bundle.errors import BundleUnreadable
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.bundle.joint import JointContents, read_joint
 from services.diagnosis.bundle.manifest import verify_manifest, write_manifest
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.conformal import ConformalTable
@@ -59,6 +60,8 @@ class BundleContents:
     training: Mapping[str, Any]
     """Seed, splits and data digest."""
     card: Mapping[str, Any]
+    joint: JointContents | None = None
+    """None: the bundle answers no question of similarity."""
 
 
 class Companion(Protocol):
@@ -87,6 +90,8 @@ def write_bundle(
         (directory / file).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (directory / "tokenizer.json").write_text(contents.tokenizer, encoding="utf-8")
     (directory / "model-card.md").write_text(card_markdown(contents.card), encoding="utf-8")
+    if contents.joint is not None:
+        contents.joint.save(directory)
     for companion in companions:
         companion.save(directory)
     for path in directory.iterdir():
@@ -165,6 +170,7 @@ def _read(directory: Path) -> BundleContents:
         reference=ReferenceCases(vectors, np.array(reference["labels"], np.int64), tuple(reference["names"])),
         training=_json(directory / "training.json"),
         card=_json(directory / "model-card.json"),
+        joint=read_joint(directory),
     )
 
 

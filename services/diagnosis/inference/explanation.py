@@ -44,7 +44,7 @@ def explain(
     if prediction.diagnoses:
         label = DIAGNOSES.index(prediction.diagnoses[0].coding)
         across = explain_modalities(members, tuple(used), label, predictor.contents.prevalence[label])
-        explanation = Explanation(modalities=across, similar=find_similar(predictor.contents.reference, used))
+        explanation = Explanation(modalities=across, similar=similar_cases(predictor, used))
         for name in used:
             parts = predictor.engine.attribute(name, prepared[name], used, label)
             inside = _explain_one(prepared[name], parts, across.contributions[name], case)
@@ -66,6 +66,13 @@ def explain_modalities(
     return ModalityExplanation(
         DIAGNOSES[label].code, base, shapley_values(value, present), interaction_indices(value, present)
     )
+
+
+def similar_cases(predictor: Predictor, used: Mapping[str, EncodedModality]) -> tuple[SimilarCase, ...]:
+    """The nearest reference cases in the joint space; without one, by what each encoder says alone."""
+    if predictor.joint is not None:
+        return predictor.joint.similar(used, SIMILAR)
+    return find_similar(predictor.contents.reference, used)
 
 
 def find_similar(reference: ReferenceCases, used: Mapping[str, EncodedModality]) -> tuple[SimilarCase, ...]:

@@ -15,6 +15,14 @@ from services.diagnosis.store.leases import (
     requeue,
     unsent,
 )
+from services.diagnosis.store.questions import (
+    Question,
+    add_question,
+    answer_of,
+    drop_question,
+    find_question,
+    keep_answer,
+)
 from services.diagnosis.store.results import (
     add_feedback,
     add_result,
@@ -26,6 +34,12 @@ from services.diagnosis.store.results import (
 from services.diagnosis.store.workers import forget_worker, worker_seen, workers_since
 
 __all__ = [
+    "Question",
+    "add_question",
+    "answer_of",
+    "drop_question",
+    "find_question",
+    "keep_answer",
     "add_feedback",
     "add_job",
     "add_manifest",
