@@ -22,6 +22,8 @@ from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
+from services.diagnosis.model.preprocessing import tabular
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
 from shared.codes import DIAGNOSES
 
@@ -47,6 +49,7 @@ class BundleContents:
     tokenizer: str
     """The tokenizer's own JSON."""
     scale: VitalsScale
+    facts_scale: TabularScale
     calibrator: Calibrator
     conformal: ConformalTable
     intervals: IntervalScale
@@ -118,6 +121,7 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
     decisions = {
         "calibration": contents.calibrator.to_json(),
@@ -128,7 +132,7 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
     }
     return {
         "config.json": config,
-        "preprocessing.json": {"vitalsScale": asdict(contents.scale)},
+        "preprocessing.json": {"vitalsScale": asdict(contents.scale), "factsScale": asdict(contents.facts_scale)},
         "decisions.json": decisions,
         "reference.json": {"names": contents.reference.names, "labels": contents.reference.labels.tolist()},
         "training.json": dict(contents.training),
@@ -155,11 +159,13 @@ def _read(directory: Path) -> BundleContents:
     _check_vocabulary(config)
     arrays, reference = load_arrays(directory / "statistics.safetensors"), _json(directory / "reference.json")
     vectors = arrays["reference.vectors"].astype(np.float32)
+    preprocessing = _json(directory / "preprocessing.json")
     return BundleContents(
         config=ModelConfig.from_json(config["model"]),
         weights=load_tensors(directory / "weights.safetensors"),
         tokenizer=(directory / "tokenizer.json").read_text(encoding="utf-8"),
-        scale=VitalsScale.from_json(_json(directory / "preprocessing.json")["vitalsScale"]),
+        scale=VitalsScale.from_json(preprocessing["vitalsScale"]),
+        facts_scale=TabularScale.from_json(preprocessing["factsScale"]),
         calibrator=Calibrator.from_json(decisions["calibration"]),
         conformal=ConformalTable.from_json(decisions["conformal"]),
         intervals=IntervalScale.from_json(decisions["intervals"]),
@@ -181,6 +187,7 @@ def _check_vocabulary(config: Mapping[str, Any]) -> None:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
     for key, value in ours.items():
         if config[key] != value:

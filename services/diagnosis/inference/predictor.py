@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.prediction import ModalityOutcome, Prediction
+from services.diagnosis.model.modalities import CONTEXT
 
 if TYPE_CHECKING:
     from services.diagnosis.bundle.contents import BundleContents
@@ -54,7 +55,7 @@ class Predictor:
 
         identity, contents = read_bundle(directory)
         tokenizer = Tokenizer.from_str(contents.tokenizer)
-        preprocessor = Preprocessor(contents.config, tokenizer, contents.scale)
+        preprocessor = Preprocessor(contents.config, tokenizer, contents.scale, contents.facts_scale)
         try:
             engine = Engine.build(contents)
             joint = JointReader.build(contents.joint, tokenizer, ExactIndex()) if contents.joint is not None else None
@@ -75,7 +76,7 @@ class Predictor:
         on_stage("encode")
         clock = _Stopwatch()
         prepared, used, outcomes = self.encode_used(case)
-        if not prepared:
+        if not set(prepared) - CONTEXT:
             raise ValueError("a case needs at least one image, note or vital sign")
         clock.lap("encode")
         on_stage("fuse")
@@ -94,7 +95,8 @@ class Predictor:
         prepared = self.prepare(case)
         encoded = {name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
         outcomes = {name: self._judge(case, name, part, encoded) for name, part in prepared.items()}
-        return prepared, {name: item for name, item in encoded.items() if outcomes[name].used}, outcomes
+        used = {name: item for name, item in encoded.items() if outcomes[name].used}
+        return prepared, used if set(used) - CONTEXT else {}, outcomes
 
     def reader(self, index: VectorIndex) -> CaseReader | None:
         """The joint space at work, with the reference cases put into `index`; None: this bundle has none."""
@@ -114,6 +116,8 @@ class Predictor:
             prepared["note"] = self.preprocessor.notes(case.notes)
         if case.vitals is not None:
             prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+        if case.facts:
+            prepared["tabular"] = self.preprocessor.facts(case)
         return prepared
 
     def _judge(
@@ -135,6 +139,8 @@ def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:
         return tuple(image.id for image in case.images)
     if name == "note":
         return tuple(note.id for note in case.notes)
+    if name == "tabular":
+        return case.stated_by
     return (case.vitals.id,) if case.vitals is not None else ()
 
 
