@@ -177,6 +177,4 @@ def _regions(cells: Array, prepared: PreparedImages, position: int) -> tuple[Gro
         bottom, right = max(top + 1, round((y + height) * down)), max(left + 1, round((x + width) * across))
         return float(grid[top:bottom, left:right].mean())
 
-    return tuple(
-        GroundedRegion(r.x, r.y, r.width, r.height, inside(r.x, r.y, r.width, r.height)) for r in found
-    )
+    return tuple(GroundedRegion(r.x, r.y, r.width, r.height, inside(r.x, r.y, r.width, r.height)) for r in found)

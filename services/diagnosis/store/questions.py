@@ -24,9 +24,7 @@ class Question:
 def add_question(session: Session, question: Question, now: datetime) -> None:
     """Keep a question, and forget those that nobody waits for any more."""
     session.execute(sa.delete(QuestionRow).where(QuestionRow.expires_at < now))
-    session.add(
-        QuestionRow(id=question.id, job_id=question.job_id, body=question.body, expires_at=question.expires_at)
-    )
+    session.add(QuestionRow(id=question.id, job_id=question.job_id, body=question.body, expires_at=question.expires_at))
 
 
 def find_question(session: Session, question_id: str, now: datetime) -> Question | None:
@@ -39,9 +37,7 @@ def find_question(session: Session, question_id: str, now: datetime) -> Question
 
 def keep_answer(session: Session, question_id: str, *, answer: str | None, refusal: str | None) -> None:
     """Answer a question, or say why there is no answer; nothing where nobody waits any more."""
-    session.execute(
-        sa.update(QuestionRow).where(QuestionRow.id == question_id).values(answer=answer, refusal=refusal)
-    )
+    session.execute(sa.update(QuestionRow).where(QuestionRow.id == question_id).values(answer=answer, refusal=refusal))
 
 
 def answer_of(session: Session, question_id: str) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ phrase looks. Whole captions find their film (InfoNCE; films of which the captio
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.diagnosis.bundle.joint import CASE, JointContents, References
 from services.diagnosis.model.encoder import Encoded
 from services.diagnosis.model.joint import JointConfig, JointSpace, combine
+from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.preprocessing.phrases import tokenize
 from services.diagnosis.training.pretrain import count_batches, shuffled_batches
 from services.diagnosis.ward.captions import WORDS, Claim, Film, all_claims, describe, film_of, holds, word
@@ -28,7 +30,9 @@ from services.diagnosis.ward.chance import WIDTH, Chance
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from services.diagnosis.model.network import ConsiliumNetwork
     from services.diagnosis.training.cohort import Cohort
+    from services.diagnosis.training.stages import Feeds
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Pairs:
         return len(self.films)
 
 
+MOST_FILMS = 1000
 _A_FIFTH = 51
 """Of 255: a cell counts that a finding covers by a fifth."""
 
@@ -227,3 +232,65 @@ def _finding_of(claims: Sequence[Claim], affirmed: Tensor) -> Tensor:
 
 _CLAIMS = all_claims()
 _CLAIM = {claim: index for index, claim in enumerate(_CLAIMS)}
+
+
+# --- a space for a bundle -----------------------------------------------------------------------------------------
+
+
+def fit_joint(
+    network: ConsiliumNetwork,
+    tokenizer: Tokenizer,
+    train: Split,
+    held_out: Split,
+    *,
+    references: int,
+    seed: int,
+    plan: Alignment | None = None,
+    on_step: Callable[[], None] = lambda: None,
+) -> JointContents:
+    """Align on the training split; references come from it too, and the films that orient from the held-out one."""
+    plan = plan or Alignment()
+    config = JointConfig(MODALITIES, network.config.dim, network.config.tokens, tokenizer.get_vocab_size())
+    pairs = Pairs.of(train.cohort, train.encoded, film_cells(network, train.feeds, len(train.cohort)))
+    space, history = align(config, pairs, tokenizer, plan, seed=seed, on_step=on_step)
+    with torch.no_grad():
+        films = space.embed("image", held_out.encoded["image"])
+    return JointContents(
+        config=config.to_json(),
+        weights={key: value.detach().clone() for key, value in space.state_dict().items()},
+        references=_references(space, train, references),
+        films=films[:MOST_FILMS].numpy(),
+        record={"plan": asdict(plan), "seed": seed, "cases": len(pairs), "loss": history},
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split, its batches and its encodings."""
+
+    cohort: Cohort
+    feeds: Feeds
+    encoded: Mapping[str, Encoded]
+
+
+def film_cells(network: ConsiliumNetwork, feeds: Feeds, n: int, *, size: int = 50) -> Tensor:
+    """[n, cells, dim] in half precision: what the image encoder says of every place of every film."""
+    encoder = network.encoder("image")
+    with torch.no_grad():
+        parts = [
+            encoder.positions(feeds.image(np.arange(start, min(n, start + size)))).features.half()
+            for start in range(0, n, size)
+        ]
+    return torch.cat(parts)
+
+
+def _references(space: JointSpace, split: Split, count: int) -> References:
+    """About `count` cases, the diagnoses evenly among them: each modality's vector and the case's."""
+    labels = split.cohort.labels
+    classes = np.unique(labels)
+    rows = np.concatenate([np.flatnonzero(labels == k)[: max(1, count // len(classes))] for k in classes])
+    with torch.no_grad():
+        own = torch.stack([space.embed(name, split.encoded[name])[rows] for name in MODALITIES], dim=1)
+        vectors = torch.cat([combine(own)[:, None], own], dim=1)  # [cases, kinds, width]
+    names = tuple(split.cohort.records[row].name for row in rows)
+    return References((CASE, *MODALITIES), vectors.numpy(), names, labels[rows])

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.bundle.contents import BundleContents, write_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.bundle.joint import JointContents
 from services.diagnosis.inference.conformal import fit_conformal
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import decompose, fit_intervals
@@ -23,11 +24,12 @@ from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
+from services.diagnosis.training.align import Alignment, Split, fit_joint
 from services.diagnosis.training.calibrate import fit_calibrator
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.cohort import Cohort, draw_cohort
 from services.diagnosis.training.fuse import TokenCache
-from services.diagnosis.training.pretrain import CLASSES
+from services.diagnosis.training.pretrain import CLASSES, count_batches
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import RECIPES, WARD_SEED_OFFSET, Recipe
 from services.diagnosis.training.stages import (
@@ -73,8 +75,10 @@ def train_demo(
         history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
         labels = cohorts["train"].labels, cohorts["calibration"].labels
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
+        joint = _align(network, recipe, seed, vocabulary, cohorts, feeds, encoded, reporter)
         with reporter.stage("calibration and evaluation", 1):
             contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
+        contents = replace(contents, joint=joint)
     companions = [] if baselines is None else [baselines]
     identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions)
     if not quiet:
@@ -110,6 +114,35 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
         TabularScale.fit([record.facts for record in train.records]),
         catalogue,
     )
+
+
+def _align(
+    network: ConsiliumNetwork,
+    recipe: Recipe,
+    seed: int,
+    vocabulary: Vocabulary,
+    cohorts: Mapping[str, Cohort],
+    feeds: Mapping[str, Feeds],
+    encoded: Mapping[str, Any],
+    reporter: Reporter,
+) -> JointContents | None:
+    """The joint space over the finished encoders; None: the recipe has none."""
+    if not recipe.align_epochs:
+        return None
+    plan = Alignment(epochs=recipe.align_epochs)
+    train, held_out = (Split(cohorts[name], feeds[name], encoded[name]) for name in ("train", "calibration"))
+    steps = plan.epochs * count_batches(len(cohorts["train"]), plan.batch_size)
+    with reporter.stage("joint space", steps) as advance:
+        return fit_joint(
+            network,
+            vocabulary.tokenizer,
+            train,
+            held_out,
+            references=recipe.references,
+            seed=seed + 300,
+            plan=plan,
+            on_step=advance,
+        )
 
 
 def _decide(

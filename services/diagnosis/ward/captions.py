@@ -72,7 +72,16 @@ WORDS: dict[str, dict[str | None, tuple[str, ...]]] = {
 """Finding -> value -> nouns."""
 SIDED = frozenset({"consolidation", "pneumothorax", "pleural_effusion", "basal_band"})
 """Findings whose side a reporter names. Lines cross the middle, so theirs is left open."""
-PRESENT = ("{x}", "{x}.", "{x} is seen", "there is {x}", "{x} is present", "film shows {x}", "is there {x}?", "any {x}?")
+PRESENT = (
+    "{x}",
+    "{x}.",
+    "{x} is seen",
+    "there is {x}",
+    "{x} is present",
+    "film shows {x}",
+    "is there {x}?",
+    "any {x}?",
+)
 IN_SITU = ("{x} in situ", "{x} in place", "{x} noted")
 ABSENT = ("no {x}", "no {x}.", "no evidence of {x}", "{x} is absent", "without {x}", "{x} is not seen")
 ON_A_SIDE = ("{side} {x}", "{side}-sided {x}", "{x} on the {side}")
