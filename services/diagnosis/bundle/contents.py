@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.bundle.errors import BundleUnreadable, NotABundle
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.bundle.joint import JointContents, read_joint
 from services.diagnosis.bundle.keys import PublicKey, local_key, read_private_key
 from services.diagnosis.bundle.layout import (
     CARD,
@@ -111,6 +112,8 @@ class BundleContents:
     training: Mapping[str, Any]
     """Seed, splits, data digests, and the origin and licence of every part."""
     card: Mapping[str, Any]
+    joint: JointContents | None = None
+    """None: the bundle answers no question of similarity."""
 
 
 PARTS = (
@@ -167,6 +170,8 @@ def write_bundle(
         _write_json(directory / file, value)
     (directory / TOKENIZER).write_text(contents.tokenizer, encoding="utf-8")
     _describe(directory, contents, name, version)
+    if contents.joint is not None:
+        contents.joint.save(directory)
     for companion in companions:
         companion.save(directory)
     for path in directory.rglob("*"):
@@ -234,6 +239,7 @@ def _read(directory: Path) -> BundleContents:
         tokenizer=(directory / TOKENIZER).read_text(encoding="utf-8"),
         training=_read_json(directory / TRAINING),
         card=_read_json(directory / CARD),
+        joint=read_joint(directory),
     )
 
 

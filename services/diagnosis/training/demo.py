@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from services.diagnosis.bundle.contents import BundleContents, check_room, write_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.bundle.joint import JointContents
 from services.diagnosis.bundle.keys import local_key, read_private_key
 from services.diagnosis.datasets.ward import LICENCE as WARD_LICENCE
 from services.diagnosis.model.modalities import MODALITIES
@@ -23,6 +24,7 @@ from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.training.align import Alignment, Split, fit_joint
 from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.checks import require_every_class
@@ -32,7 +34,7 @@ from services.diagnosis.training.decisions import calibrated, fit_decisions
 from services.diagnosis.training.familiarity import fit_references
 from services.diagnosis.training.fuse import TokenCache
 from services.diagnosis.training.loop import Session
-from services.diagnosis.training.pretrain import CLASSES
+from services.diagnosis.training.pretrain import CLASSES, count_batches
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import NOTES_ALONE_FROM, RECIPES, WARD_SEED_OFFSET, Recipe
 from services.diagnosis.training.stages import (
@@ -101,8 +103,10 @@ def train_demo(
             encoded, variants = dict(zip(SPLITS, tokens, strict=False)), [tokens[0], *tokens[len(SPLITS) :]]
         labels = cohorts["train"].labels, cohorts["calibration"].labels
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
+        joint = _align(network, recipe, seed, vocabulary, cohorts, feeds, encoded, reporter)
         with reporter.stage("calibration and evaluation", 1):
             contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
+        contents = replace(contents, joint=joint)
     companions = [] if baselines is None else [baselines]
     identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions, key=key)
     if not quiet:
@@ -145,6 +149,35 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
         TabularScale.fit([record.facts for record in train.records]),
         catalogue,
     )
+
+
+def _align(
+    network: ConsiliumNetwork,
+    recipe: Recipe,
+    seed: int,
+    vocabulary: Vocabulary,
+    cohorts: Mapping[str, Cohort],
+    feeds: Mapping[str, Feeds],
+    encoded: Mapping[str, Any],
+    reporter: Reporter,
+) -> JointContents | None:
+    """The joint space over the finished encoders; None: the recipe has none."""
+    if not recipe.align_epochs:
+        return None
+    plan = Alignment(epochs=recipe.align_epochs)
+    train, held_out = (Split(cohorts[name], feeds[name], encoded[name]) for name in ("train", "calibration"))
+    steps = plan.epochs * count_batches(len(cohorts["train"]), plan.batch_size)
+    with reporter.stage("joint space", steps) as advance:
+        return fit_joint(
+            network,
+            vocabulary.tokenizer,
+            train,
+            held_out,
+            references=recipe.references,
+            seed=seed + 300,
+            plan=plan,
+            on_step=advance,
+        )
 
 
 def _decide(

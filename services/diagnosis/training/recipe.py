@@ -38,6 +38,8 @@ class Recipe:
     """Encodings of each training case that the fusion learns from: one plain, the others augmented."""
     baseline_epochs: int = 10
     """Of each baseline network, over every variant of every case; 0: the bundle gets no baselines."""
+    align_epochs: int = 16
+    """Of the joint space over the finished encoders; 0: the bundle gets none."""
     coverage: float = 0.9
     largest_set: int = 4
     references: int = 240
@@ -59,6 +61,7 @@ class Recipe:
             tabular_epochs=max(1, round(self.tabular_epochs * epochs)),
             fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
             joint_epochs=max(min(1, self.joint_epochs), round(self.joint_epochs * epochs)),
+            align_epochs=max(min(1, self.align_epochs), round(self.align_epochs * epochs)),
             baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )
 
