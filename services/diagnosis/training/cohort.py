@@ -218,7 +218,8 @@ def _worsening(patient: WardPatient) -> dict[str, float]:
     from services.diagnosis.ward import oracle
 
     given = oracle.deterioration_posterior(patient.model, patient.latents.findings, (), patient.person)
-    return {**patient.truth.deterioration_posterior, "tabular": given}
+    known = patient.truth.deterioration_posterior
+    return {**known, **{f"{pattern}+tabular": value for pattern, value in known.items()}, "tabular": given}
 
 
 def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0.0) -> CaseRecord:

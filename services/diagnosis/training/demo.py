@@ -95,7 +95,7 @@ def train_demo(
         tokens = encode_splits(network, [*plain, *varied], reporter, processes)
         encoded = dict(zip(SPLITS, tokens, strict=False))
         variants = [tokens[0], *tokens[len(SPLITS) :]]
-        cache = TokenCache.of(variants, cohorts["train"], recipe.model)
+        cache = TokenCache.of(variants, cohorts["train"], recipe.model, soft=recipe.soft_targets)
         history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes, session)
         if recipe.joint_epochs:
             history["joint"] = finetune(network, cohorts["train"], feeds["train"], recipe, seed, reporter, session)

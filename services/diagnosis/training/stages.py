@@ -247,7 +247,7 @@ def train_fusion(
         return run
 
     members = network.members()
-    steps = len(members) * recipe.fusion_epochs * max(1, len(cache.labels) // recipe.fusion_batch_size)
+    steps = len(members) * recipe.fusion_epochs * max(1, len(cache.diagnosis) // recipe.fusion_batch_size)
     jobs = [job(index, member) for index, member in enumerate(members)]
     with reporter.stage("fusion ensemble", steps) as advance:
         answers = run_side_by_side(jobs, processes=processes, on_step=advance)
