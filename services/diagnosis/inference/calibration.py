@@ -17,6 +17,7 @@ from torch import Tensor
 
 from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.modalities import PATTERNS
+from services.diagnosis.model.tasks import task_probabilities
 
 MIN_CASES, MIN_CASES_PER_CLASS = 200, 10
 """Below either, the answers under a pattern are called uncalibrated."""
@@ -98,13 +99,7 @@ class Calibrator:
     def member_probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """Member logits [members, batch, logits] and pattern indices [batch] -> probabilities of the same shape."""
         scaled = logits.to(self.temperatures.dtype) / self.temperatures[patterns] + self.shifts[patterns]
-        probabilities = torch.cat(
-            [
-                part.softmax(-1) if task.kind == "multiclass" else part.sigmoid()
-                for task, part in zip(TASKS, torch.split(scaled, [task.logits for task in TASKS], dim=-1), strict=True)
-            ],
-            dim=-1,
-        )
+        probabilities = task_probabilities(TASKS, scaled)
         return self._bend(probabilities, patterns) if self.curves else probabilities
 
     def _bend(self, probabilities: Tensor, patterns: Tensor) -> Tensor:

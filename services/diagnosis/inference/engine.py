@@ -142,7 +142,7 @@ class Engine:
         """[readings], from average values without change to the values measured, at the same times."""
         encoder = cast(Any, self.network.encoders["vitals"])
         inputs = prepared.inputs
-        readings = inputs["readings"][0]  # [n, 5]
+        readings = inputs["readings"][0]  # [n, 4]
         baseline = readings.clone()
         baseline[:, :2] = 0
 

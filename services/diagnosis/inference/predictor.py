@@ -94,9 +94,9 @@ class Predictor:
         if case.images:
             prepared["image"] = self.preprocessor.images(case.images)
         if case.notes:
-            prepared["note"] = self.preprocessor.notes(case.notes)
+            prepared["note"] = self.preprocessor.notes(case.notes, case.as_of)
         if case.vitals is not None:
-            prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+            prepared["vitals"] = self.preprocessor.vitals(case.vitals, case.as_of)
         if case.facts:
             prepared["tabular"] = self.preprocessor.facts(case)
         return prepared

@@ -21,44 +21,63 @@ from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.card import evaluate, model_card
-from services.diagnosis.training.cohort import Cohort, draw_cohort
+from services.diagnosis.training.checks import require_every_class
+from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
+from services.diagnosis.training.costs import expected_costs
 from services.diagnosis.training.decisions import calibrated, fit_decisions
 from services.diagnosis.training.familiarity import fit_references
 from services.diagnosis.training.fuse import TokenCache
+from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.progress import Reporter
-from services.diagnosis.training.recipe import RECIPES, WARD_SEED_OFFSET, Recipe
+from services.diagnosis.training.recipe import NOTES_ALONE_FROM, RECIPES, WARD_SEED_OFFSET, Recipe
 from services.diagnosis.training.stages import (
     Feeds,
     Vocabulary,
     ask_every_pattern,
     encode_splits,
+    finetune,
+    gather_sources,
     image_baseline,
     pick_references,
     train_baselines,
     train_encoders,
     train_fusion,
 )
-from services.diagnosis.training.vocabulary import train_tokenizer
+from services.diagnosis.training.vocabulary import tokenizer_of
+from shared.codes import DIAGNOSES
 
 SPLITS = ("train", "calibration", "test")
+NOTES_ALONE = "notes alone"
 
 
 def train_demo(
-    out: Path, *, seed: int, recipe: Recipe = RECIPES["demo"], processes: int = 2, quiet: bool = False
+    out: Path,
+    *,
+    seed: int,
+    recipe: Recipe = RECIPES["demo"],
+    processes: int = 2,
+    quiet: bool = False,
+    session: Session = Session(),
 ) -> BundleIdentity:
-    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes."""
+    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
+
+    Raises: TrainingError: what stopped it, by name.
+    """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with Reporter(quiet=quiet) as reporter:
+    with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
+        for split in ("train", "calibration"):
+            require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
-        feeds = {name: Feeds.of(cohort, vocabulary, recipe) for name, cohort in cohorts.items()}
+        feeds = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
+        sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
         history: dict[str, Any] = train_encoders(
-            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter, processes
+            network, sources, vocabulary, recipe, seed, reporter, processes, session
         )
         plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
         varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
@@ -66,7 +85,11 @@ def train_demo(
         encoded = dict(zip(SPLITS, tokens, strict=False))
         variants = [tokens[0], *tokens[len(SPLITS) :]]
         cache = TokenCache.of(variants, cohorts["train"], recipe.model)
-        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
+        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes, session)
+        if recipe.joint_epochs:
+            history["joint"] = finetune(network, cohorts["train"], feeds["train"], recipe, seed, reporter, session)
+            tokens = encode_splits(network, [*plain, *varied], reporter, processes)
+            encoded, variants = dict(zip(SPLITS, tokens, strict=False)), [tokens[0], *tokens[len(SPLITS) :]]
         labels = cohorts["train"].labels, cohorts["calibration"].labels
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         with reporter.stage("calibration and evaluation", 1):
@@ -80,14 +103,21 @@ def train_demo(
 
 
 def draw_splits(recipe: Recipe, seed: int, processes: int, reporter: Reporter) -> dict[str, Cohort]:
-    """Three disjoint stretches of one ward."""
+    """Disjoint stretches of one ward: three splits of complete cases, and notes alone for training."""
     counts = {"train": recipe.train, "calibration": recipe.calibration, "test": recipe.test}
     cohorts, start = {}, 0
+    ward, image = WARD_SEED_OFFSET + seed, recipe.model.image
     for name, count in counts.items():
         with reporter.stage(f"{name} cases", count) as advance:
-            ward, side = WARD_SEED_OFFSET + seed, recipe.model.image.side
-            cohorts[name] = draw_cohort(ward, start, count, side=side, processes=processes, on_case=advance)
+            cohorts[name] = draw_cohort(
+                ward, start, count, side=image.side, stride=image.stride, processes=processes, on_case=advance
+            )
         start += count
+    with reporter.stage(NOTES_ALONE, recipe.notes_alone) as advance:
+        cohorts[NOTES_ALONE] = draw_partial(
+            "note", ward, NOTES_ALONE_FROM, recipe.notes_alone,
+            fragments=recipe.fragments, processes=processes, on_case=advance,
+        )  # fmt: skip
     return cohorts
 
 
@@ -95,7 +125,7 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
     """Word pieces, vitals scale and the ward's catalogue of findings."""
     from services.diagnosis.ward.tables import WARD
 
-    tokenizer = train_tokenizer([record.text for record in train.records], size=recipe.model.note.vocab_size)
+    tokenizer = tokenizer_of(recipe.model.note, [record.text for record in train.records])
     catalogue = {
         name: {finding.name: finding.values for finding in WARD.findings if finding.modality == name}
         for name in MODALITIES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from services.diagnosis.model.preprocessing.vitals import Readings, vitals_stati
 from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.note_variants import vary_text
-from services.diagnosis.training.stages import VARY, Feeds, Vocabulary
+from services.diagnosis.training.stages import Feeds, Vocabulary, variations
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -67,7 +69,7 @@ def ood_features(
             continue
         inputs = feeds.plain(name, rows)
         if vary:
-            inputs = VARY[name](inputs, rng)
+            inputs = variations(network.config)[name](inputs, rng)
         with torch.no_grad():
             pooled = network.encoder(name)(inputs).pooled.numpy().astype(np.float64)
         statistics = _statistics(name, inputs, cohort, feeds, vocabulary, order, rows)
@@ -117,4 +119,10 @@ def _statistics(
 
 def _only(readings: Readings, kept: NDArray[np.bool_]) -> Readings:
     own = kept[: len(readings.times_h)]
-    return Readings(readings.times_h[own], readings.variables[own], readings.values[own], 0)
+    return replace(
+        readings,
+        times_h=readings.times_h[own],
+        variables=readings.variables[own],
+        values=readings.values[own],
+        refused=0,
+    )
