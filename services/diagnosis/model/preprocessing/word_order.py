@@ -47,9 +47,10 @@ class WordOrder:
         if not len(first):
             return np.full(4, np.nan)
         keys = first * len(self.unseen) + second
-        places = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
-        seen = self.pairs[places] == keys
-        gains = np.where(seen, self.gains[places], self.unseen[first])
+        places = np.searchsorted(self.pairs, keys)
+        seen = np.isin(keys, self.pairs)
+        gains = self.unseen[first]
+        gains[seen] = self.gains[places[seen]]
         surprise = self.surprise[second].mean()
         return np.array([gains.mean(), seen.mean(), surprise, sentence_case(" ".join(texts))], np.float64)
 
@@ -65,8 +66,8 @@ class WordOrder:
     @classmethod
     def fit(cls, notes: Sequence[NoteWindows], *, vocabulary: int) -> WordOrder:
         """Count the pairs of all training notes; those seen once are forgotten."""
-        parts = [_pairs(windows) for windows in notes]
-        first, second = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+        parts = [np.stack(_pairs(windows)) for windows in notes]
+        first, second = np.concatenate([np.zeros((2, 0), np.int64), *parts], axis=1)
         single = (np.bincount(second, minlength=vocabulary) + 0.5) / (len(second) + 0.5 * vocabulary)
         pairs, counts = np.unique(first * vocabulary + second, return_counts=True)
         before = np.bincount(first, minlength=vocabulary)

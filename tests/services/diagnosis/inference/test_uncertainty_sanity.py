@@ -1,4 +1,4 @@
-"""What the parts of the uncertainty must do on an ensemble small enough to know: five logistic regressions."""
+"""What the parts of the uncertainty must do on an ensemble small enough to know: bootstrapped logistic regressions."""
 
 from __future__ import annotations
 
