@@ -51,9 +51,9 @@ def train(
     _require_one_of(precision, ("32", "bf16-mixed", "16-mixed"), "--precision")
     _require_one_of(device, ("auto", "cpu"), "--device")
     chosen = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale)
-    from services.diagnosis.training.errors import TrainingError
     from services.diagnosis.training.loop.session import Session, close_work, is_first, open_work
     from services.diagnosis.training.precision import require_precision
+    from shared.errors import AppError
 
     try:
         require_precision(precision, device)
@@ -66,7 +66,7 @@ def train(
         place = out if is_first() else Path(tempfile.mkdtemp()) / out.name
         quiet = quiet or not is_first()
         train_demo(place, seed=seed, recipe=chosen, processes=processes, quiet=quiet, session=session)
-    except TrainingError as error:
+    except AppError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)
         raise typer.Exit(1) from None
     if is_first():

@@ -64,7 +64,7 @@ def train_demo(
 ) -> BundleIdentity:
     """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
 
-    Raises: TrainingError: what stopped it, by name.
+    Raises: AppError: what stopped it, by name.
     """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
