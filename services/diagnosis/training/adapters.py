@@ -20,6 +20,8 @@ class AdapterConfig:
     alpha: float = 16.0
     """The update is scaled by alpha / rank."""
     dropout: float = 0.0
+    module: str = ""
+    """Where in the encoder the pretrained part stands, such as `bert`; the rest of the encoder learns as it is."""
     targets: tuple[str, ...] = ("query", "value")
     """Ends of the names of the linear layers that are adapted; BERT's attention by default."""
 

@@ -48,7 +48,6 @@ def train(
     # Read once, when torch loads its OpenMP. Threads that spin at every barrier make small operations about nine times
     # slower as soon as another process wants a core (measured: 0.84 s against 0.09 s for one step of the fusion).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from services.diagnosis.bundle.errors import BundleError
     from services.diagnosis.bundle.keys import local_key, read_private_key
     from services.diagnosis.training.recipe import RECIPES
 
@@ -56,9 +55,9 @@ def train(
     _require_one_of(precision, ("32", "bf16-mixed", "16-mixed"), "--precision")
     _require_one_of(device, ("auto", "cpu"), "--device")
     chosen = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale)
-    from services.diagnosis.training.errors import TrainingError
     from services.diagnosis.training.loop.session import Session, close_work, is_first, open_work
     from services.diagnosis.training.precision import require_precision
+    from shared.errors import AppError
 
     try:
         require_precision(precision, device)
@@ -72,7 +71,7 @@ def train(
         quiet = quiet or not is_first()
         private = read_private_key(key or local_key())
         train_demo(place, seed=seed, recipe=chosen, processes=processes, quiet=quiet, session=session, key=private)
-    except (TrainingError, BundleError) as error:
+    except AppError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)
         raise typer.Exit(1) from None
     if is_first():

@@ -70,7 +70,7 @@ def train_demo(
     """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
 
     Args: key: signs the bundle; default: this user's own.
-    Raises: TrainingError: what stopped it, by name.
+    Raises: AppError: what stopped it, by name.
     """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)

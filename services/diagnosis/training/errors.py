@@ -59,18 +59,6 @@ class EmptyClass(TrainingError):
         )
 
 
-class EncoderFilesMissing(TrainingError):
-    """The files of a pretrained encoder are not where the configuration says."""
-
-    title, slug = "Encoder files missing", "training-encoder-files-missing"
-
-    def __init__(self, path: Path, missing: tuple[str, ...]) -> None:
-        super().__init__(
-            f"{path}: {', '.join(missing)} not found. A pretrained encoder is a local directory in the layout of "
-            "`save_pretrained`; nothing is downloaded while training."
-        )
-
-
 class PrecisionUnavailable(TrainingError):
     """The device cannot compute in the precision asked for."""
 

@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from services.diagnosis.training.errors import TrainingError
 from services.diagnosis.training.loop.session import is_shared
+from shared.errors import AppError
 
 Advance = Callable[[], None]
 Job = Callable[[Advance], Any]
@@ -36,7 +36,7 @@ def run_side_by_side(jobs: Sequence[Job], *, processes: int, on_step: Advance = 
     The caller must not have used more than one torch thread: a forked process cannot use its parent's thread pool.
     Where several processes of torchrun share every batch, the jobs run here, one after the other, on all of them.
 
-    Raises: TrainingError: as a job raised it. JobFailed: any other end of a job.
+    Raises: AppError: what has a name, as a job raised it. JobFailed: any other end of a job.
     """
     if is_shared():
         return [job(on_step) for job in jobs]
@@ -91,7 +91,7 @@ def _work(job: Job, sender: Connection) -> None:
     torch.set_num_threads(1)
     try:
         result = job(lambda: sender.send((STEP, None)))
-    except TrainingError as error:
+    except AppError as error:
         sender.send(("named", error))
     except Exception as error:
         sender.send(("error", f"{type(error).__name__}: {error}"))
