@@ -78,3 +78,32 @@ VITAL_SIGNS = (
     VitalSign(STEPS, "{steps}", 0, 200_000, (("1", 1, 0), ("{#}", 1, 0)), ("41950-7",)),
     VitalSign(HEART_RATE_VARIABILITY, "ms", 0, 1000, (("s", 1000, 0),)),
 )
+
+
+AGE = Coding(LOINC, "30525-0", "Age")
+SEX = Coding(LOINC, "46098-0", "Sex")
+
+
+@dataclass(frozen=True)
+class LaboratoryTest:
+    """One laboratory value: its code, its canonical unit, and what can be measured at all."""
+
+    coding: Coding
+    unit: str
+    """UCUM code of the canonical unit."""
+    low: float
+    high: float
+
+
+LABORATORY = (
+    LaboratoryTest(Coding(LOINC, "6690-2", "Leukocytes [#/volume] in Blood by Automated count"), "10*3/uL", 0, 1000),
+    LaboratoryTest(Coding(LOINC, "751-8", "Neutrophils [#/volume] in Blood by Automated count"), "10*3/uL", 0, 1000),
+    LaboratoryTest(Coding(LOINC, "731-0", "Lymphocytes [#/volume] in Blood by Automated count"), "10*3/uL", 0, 1000),
+    LaboratoryTest(Coding(LOINC, "1988-5", "C reactive protein [Mass/volume] in Serum or Plasma"), "mg/L", 0, 1000),
+    LaboratoryTest(Coding(LOINC, "2532-0", "Lactate dehydrogenase [Enzymatic activity/volume]"), "U/L", 0, 50_000),
+    LaboratoryTest(Coding(LOINC, "48065-7", "Fibrin D-dimer FEU [Mass/volume]"), "mg/L", 0, 1000),
+    LaboratoryTest(Coding(LOINC, "11556-8", "Oxygen [Partial pressure] in Blood"), "mm[Hg]", 0, 700),
+    LaboratoryTest(Coding(LOINC, "11557-6", "Carbon dioxide [Partial pressure] in Blood"), "mm[Hg]", 0, 300),
+)
+FACTS = (AGE, SEX, *(test.coding for test in LABORATORY))
+"""What the tabular encoder takes, in the order of its variables."""

@@ -30,6 +30,7 @@ def assemble(as_of: datetime, evidence: Sequence[Evidence], contents: Sequence[C
         vitals=next((_vitals(content, as_of) for _, content in pairs if isinstance(content, VitalsWindow)), None),
         age_years=next((c.patient_age_years for _, c in images if c.patient_age_years is not None), None),
         sex=next((c.patient_sex for _, c in images if c.patient_sex is not None), None),
+        stated_by=tuple(c.id for _, c in images if c.patient_age_years is not None or c.patient_sex is not None),
     )
 
 

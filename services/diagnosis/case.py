@@ -49,6 +49,16 @@ class VitalsInput:
 
 
 @dataclass(frozen=True)
+class LaboratoryValue:
+    """The newest value of one laboratory test."""
+
+    code: str
+    """LOINC code of `shared.codes.LABORATORY`."""
+    value: float
+    """In the canonical unit."""
+
+
+@dataclass(frozen=True)
 class CaseInput:
     """All that is known and permitted of one case. Empty tuples and None mean that the modality is absent."""
 
@@ -58,6 +68,14 @@ class CaseInput:
     vitals: VitalsInput | None = None
     age_years: float | None = None
     sex: str | None = None
+    laboratory: tuple[LaboratoryValue, ...] = ()
+    stated_by: tuple[str, ...] = ()
+    """Ids of the evidence that states age, sex and laboratory values."""
+
+    @property
+    def facts(self) -> bool:
+        """Whether anything of age, sex and laboratory values is known."""
+        return self.age_years is not None or self.sex in ("F", "M") or bool(self.laboratory)
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,9 @@ class Truth:
     windows: tuple[tuple[str, float, float, str], ...] = ()
     """(LOINC code, from hour, to hour, finding)."""
     posterior: dict[str, list[float]] = field(default_factory=dict)
-    """Availability pattern such as `image+note` -> p(y | latent findings of those modalities)."""
+    """Availability pattern such as `image+note` -> p(y | latent findings of those modalities, age, sex)."""
+    prior: list[float] = field(default_factory=list)
+    """p(y | age, sex)."""
     findings: dict[str, str] = field(default_factory=dict)
     """Latent finding -> its value: what tells which evidence speaks for a label."""
     recorded_label: int | None = None
@@ -88,3 +108,12 @@ class Truth:
     """Availability pattern -> p(deterioration | latent findings of those modalities)."""
     posterior_given_availability: list[float] = field(default_factory=list)
     """p(y | latent findings of the available modalities, and that exactly these are available)."""
+
+    def best_beliefs(self) -> dict[str, list[float]]:
+        """The posterior of every pattern, those with age and sex as a modality too; empty where nobody knows.
+
+        Every posterior is given age and sex: the note states them and the film shows them, so that a pattern without
+        `tabular` is bounded by the same posterior, for films and vitals alone a little too generously.
+        """
+        given = {f"{pattern}+tabular": value for pattern, value in self.posterior.items()}
+        return {**self.posterior, **given, **({"tabular": self.prior} if self.prior else {})}

@@ -11,7 +11,7 @@ from services.diagnosis.snapshot import STALE_AFTER, Manifest
 from shared.codes import Coding
 from shared.contracts import diagnosis as wire
 from shared.contracts.base import CodeOut, Modality
-from shared.contracts.diagnosis import DiagnosisResult, ModalityOut, ModalityStatus, SummarySentence
+from shared.contracts.diagnosis import DiagnosisResult, ModalityOut, ModalityStatus, Source, SummarySentence
 
 NAMES = {Modality.IMAGE: "radiograph", Modality.NOTE: "note", Modality.VITALS: "vital signs"}
 NOTHING_PERMITTED = "Nothing may be used: no modality with evidence has an active consent for treatment."
@@ -37,7 +37,7 @@ def compose(
     return DiagnosisResult(
         case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient),
         model=wire.ModelOut(bundle=bundle.name, version=bundle.version, digest=bundle.digest),
-        modalities={kind: _modality(kind, manifest, prediction) for kind in Modality},
+        modalities=_modalities(manifest, prediction),
         diagnoses=[
             wire.RankedDiagnosis(code=_code(d.coding), probability=d.probability, interval=d.interval)
             for d in (prediction.diagnoses if prediction else ())
@@ -60,6 +60,21 @@ def compose(
             total=_ms(spent.total),
         ),
     )
+
+
+def _modalities(manifest: Manifest, prediction: Prediction | None) -> dict[Source, ModalityOut]:
+    every = {Source(kind): _modality(kind, manifest, prediction) for kind in Modality}
+    outcome = prediction.modalities.get(Source.TABULAR) if prediction else None
+    return {**every, Source.TABULAR: _facts(outcome)}
+
+
+def _facts(outcome: ModalityOutcome | None) -> ModalityOut:
+    """Age, sex and laboratory values: no evidence of their own, so no age and no consent of their own either."""
+    if outcome is None:
+        return ModalityOut(status=ModalityStatus.MISSING)
+    quality = {**outcome.quality, **({} if outcome.reason is None else {"reason": outcome.reason})}
+    status = ModalityStatus.USED if outcome.used else ModalityStatus.REJECTED
+    return ModalityOut(status=status, evidence=list(outcome.evidence), quality=quality, ood=_ood(outcome))
 
 
 def _modality(kind: Modality, manifest: Manifest, prediction: Prediction | None) -> ModalityOut:
@@ -156,6 +171,7 @@ def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
             )
             for v in found.vitals
         ],
+        tabular=[wire.FactExplanation(code=fact.code, contribution=fact.contribution) for fact in found.tabular],
         similar=[
             wire.SimilarCase(case=s.case, similarity=s.similarity, diagnosis=_code(s.coding)) for s in found.similar
         ],

@@ -29,6 +29,16 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
+class Source(StrEnum):
+    """What a result rests on: the kinds of evidence, and what evidence states of the patient."""
+
+    IMAGE = "image"
+    NOTE = "note"
+    VITALS = "vitals"
+    TABULAR = "tabular"
+    """Age, sex and laboratory values. They help to read the rest and are never advised from alone."""
+
+
 class ModalityStatus(StrEnum):
     """What became of one modality."""
 
@@ -152,6 +162,12 @@ class VitalsExplanation(Wire):
     contribution: float
 
 
+class FactExplanation(Wire):
+    code: str
+    """LOINC code: age, sex or a laboratory test."""
+    contribution: float
+
+
 class SummarySentence(Wire):
     text: str
     evidence: list[str]
@@ -169,6 +185,7 @@ class Explanation(Wire):
     images: list[ImageExplanation] = []
     notes: list[NoteExplanation] = []
     vitals: list[VitalsExplanation] = []
+    tabular: list[FactExplanation] = []
     similar: list[SimilarCase] = []
     summary: list[SummarySentence] = []
 
@@ -196,7 +213,7 @@ class DiagnosisResult(Wire):
 
     case: CaseOut
     model: ModelOut
-    modalities: dict[Modality, ModalityOut]
+    modalities: dict[Source, ModalityOut]
     diagnoses: list[RankedDiagnosis]
     prediction_set: PredictionSet | None
     uncertainty: Uncertainty | None
@@ -220,7 +237,7 @@ class DiagnosisOut(Wire):
     error: str | None = None
     case: CaseOut | None = None
     model: ModelOut | None = None
-    modalities: dict[Modality, ModalityOut] | None = None
+    modalities: dict[Source, ModalityOut] | None = None
     diagnoses: list[RankedDiagnosis] | None = None
     prediction_set: PredictionSet | None = None
     uncertainty: Uncertainty | None = None

@@ -40,6 +40,8 @@ from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
+from services.diagnosis.model.preprocessing import tabular
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
 from shared.codes import DIAGNOSES
 
@@ -78,6 +80,7 @@ class BundleContents:
     tokenizer: str
     """The tokenizer's own JSON."""
     scale: VitalsScale
+    facts_scale: TabularScale
     calibrator: Calibrator
     conformal: ConformalTable
     intervals: IntervalScale
@@ -96,6 +99,7 @@ class BundleContents:
 PARTS = (
     as_json("config", MODEL_CONFIG, ModelConfig.to_json, ModelConfig.from_json),
     as_json("scale", PREPROCESSING, asdict, VitalsScale.from_json),
+    as_json("facts_scale", PREPROCESSING, asdict, TabularScale.from_json),
     as_json("calibrator", DECISIONS, Calibrator.to_json, Calibrator.from_json),
     as_json("conformal", DECISIONS, ConformalTable.to_json, ConformalTable.from_json),
     as_json("intervals", DECISIONS, IntervalScale.to_json, IntervalScale.from_json),
@@ -219,6 +223,7 @@ def _vocabulary() -> dict[str, Any]:
         "tasks": [asdict(task) for task in TASKS],
         "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
+        "facts": list(tabular.CODES),
     }
 
 

@@ -107,7 +107,7 @@ def row_of(subject: Subject, case: LabelledCase, task: Task) -> Row | None:
 def _posterior(truth: Truth) -> dict[str, list[float]]:
     """The oracle under every pattern, and given just what the case holds: absence itself may tell something."""
     given = truth.posterior_given_availability
-    return {**truth.posterior, **({AS_AVAILABLE: given} if given else {})}
+    return {**truth.best_beliefs(), **({AS_AVAILABLE: given} if given else {})}
 
 
 def _interleave(shards: Sequence[Sequence[Row | None]]) -> list[Row | None]:

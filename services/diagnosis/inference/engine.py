@@ -14,7 +14,13 @@ from torch import Tensor
 from services.diagnosis.bundle.contents import BundleContents
 from services.diagnosis.inference.attribution.gradients import STEPS, integrated_gradients
 from services.diagnosis.inference.calibration import Calibrator
-from services.diagnosis.inference.inputs import Prepared, PreparedImages, PreparedNotes, PreparedVitals
+from services.diagnosis.inference.inputs import (
+    Prepared,
+    PreparedFacts,
+    PreparedImages,
+    PreparedNotes,
+    PreparedVitals,
+)
 from services.diagnosis.model.encoder import Encoded, Positions
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of, pattern_name, subsets
 from services.diagnosis.model.network import ConsiliumNetwork
@@ -83,6 +89,8 @@ class Engine:
             return self._attribute_notes(prepared, target, refinement)
         if isinstance(prepared, PreparedVitals):
             return self._attribute_vitals(prepared, target, refinement)
+        if isinstance(prepared, PreparedFacts):
+            return self._attribute_facts(prepared, target, refinement)
         raise TypeError(f"no attribution for {type(prepared).__name__}")
 
     def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
@@ -143,4 +151,15 @@ class Engine:
             return target(encoder({**same, "readings": x}))
 
         parts: Array = integrated_gradients(through, readings, baseline, steps=STEPS * refinement).sum(-1)
+        return parts
+
+    def _attribute_facts(self, prepared: PreparedFacts, target: Callable[[Encoded], Tensor], refinement: int) -> Array:
+        """[facts], from the mean of the training cases to the values of this case."""
+        encoder, inputs = cast(Any, self.network.encoders["tabular"]), prepared.inputs
+
+        def through(x: Tensor) -> Tensor:
+            return target(encoder({"values": x, "mask": inputs["mask"].expand(len(x), -1)}))
+
+        values = inputs["values"][0]
+        parts: Array = integrated_gradients(through, values, torch.zeros_like(values), steps=STEPS * refinement)
         return parts

@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 
 from services.diagnosis.bundle.contents import ReferenceCases
 from services.diagnosis.case import CaseInput
+from services.diagnosis.inference.attribution.facts import explain_facts
 from services.diagnosis.inference.attribution.gradients import rescale_to
 from services.diagnosis.inference.attribution.image import explain_images
 from services.diagnosis.inference.attribution.notes import explain_notes
 from services.diagnosis.inference.attribution.vitals import explain_vitals
-from services.diagnosis.inference.inputs import Prepared, PreparedImages, PreparedNotes, PreparedVitals
+from services.diagnosis.inference.inputs import (
+    Prepared,
+    PreparedFacts,
+    PreparedImages,
+    PreparedNotes,
+    PreparedVitals,
+)
 from services.diagnosis.inference.prediction import Explanation, ModalityExplanation, Prediction, SimilarCase
 from services.diagnosis.inference.shapley import interaction_indices, shapley_values
 from services.diagnosis.inference.summary import summarise
@@ -87,4 +94,6 @@ def _explain_one(prepared: Prepared, parts: Array, contribution: float, case: Ca
         return {"notes": explain_notes(prepared, parts, contribution)}
     if isinstance(prepared, PreparedVitals):
         return {"vitals": explain_vitals(prepared.readings, parts, contribution, case.as_of)}
+    if isinstance(prepared, PreparedFacts):
+        return {"tabular": explain_facts(prepared, parts, contribution)}
     raise TypeError(f"no explanation for {type(prepared).__name__}")

@@ -10,11 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.diagnosis.case import ImageInput, NoteInput, VitalsInput
+from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
 from services.diagnosis.model.preprocessing.notes import NoteWindows, note_statistics, window_notes
+from services.diagnosis.model.preprocessing.tabular import (
+    CODES,
+    Facts,
+    TabularScale,
+    fact_features,
+    fact_statistics,
+    select_facts,
+)
 from services.diagnosis.model.preprocessing.vitals import (
     Readings,
     VitalsScale,
@@ -59,12 +67,20 @@ class PreparedVitals(Prepared):
 
 
 @dataclass(frozen=True)
+class PreparedFacts(Prepared):
+    facts: Facts
+    known: tuple[str, ...]
+    """LOINC codes of what is known."""
+
+
+@dataclass(frozen=True)
 class Preprocessor:
     """The one door to the encoders, in training and in serving."""
 
     config: ModelConfig
     tokenizer: Tokenizer
     scale: VitalsScale
+    facts_scale: TabularScale
 
     def images(self, images: Sequence[ImageInput]) -> PreparedImages:
         """Newest first; a blank image or another part of the body is refused."""
@@ -105,6 +121,21 @@ class Preprocessor:
         quality["variables"] = len(np.unique(readings.variables))
         statistics = vitals_statistics(readings, self.scale)
         return PreparedVitals(vitals_inputs(readings, self.scale), statistics, quality, None, readings)
+
+    def facts(self, case: CaseInput) -> PreparedFacts:
+        """Age, sex and laboratory values; refused where nothing remains that this bundle was trained on."""
+        facts = select_facts(case)
+        inputs = fact_inputs(facts, self.facts_scale)
+        known = tuple(code for code, there in zip(CODES, inputs["mask"][0].tolist(), strict=True) if there)
+        quality = {"facts": len(known), "refused": facts.refused}
+        reason = None if known else "nothing of age, sex and laboratory values is known to this model"
+        return PreparedFacts(inputs, fact_statistics(facts, self.facts_scale), quality, reason, facts, known)
+
+
+def fact_inputs(facts: Facts, scale: TabularScale) -> Inputs:
+    """Facts of one case as a batch of one."""
+    values, mask = fact_features(facts, scale)
+    return {"values": torch.from_numpy(values)[None], "mask": torch.from_numpy(mask)[None]}
 
 
 def image_inputs(squares: Sequence[NDArray[np.float32]]) -> Inputs:

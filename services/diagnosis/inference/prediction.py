@@ -129,6 +129,14 @@ class VitalsExplanation:
 
 
 @dataclass(frozen=True)
+class FactExplanation:
+    """Age, sex or a laboratory value (LOINC code); all of a case together sum to their modality's contribution."""
+
+    code: str
+    contribution: float
+
+
+@dataclass(frozen=True)
 class SimilarCase:
     """A synthetic training case near this one; similarity is a mean cosine in [-1, 1]."""
 
@@ -153,6 +161,7 @@ class Explanation:
     images: tuple[ImageExplanation, ...] = ()
     notes: tuple[NoteExplanation, ...] = ()
     vitals: tuple[VitalsExplanation, ...] = ()
+    tabular: tuple[FactExplanation, ...] = ()
     similar: tuple[SimilarCase, ...] = ()
     summary: tuple[SummarySentence, ...] = ()
 
@@ -163,7 +172,7 @@ class Prediction:
 
     bundle: BundleIdentity
     modalities: dict[str, ModalityOutcome]
-    """Keyed `image`, `note`, `vitals`; only those the case holds."""
+    """Keyed `image`, `note`, `vitals`, `tabular`; only those the case holds."""
     diagnoses: tuple[RankedDiagnosis, ...]
     """Most probable first; empty where no modality could be used."""
     prediction_set: PredictionSet | None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.prediction import ModalityOutcome, Prediction
+from services.diagnosis.model.modalities import CONTEXT
 
 if TYPE_CHECKING:
     from services.diagnosis.bundle.contents import BundleContents
@@ -47,7 +48,8 @@ class Predictor:
         from services.diagnosis.inference.inputs import Preprocessor
 
         identity, contents = read_bundle(directory)
-        preprocessor = Preprocessor(contents.config, Tokenizer.from_str(contents.tokenizer), contents.scale)
+        tokenizer = Tokenizer.from_str(contents.tokenizer)
+        preprocessor = Preprocessor(contents.config, tokenizer, contents.scale, contents.facts_scale)
         try:
             engine = Engine.build(contents)
         except RuntimeError as error:
@@ -67,11 +69,13 @@ class Predictor:
         on_stage("encode")
         clock = _Stopwatch()
         prepared = self.prepare(case)
-        if not prepared:
+        if not set(prepared) - CONTEXT:
             raise ValueError("a case needs at least one image, note or vital sign")
         encoded = {name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
         outcomes = {name: self._judge(case, name, part, encoded) for name, part in prepared.items()}
         used = {name: item for name, item in encoded.items() if outcomes[name].used}
+        if not set(used) - CONTEXT:
+            used = {}
         clock.lap("encode")
         on_stage("fuse")
         members = self.engine.ask_every_subset({name: item.encoded for name, item in used.items()}) if used else {}
@@ -91,6 +95,8 @@ class Predictor:
             prepared["note"] = self.preprocessor.notes(case.notes)
         if case.vitals is not None:
             prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+        if case.facts:
+            prepared["tabular"] = self.preprocessor.facts(case)
         return prepared
 
     def _judge(
@@ -112,6 +118,8 @@ def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:
         return tuple(image.id for image in case.images)
     if name == "note":
         return tuple(note.id for note in case.notes)
+    if name == "tabular":
+        return case.stated_by
     return (case.vitals.id,) if case.vitals is not None else ()
 
 

@@ -17,7 +17,12 @@ from services.diagnosis.inference.prediction import (
 )
 from shared.codes import VITAL_SIGNS
 
-_NAMES = {"image": "the radiograph", "note": "the note", "vitals": "the vital signs"}
+_NAMES = {
+    "image": "the radiograph",
+    "note": "the note",
+    "vitals": "the vital signs",
+    "tabular": "what is known of age, sex and laboratory values",
+}
 _SIGNS = {sign.coding.code: sign.coding.display for sign in VITAL_SIGNS}
 
 

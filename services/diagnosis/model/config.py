@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from services.diagnosis.model.modalities import TaskSpec
-from shared.codes import DIAGNOSES, VITAL_SIGNS
+from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS
 
 TASKS = (TaskSpec("diagnosis", "multiclass", len(DIAGNOSES)), TaskSpec("deterioration24h", "binary", 1))
 
@@ -48,14 +48,29 @@ class VitalsConfig:
 
 
 @dataclass(frozen=True)
+class TabularConfig:
+    """One embedding for each known fact: age, sex, laboratory values."""
+
+    variables: int = len(FACTS)
+    hidden: int = 64
+
+
+@dataclass(frozen=True)
 class FusionConfig:
-    """Bottleneck cross-attention, gate and heads; `members` independent copies make the ensemble."""
+    """Heads, gate and trunk; `members` independent copies make the ensemble.
+
+    `mode`: `hybrid` is the whole of it; `late` the sum of the heads, `early` the trunk over all tokens alone.
+    """
+
+    mode: str = "hybrid"
 
     members: int = 5
     latents: int = 6
     blocks: int = 2
     heads: int = 4
     hidden: int = 96
+    rank: int = 24
+    """Of the products of two modalities: what is true of neither alone."""
     dropout: float = 0.1
 
 
@@ -68,6 +83,7 @@ class ModelConfig:
     image: ImageConfig = field(default_factory=ImageConfig)
     note: NoteConfig = field(default_factory=NoteConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
+    tabular: TabularConfig = field(default_factory=TabularConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +100,7 @@ class ModelConfig:
             "image": ImageConfig,
             "note": NoteConfig,
             "vitals": VitalsConfig,
+            "tabular": TabularConfig,
             "fusion": FusionConfig,
         }
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}

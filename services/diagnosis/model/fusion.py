@@ -1,19 +1,25 @@
-"""Hybrid fusion whose output is an auditable sum of log-odds.
+"""Fusion whose output is an auditable sum of log-odds.
 
 For class k and the set S of modalities at hand:  z_k = b_k + sum_{m in S} g_mk z_mk + beta_k(S) z_k^joint,  with the
-gate g a softmax over S (after DrFuse, arXiv 2403.06197) and beta = 0 where S holds one modality: then the model IS that
-modality's head. The joint term comes from bottleneck latents (after arXiv 2107.00135) that attend to the tokens of S.
+class-wise gate g = |S| softmax over S and beta = 0 where S holds one modality: then the model IS that modality's head.
+A gate of ones is the sum of log-odds that is right where modalities are independent given the class; the gate learns
+what is redundant (after DrFuse, arXiv 2403.06197, whose gate sums to 1; decision 0088). The joint term sees what no sum
+can: bottleneck latents (arXiv 2107.00135) that attend to the tokens of S, and products of two modalities at a time
+(low-rank bilinear pooling, arXiv 1610.04325).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
 
 from services.diagnosis.model.attention import AttentionBlock
 from services.diagnosis.model.config import FusionConfig
+
+MODES = ("early", "late", "hybrid")
 
 
 @dataclass
@@ -25,7 +31,7 @@ class Fused:
     unimodal: Tensor
     """[batch, modalities, logits]; the heads alone, meaningless where the modality is absent."""
     gate: Tensor
-    """[batch, modalities, logits]; zero where absent, sums to 1 over the modalities."""
+    """[batch, modalities, logits]; zero where absent, sums to |S| (`early`: all 0; `late`: all 1 over S)."""
     joint: Tensor
     """[batch, logits]; already weighted by beta."""
 
@@ -33,27 +39,18 @@ class Fused:
 class FusionMember(nn.Module):
     """One member of the ensemble: heads, gate and trunk."""
 
-    def __init__(self, config: FusionConfig, *, dim: int, modalities: int, logits: int) -> None:
+    def __init__(self, config: FusionConfig, *, dim: int, tokens: int, modalities: int, logits: int) -> None:
         super().__init__()
+        if config.mode not in MODES:
+            raise ValueError(f"fusion mode {config.mode!r}; known: {', '.join(MODES)}")
+        self.mode = config.mode
         self.bias = nn.Parameter(torch.zeros(logits))
         self.heads = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.hidden), nn.GELU(), nn.Linear(config.hidden, logits))
             for _ in range(modalities)
         )
-        self.missing = nn.Parameter(torch.zeros(modalities, dim))
-        self.gate = nn.Sequential(
-            nn.LayerNorm(modalities * dim),
-            nn.Linear(modalities * dim, config.hidden),
-            nn.GELU(),
-            nn.Linear(config.hidden, modalities * logits),
-        )
-        self.token_norm = nn.LayerNorm(dim)
-        self.modality = nn.Parameter(torch.randn(modalities, 1, dim) * 0.1)
-        self.latents = nn.Parameter(torch.randn(config.latents, dim) * 0.1)
-        self.blocks = nn.ModuleList(
-            AttentionBlock(dim, config.heads, config.hidden, config.dropout) for _ in range(config.blocks)
-        )
-        self.joint = nn.Sequential(nn.LayerNorm(config.latents * dim), nn.Linear(config.latents * dim, logits))
+        self.gate = Gate(config.hidden, dim=dim, modalities=modalities, logits=logits)
+        self.trunk = Trunk(config, dim=dim, tokens=tokens, modalities=modalities, logits=logits)
         self.beta = nn.Parameter(torch.ones(2**modalities, logits))
 
     def forward(self, tokens: Tensor, pooled: Tensor, available: Tensor) -> Fused:
@@ -65,37 +62,97 @@ class FusionMember(nn.Module):
             raise ValueError("every case needs at least one modality")
         unimodal = torch.stack([head(pooled[:, m]) for m, head in enumerate(self.heads)], dim=1)
         gate = self._gate(pooled, available)  # [batch, modalities, logits]
-        joint = self._joint(tokens, available) * self._beta(available)  # [batch, logits]
-        return Fused(self.bias + (gate * unimodal).sum(1) + joint, unimodal, gate, joint)
+        joint = self._joint(tokens, available)  # [batch, logits]
+        heard = torch.where(available[..., None], unimodal, 0.0)
+        return Fused(self.bias + (gate * heard).sum(1) + joint, unimodal, gate, joint)
 
     def _gate(self, pooled: Tensor, available: Tensor) -> Tensor:
-        known = torch.where(available[..., None], pooled, self.missing)
-        scores = self.gate(known.flatten(1)).unflatten(-1, (pooled.shape[1], -1))
-        gate: Tensor = scores.masked_fill(~available[..., None], float("-inf")).softmax(1)
-        return gate
+        if self.mode == "hybrid":
+            gate: Tensor = self.gate(pooled, available)
+            return gate
+        even = available if self.mode == "late" else torch.zeros_like(available)
+        return even[..., None].expand(-1, -1, len(self.bias)).to(pooled.dtype)
 
     def _joint(self, tokens: Tensor, available: Tensor) -> Tensor:
+        if self.mode == "late":
+            return tokens.new_zeros(len(tokens), len(self.bias))
+        code = (available.long() * 2 ** torch.arange(available.shape[1], device=available.device)).sum(1)
+        several = available.sum(1, keepdim=True) > (0 if self.mode == "early" else 1)
+        joint: Tensor = self.trunk(tokens, available) * self.beta[code] * several
+        return joint
+
+
+class Gate(nn.Module):
+    """How much each head counts for each class, given who is there and what they say."""
+
+    def __init__(self, hidden: int, *, dim: int, modalities: int, logits: int) -> None:
+        super().__init__()
+        self.missing = nn.Parameter(torch.zeros(modalities, dim))
+        self.scores = nn.Sequential(
+            nn.LayerNorm(modalities * dim),
+            nn.Linear(modalities * dim, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, modalities * logits),
+        )
+        # An even gate to begin with: the plain sum of log-odds.
+        nn.init.zeros_(self.scores[3].weight)
+        nn.init.zeros_(self.scores[3].bias)
+
+    def forward(self, pooled: Tensor, available: Tensor) -> Tensor:
+        known = torch.where(available[..., None], pooled, self.missing)
+        scores = self.scores(known.flatten(1)).unflatten(-1, (pooled.shape[1], -1))  # [batch, modalities, logits]
+        shares = scores.masked_fill(~available[..., None], float("-inf")).softmax(1)
+        gate: Tensor = shares * available.sum(1)[:, None, None]
+        return gate
+
+
+class Trunk(nn.Module):
+    """What several modalities say together."""
+
+    def __init__(self, config: FusionConfig, *, dim: int, tokens: int, modalities: int, logits: int) -> None:
+        super().__init__()
+        self.token_norm = nn.LayerNorm(dim)
+        self.modality = nn.Parameter(torch.randn(modalities, 1, dim) * 0.1)
+        self.latents = nn.Parameter(torch.randn(config.latents, dim) * 0.1)
+        self.blocks = nn.ModuleList(
+            AttentionBlock(dim, config.heads, config.hidden, config.dropout) for _ in range(config.blocks)
+        )
+        self.factors = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(tokens * dim), nn.Linear(tokens * dim, config.rank)) for _ in range(modalities)
+        )
+        self.pairs = tuple(combinations(range(modalities), 2))
+        width = config.latents * dim + len(self.pairs) * config.rank
+        self.out = nn.Sequential(
+            nn.LayerNorm(width), nn.Dropout(config.dropout), nn.Linear(width, config.hidden), nn.GELU(),
+            nn.Linear(config.hidden, logits),
+        )  # fmt: skip
+        nn.init.zeros_(self.out[4].weight)  # the joint term starts silent
+        nn.init.zeros_(self.out[4].bias)
+
+    def forward(self, tokens: Tensor, available: Tensor) -> Tensor:
         context = (self.token_norm(tokens) + self.modality).flatten(1, 2)  # [batch, modalities * n, dim]
         mask = available.repeat_interleave(tokens.shape[2], dim=1)
         latents = self.latents.expand(len(tokens), -1, -1)
         for block in self.blocks:
             latents = block(latents, context, mask)
-        logits: Tensor = self.joint(latents.flatten(1))
+        logits: Tensor = self.out(torch.cat([latents.flatten(1), self._products(tokens, available)], dim=1))
         return logits
 
-    def _beta(self, available: Tensor) -> Tensor:
-        code = (available.long() * 2 ** torch.arange(available.shape[1], device=available.device)).sum(1)
-        several = available.sum(1, keepdim=True) > 1
-        return self.beta[code] * several
+    def _products(self, tokens: Tensor, available: Tensor) -> Tensor:
+        """[batch, pairs * rank]: zero where one of the two is absent."""
+        factors = torch.stack([factor(tokens[:, m].flatten(1)) for m, factor in enumerate(self.factors)], dim=1)
+        factors = torch.where(available[..., None], factors.tanh(), 0.0)  # [batch, modalities, rank]
+        return torch.cat([factors[:, first] * factors[:, second] for first, second in self.pairs], dim=1)
 
 
 class FusionEnsemble(nn.Module):
     """Independent members over the same tokens; their disagreement is the epistemic part of the uncertainty."""
 
-    def __init__(self, config: FusionConfig, *, dim: int, modalities: int, logits: int) -> None:
+    def __init__(self, config: FusionConfig, *, dim: int, tokens: int, modalities: int, logits: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(
-            FusionMember(config, dim=dim, modalities=modalities, logits=logits) for _ in range(config.members)
+            FusionMember(config, dim=dim, tokens=tokens, modalities=modalities, logits=logits)
+            for _ in range(config.members)
         )
 
     def forward(self, tokens: Tensor, pooled: Tensor, available: Tensor) -> Tensor:

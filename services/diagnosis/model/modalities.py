@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-MODALITIES = ("image", "note", "vitals")
+MODALITIES = ("image", "note", "vitals", "tabular")
 """Order of every per-modality axis. Adding a modality appends to it and to `network.ENCODERS`."""
+CONTEXT = frozenset({"tabular"})
+"""What helps to read the rest and advises nothing by itself: age and sex are no evidence of an acute illness."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def subsets(present: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 PATTERNS = tuple(pattern_name(subset) for subset in subsets(MODALITIES))
-"""The seven availability patterns."""
+"""All availability patterns: fifteen of four modalities."""
 
 
 def mask_of(pattern: str) -> tuple[bool, ...]:

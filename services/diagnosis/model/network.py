@@ -17,6 +17,7 @@ ENCODERS = {
     "image": "services.diagnosis.model.image_encoder",
     "note": "services.diagnosis.model.note_encoder",
     "vitals": "services.diagnosis.model.vitals_encoder",
+    "tabular": "services.diagnosis.model.tabular_encoder",
 }
 """Modality -> module with `build(ModelConfig) -> Encoder`; named, not imported, because some are slow to import."""
 
@@ -28,7 +29,9 @@ class ConsiliumNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.encoders = nn.ModuleDict({name: build_encoder(name, config) for name in MODALITIES})
-        self.fusion = FusionEnsemble(config.fusion, dim=config.dim, modalities=len(MODALITIES), logits=count_logits())
+        self.fusion = FusionEnsemble(
+            config.fusion, dim=config.dim, tokens=config.tokens, modalities=len(MODALITIES), logits=count_logits()
+        )
 
     def encoder(self, name: str) -> Encoder:
         """The encoder of one modality."""

@@ -61,5 +61,13 @@ def thin_vitals(inputs: Inputs, rng: torch.Generator) -> Inputs:
     return {**inputs, "mask": mask}
 
 
+def drop_facts(inputs: Inputs, rng: torch.Generator) -> Inputs:
+    """Forget single facts, so that a case of unknown age or sex is familiar; one fact stays."""
+    mask = inputs["mask"] & (torch.rand(inputs["mask"].shape, generator=rng) > 0.15)
+    empty = ~mask.any(1)
+    mask[empty] = inputs["mask"][empty]
+    return {"values": inputs["values"] * mask, "mask": mask}
+
+
 def _uniform(n: int, low: float, high: float, rng: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand(n, generator=rng)

@@ -14,6 +14,7 @@ from torch import Tensor
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.notes import NoteWindows, window_notes
+from services.diagnosis.model.preprocessing.tabular import TabularScale, fact_features
 from services.diagnosis.model.preprocessing.vitals import VitalsScale, reading_features
 from services.diagnosis.training.cohort import CaseRecord, Cohort
 
@@ -98,6 +99,26 @@ class VitalsBatches:
             "variables": _pad([item.variables for item in readings]),
             "mask": _pad([np.ones(len(item.times_h), np.bool_) for item in readings]),
         }
+
+
+@dataclass(frozen=True)
+class FactBatches:
+    """Age, sex and laboratory values of every case."""
+
+    values: Tensor
+    mask: Tensor
+
+    @classmethod
+    def of(cls, cohort: Cohort, scale: TabularScale) -> FactBatches:
+        features = [fact_features(record.facts, scale) for record in cohort.records]
+        return cls(
+            torch.from_numpy(np.stack([values for values, _ in features])),
+            torch.from_numpy(np.stack([mask for _, mask in features])),
+        )
+
+    def __call__(self, rows: Indices) -> Inputs:
+        chosen = torch.from_numpy(rows)
+        return {"values": self.values[chosen], "mask": self.mask[chosen]}
 
 
 def _tags(windows: NoteWindows, record: CaseRecord, findings: Sequence[str]) -> NDArray[np.int64]:

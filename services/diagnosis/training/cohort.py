@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.model.modalities import PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
+from services.diagnosis.model.preprocessing.tabular import Facts, select_facts
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 
 Span = tuple[int, int, str, bool]
@@ -37,6 +38,7 @@ class CaseRecord:
     spans: tuple[Span, ...]
     findings: Mapping[str, str]
     posterior: Mapping[str, list[float]]
+    facts: Facts
     groups: Mapping[str, str] = field(default_factory=dict)
     """Attribute such as `sex` -> the group that the figures count the patient in."""
 
@@ -71,7 +73,13 @@ class Cohort:
         """`sha256:<hex>` over every input and label, for the training record."""
         state = hashlib.sha256()
         for record in self.records:
-            for array in (record.square, record.readings.times_h, record.readings.values, record.readings.variables):
+            for array in (
+                record.square,
+                record.readings.times_h,
+                record.readings.values,
+                record.readings.variables,
+                record.facts.values,
+            ):
                 state.update(np.ascontiguousarray(array).tobytes())
             state.update(f"{record.text}|{record.label}|{record.deterioration}".encode())
         return "sha256:" + state.hexdigest()
@@ -125,7 +133,8 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         masks={finding: _grid(mask, box) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
-        posterior=truth.posterior,
+        posterior=truth.best_beliefs(),
+        facts=select_facts(case),
         groups=subgroups_of(patient),
     )
 

@@ -24,6 +24,7 @@ from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import decompose, fit_intervals
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO
 from services.diagnosis.training.calibrate import fit_calibrator
@@ -119,7 +120,12 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
         name: {finding.name: finding.values for finding in WARD.findings if finding.modality == name}
         for name in MODALITIES
     }
-    return Vocabulary(tokenizer, VitalsScale.fit([record.readings for record in train.records]), catalogue)
+    return Vocabulary(
+        tokenizer,
+        VitalsScale.fit([record.readings for record in train.records]),
+        TabularScale.fit([record.facts for record in train.records]),
+        catalogue,
+    )
 
 
 def _decide(
@@ -154,6 +160,7 @@ def _decide(
         weights={key: value.detach().clone() for key, value in network.state_dict().items()},
         tokenizer=vocabulary.tokenizer.to_str(),
         scale=vocabulary.scale,
+        facts_scale=vocabulary.facts_scale,
         calibrator=calibrator,
         conformal=conformal,
         intervals=intervals,

@@ -56,7 +56,7 @@ class PretrainingHeads(nn.Module):
     def finding_loss(self, encoded: Encoded, targets: Tensor) -> Tensor:
         flat = encoded.tokens.flatten(1)
         losses = [functional.cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
-        return torch.stack(losses).sum()
+        return torch.stack(losses).sum() if losses else torch.zeros(())
 
 
 def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ class Recipe:
     image_epochs: int = 10
     note_epochs: int = 8
     vitals_epochs: int = 6
+    tabular_epochs: int = 4
     fusion_epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 3e-3
@@ -46,6 +47,7 @@ class Recipe:
             image_epochs=max(1, round(self.image_epochs * epochs)),
             note_epochs=max(1, round(self.note_epochs * epochs)),
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
+            tabular_epochs=max(1, round(self.tabular_epochs * epochs)),
             fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
             baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )

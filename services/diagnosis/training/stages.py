@@ -25,9 +25,10 @@ from services.diagnosis.model.network import ConsiliumNetwork, stack
 from services.diagnosis.model.note_encoder import MASK_ID
 from services.diagnosis.model.preprocessing.image import image_statistics
 from services.diagnosis.model.preprocessing.notes import note_statistics
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
-from services.diagnosis.training.augment import augment_images, augment_notes, thin_vitals
-from services.diagnosis.training.batches import ImageBatches, NoteBatches, VitalsBatches
+from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, thin_vitals
+from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
@@ -52,6 +53,7 @@ class Vocabulary:
 
     tokenizer: Tokenizer
     scale: VitalsScale
+    facts_scale: TabularScale
     catalogue: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Modality -> finding -> values."""
 
@@ -63,6 +65,7 @@ class Feeds:
     image: ImageBatches
     note: NoteBatches
     vitals: VitalsBatches
+    tabular: FactBatches
 
     @classmethod
     def of(cls, cohort: Cohort, vocabulary: Vocabulary, recipe: Recipe) -> Feeds:
@@ -71,6 +74,7 @@ class Feeds:
             ImageBatches.of(cohort, places["image"]),
             NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, places["note"]),
             VitalsBatches.of(cohort, vocabulary.scale),
+            FactBatches.of(cohort, vocabulary.facts_scale),
         )
 
     def plain(self, name: str, rows: NDArray[np.int64]) -> Inputs:
@@ -86,7 +90,7 @@ def vary_note(inputs: Inputs, rng: torch.Generator) -> Inputs:
     return augment_notes(inputs, MASK_ID, rng)
 
 
-VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": thin_vitals}
+VARY: dict[str, Augment] = {"image": vary_image, "note": vary_note, "vitals": thin_vitals, "tabular": drop_facts}
 
 
 def train_encoders(
@@ -120,9 +124,14 @@ def train_encoders(
 
 
 def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
-    epochs = {"image": recipe.image_epochs, "note": recipe.note_epochs, "vitals": recipe.vitals_epochs}
+    epochs = {
+        "image": recipe.image_epochs,
+        "note": recipe.note_epochs,
+        "vitals": recipe.vitals_epochs,
+        "tabular": recipe.tabular_epochs,
+    }
     findings = len(vocabulary.catalogue[name])
-    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0}[name]
+    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0, "tabular": 0}[name]
     return Pretraining(
         name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), VARY[name], places
     )
@@ -311,6 +320,8 @@ def _statistics(
         return np.stack([image_statistics(square) for square in inputs["pixels"][:, 0, 0].numpy()])
     if name == "note":
         return np.stack([note_statistics([cohort.records[i].text], feeds.note.windows[i]) for i in rows])
+    if name == "tabular":
+        return inputs["values"].numpy().astype(np.float64)
     kept = inputs["mask"].numpy()
     return np.stack(
         [

@@ -135,6 +135,7 @@ class WardPatient:
             spans=self.note.spans if "note" in there else (),
             windows=self.stream.windows if "vitals" in there else (),
             posterior=oracle.posteriors(self.model, findings, self.person),
+            prior=oracle.posterior(self.model, findings, (), self.person).tolist(),
             recorded_label=self.recorded_label,
             available=there,
             findings=dict(findings),

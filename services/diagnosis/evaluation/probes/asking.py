@@ -48,17 +48,26 @@ def prevalence(subject: Subject) -> Array:
 
 def restrict(case: CaseInput, modalities: Sequence[str]) -> CaseInput:
     """The case with those modalities alone."""
+    facts = "tabular" in modalities
     return replace(
         case,
         images=case.images if "image" in modalities else (),
         notes=case.notes if "note" in modalities else (),
         vitals=case.vitals if "vitals" in modalities else None,
+        age_years=case.age_years if facts else None,
+        sex=case.sex if facts else None,
+        laboratory=case.laboratory if facts else (),
     )
 
 
 def held(case: CaseInput) -> tuple[str, ...]:
     """The modalities of a case."""
-    present = {"image": bool(case.images), "note": bool(case.notes), "vitals": case.vitals is not None}
+    present = {
+        "image": bool(case.images),
+        "note": bool(case.notes),
+        "vitals": case.vitals is not None,
+        "tabular": case.facts,
+    }
     return tuple(name for name in MODALITIES if present[name])
 
 

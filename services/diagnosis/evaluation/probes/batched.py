@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -32,23 +32,26 @@ def ask_together(predictor: Predictor, cases: Sequence[CaseInput], prevalence: A
     Args:
         prevalence: [classes], of a case of which nothing can be used.
     """
-    parts = {name: {id(_part(case, name)): case for case in cases if name in held(case)} for name in MODALITIES}
+    parts = {name: {_part(case, name): case for case in cases if name in held(case)} for name in MODALITIES}
     encoded = {name: _encode(predictor, name, own) for name, own in parts.items()}
-    present = [tuple(name for name in held(case) if id(_part(case, name)) in encoded[name]) for case in cases]
+    present = [tuple(name for name in held(case) if _part(case, name) in encoded[name]) for case in cases]
     out = np.tile(np.asarray(prevalence, np.float64), (len(cases), 1))
     asked = [i for i, names in enumerate(present) if names]
     for rows in _chunks(asked, _FUSED):
-        own = [{name: encoded[name][id(_part(cases[i], name))] for name in present[i]} for i in rows]
+        own = [{name: encoded[name][_part(cases[i], name)] for name in present[i]} for i in rows]
         out[rows] = _fuse(predictor, own, [pattern_name(present[i]) for i in rows])[:, : out.shape[1]]
     return out
 
 
-def _part(case: CaseInput, name: str) -> object:
-    return {"image": case.images, "note": case.notes, "vitals": case.vitals}[name]
+def _part(case: CaseInput, name: str) -> Hashable:
+    """The same for two cases that share this modality: pixels and texts by identity, a few numbers by value."""
+    if name == "tabular":
+        return case.age_years, case.sex, case.laboratory
+    return id({"image": case.images, "note": case.notes, "vitals": case.vitals}[name])
 
 
-def _encode(predictor: Predictor, name: str, cases: dict[int, CaseInput]) -> dict[int, Encoded]:
-    """Encoded parts by identity, without those that an input rule refuses."""
+def _encode(predictor: Predictor, name: str, cases: dict[Hashable, CaseInput]) -> dict[Hashable, Encoded]:
+    """Encoded parts, without those that an input rule refuses."""
     inputs = {key: _prepare(predictor, name, case) for key, case in cases.items()}
     kept = [(key, value) for key, value in inputs.items() if value is not None]
     encoder, found = predictor.engine.network.encoder(name), {}

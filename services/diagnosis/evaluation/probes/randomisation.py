@@ -60,7 +60,7 @@ def measure_randomisation(
 def likeness(case: CaseInput, one: Explanation, other: Explanation, *, seed: int = 0) -> dict[str, float]:
     """`image/spearman` and so on, for modalities that the case holds."""
     found = {}
-    for name in held(case):
+    for name in (name for name in held(case) if name in _FILL):
         units = units_of(case, name, _FILL[name], seed=seed)
         a, b = units.importance(one), units.importance(other)
         if (signed := spearman(a, b)) is not None:

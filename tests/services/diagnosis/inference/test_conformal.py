@@ -64,7 +64,8 @@ def test_too_few_cases_promise_nothing() -> None:
 
 
 def test_the_most_probable_label_is_always_in() -> None:
-    table = ConformalTable(0.9, np.full((7, 3), 0.99), np.zeros((7, 3), np.int64), np.full((7, 3), 500))
+    shape = (len(PATTERNS), 3)
+    table = ConformalTable(0.9, np.full(shape, 0.99), np.zeros(shape, np.int64), np.full(shape, 500))
     assert table.predict(np.array([0.2, 0.5, 0.3]), "note")[0] == [1]
 
 

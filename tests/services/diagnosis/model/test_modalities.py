@@ -5,15 +5,23 @@ import pytest
 from services.diagnosis.model.modalities import PATTERNS, mask_of, pattern_name, subsets
 
 
-def test_three_modalities_have_seven_patterns() -> None:
+def test_four_modalities_have_fifteen_patterns() -> None:
     assert PATTERNS == (
         "image",
         "note",
         "vitals",
+        "tabular",
         "image+note",
         "image+vitals",
+        "image+tabular",
         "note+vitals",
+        "note+tabular",
+        "vitals+tabular",
         "image+note+vitals",
+        "image+note+tabular",
+        "image+vitals+tabular",
+        "note+vitals+tabular",
+        "image+note+vitals+tabular",
     )
 
 
@@ -22,7 +30,7 @@ def test_a_pattern_is_named_in_one_order() -> None:
 
 
 def test_the_mask_says_which_are_there() -> None:
-    assert mask_of("image+vitals") == (True, False, True)
+    assert mask_of("image+vitals") == (True, False, True, False)
 
 
 def test_nothing_is_no_pattern() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from services.diagnosis.inference.inputs import Preprocessor
 from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.cohort import draw_cohort, draw_record
 from services.diagnosis.training.vocabulary import SPECIAL, train_tokenizer
@@ -13,8 +14,8 @@ from services.diagnosis.ward.generate import generate_patient
 def test_a_training_image_is_what_serving_would_make_of_the_case() -> None:
     record = draw_record(9, 3, 128)
     case = generate_patient(9, 3, side=512).case()
-    scale = VitalsScale((0.0,) * 8, (1.0,) * 8)
-    served = Preprocessor(ModelConfig(), train_tokenizer([record.text], size=300), scale).images(case.images)
+    scale, facts = VitalsScale((0.0,) * 8, (1.0,) * 8), TabularScale.fit([record.facts])
+    served = Preprocessor(ModelConfig(), train_tokenizer([record.text], size=300), scale, facts).images(case.images)
     np.testing.assert_allclose(served.inputs["pixels"][0, 0, 0].numpy(), record.square / 255, atol=1 / 255)
 
 

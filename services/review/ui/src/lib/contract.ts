@@ -9,6 +9,8 @@ export type RankedDiagnosis = Schemas['RankedDiagnosis'];
 export type ModalityOut = Schemas['ModalityOut'];
 export type ModalityStatus = Schemas['ModalityStatus'];
 export type Modality = Schemas['Modality'];
+/** The kinds of evidence, and what evidence states of the patient. */
+export type Source = Schemas['Source'];
 export type ModalityExplanation = Schemas['ModalityExplanation'];
 export type Explanation = Schemas['Explanation'];
 export type ImageExplanation = Schemas['ImageExplanation'];

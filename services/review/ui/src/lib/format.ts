@@ -1,4 +1,4 @@
-import type { Modality } from '@/lib/contract';
+import type { Source } from '@/lib/contract';
 
 /** A probability as clinicians read it; never 0 % or 100 %, which would claim certainty. */
 export function percent(probability: number): string {
@@ -57,12 +57,17 @@ export function shortDigest(digest: string): string {
   return `${scheme ? `${scheme}:` : ''}${(value ?? '').slice(0, 12)}…`;
 }
 
-export const MODALITY_NAMES: Record<Modality, string> = { image: 'Radiograph', note: 'Note', vitals: 'Vitals' };
+export const MODALITY_NAMES: Record<Source, string> = {
+  image: 'Radiograph',
+  note: 'Note',
+  vitals: 'Vitals',
+  tabular: 'Age and sex',
+};
 
 /** `image+note` as `Radiograph × Note`. */
 export function modalityNames(key: string): string {
   return key
     .split('+')
-    .map((part) => (part in MODALITY_NAMES ? MODALITY_NAMES[part as Modality] : part))
+    .map((part) => (part in MODALITY_NAMES ? MODALITY_NAMES[part as Source] : part))
     .join(' × ');
 }

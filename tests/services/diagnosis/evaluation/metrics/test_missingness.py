@@ -11,7 +11,7 @@ from services.diagnosis.evaluation.metrics.missingness import RATES, compare_mis
 from services.diagnosis.model.modalities import MODALITIES
 from tests.services.diagnosis.evaluation.metrics.tables import calibrated, deaf_to, evidence, posteriors, table_of
 
-FULL = "image+note+vitals"
+FULL = "+".join(MODALITIES)
 
 
 def test_the_ends_of_a_curve_are_the_full_pattern_and_the_one_without() -> None:

@@ -77,14 +77,14 @@ def test_classes_are_told_apart_by_the_top_class() -> None:
 
 def test_cases_that_lack_a_modality_are_left_out() -> None:
     labels, log_likelihood = evidence(100)
-    held = np.ones((100, 3), np.bool_)
+    held = np.ones((100, len(MODALITIES)), np.bool_)
     held[:30, 1] = False
     assert modality_shares(table_of(posteriors(log_likelihood), labels, available=held), resamples=10)["n"] == 70
 
 
 def test_without_a_full_case_there_are_no_shares() -> None:
     labels, log_likelihood = evidence(20)
-    held = np.ones((20, 3), np.bool_)
+    held = np.ones((20, len(MODALITIES)), np.bool_)
     held[:, 1] = False
     with pytest.raises(ValueError, match="every subset"):
         modality_shares(table_of(posteriors(log_likelihood), labels, available=held))
