@@ -12,7 +12,7 @@ from typing import Any
 
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
-from shared.codes import DIAGNOSES
+from shared.codes import DIAGNOSES, FACTS
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 PACKAGES = ("safetensors", "scikit-learn", "scipy", "tokenizers", "transformers")
@@ -56,6 +56,15 @@ def _inputs(config: ModelConfig) -> dict[str, Any]:
         },
         "note": {"type": "tuples", "format": "text", "modality": "n/a", "dtype": "int64", "value_range": []},
         "vitals": {"type": "series", "format": "raw", "modality": "n/a", "dtype": "float32", "value_range": []},
+    }
+    known["tabular"] = {
+        "type": "raw",
+        "format": "raw",
+        "modality": "age, sex, laboratory",
+        "num_channels": len(FACTS),
+        "dtype": "float32",
+        "value_range": [],
+        "channel_def": {str(number): fact.display for number, fact in enumerate(FACTS)},
     }
     other = {"type": "raw", "format": "raw", "modality": "n/a", "dtype": "float32", "value_range": []}
     return {name: known.get(name, other) for name in MODALITIES}

@@ -92,7 +92,7 @@ def _development(recipe: Recipe, training: Mapping[str, Any]) -> Answers:
 
 def _used_variables() -> str:
     used = (
-        "Sex and age are input features (modality tabular)."
+        "Sex and age (in place of the date of birth) are input features, beside laboratory values."
         if "tabular" in MODALITIES
         else "None is an input feature of its own; notes may state age and sex."
     )

@@ -124,7 +124,7 @@ def model_card(
         "intendedUse": "To try, demonstrate and test Consilium: decision support in development, no medical device.",
         "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on.",
         "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of "
-        "96 hours; any non-empty subset.",
+        "96 hours, and age, sex and laboratory values as context; any non-empty subset.",
         "outputs": "Probabilities of eight acute chest conditions and of deterioration within 24 hours.",
         "trainingData": "The synthetic ward of this repository; no patient's data.",
         "parameters": parameters,
