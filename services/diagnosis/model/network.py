@@ -12,14 +12,7 @@ from services.diagnosis.model.config import ModelConfig, count_logits
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs
 from services.diagnosis.model.fusion import FusionEnsemble, FusionMember
 from services.diagnosis.model.modalities import MODALITIES
-
-ENCODERS = {
-    "image": "services.diagnosis.model.image_encoder",
-    "note": "services.diagnosis.model.note_encoder",
-    "vitals": "services.diagnosis.model.vitals_encoder",
-    "tabular": "services.diagnosis.model.tabular_encoder",
-}
-"""Modality -> module with `build(ModelConfig) -> Encoder`; named, not imported, because some are slow to import."""
+from services.diagnosis.model.registry import ENCODERS
 
 
 class ConsiliumNetwork(nn.Module):
