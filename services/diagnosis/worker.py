@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 
 from services.diagnosis.broker import QUEUES
+from services.diagnosis.bundle.errors import BundleError
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
 from services.diagnosis.clients import ContentClient
 from services.diagnosis.pulse import Pulse
@@ -112,7 +113,11 @@ def main() -> int:
     """Start from the `CONSILIUM_*` environment."""
     common = CommonSettings()
     configure_logging(common.log_level)
-    return work(DiagnosisSettings(), common)
+    try:
+        return work(DiagnosisSettings(), common)
+    except BundleError as error:
+        log.error("bundle refused", problem=error.slug, detail=error.detail)
+        return error.exit_status
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-ARRAYS, DOCUMENT = "joint.safetensors", "joint.json"
+ARRAYS, DOCUMENT = "models/joint.safetensors", "configs/joint.json"
 CASE = "case"
 """The kind of a vector that stands for all modalities of a case together."""
 

@@ -40,9 +40,9 @@ class Predictor:
 
     @classmethod
     def load(cls, directory: Path) -> Predictor:
-        """Verify and load a bundle.
+        """Verify and load a bundle; only one that a trusted key signed is loaded.
 
-        Raises: BundleMissing, BundleTampered, BundleUnreadable.
+        Raises: BundleMissing, BundleTampered, BundleUnsigned, BundleSignatureInvalid, BundleUnreadable.
         """
         from tokenizers import Tokenizer
 
@@ -55,7 +55,9 @@ class Predictor:
 
         identity, contents = read_bundle(directory)
         tokenizer = Tokenizer.from_str(contents.tokenizer)
-        preprocessor = Preprocessor(contents.config, tokenizer, contents.scale, contents.facts_scale)
+        preprocessor = Preprocessor(
+            contents.config, tokenizer, contents.scale, contents.facts_scale, contents.word_order
+        )
         try:
             engine = Engine.build(contents)
             joint = JointReader.build(contents.joint, tokenizer, ExactIndex()) if contents.joint is not None else None
@@ -113,9 +115,9 @@ class Predictor:
         if case.images:
             prepared["image"] = self.preprocessor.images(case.images)
         if case.notes:
-            prepared["note"] = self.preprocessor.notes(case.notes)
+            prepared["note"] = self.preprocessor.notes(case.notes, case.as_of)
         if case.vitals is not None:
-            prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+            prepared["vitals"] = self.preprocessor.vitals(case.vitals, case.as_of)
         if case.facts:
             prepared["tabular"] = self.preprocessor.facts(case)
         return prepared
@@ -130,8 +132,13 @@ class Predictor:
             return ModalityOutcome(False, evidence, prepared.quality, None, True, prepared.refused)
         p_value = self.contents.ood[name].p_value(encoded[name].features)
         flagged = p_value < REJECT_BELOW
-        reason = "it is unlike anything this model was trained on" if flagged else None
+        reason = self._why_strange(name, encoded[name]) if flagged else None
         return ModalityOutcome(not flagged, evidence, prepared.quality, 1 - p_value, flagged, reason)
+
+    def _why_strange(self, name: str, encoded: EncodedModality) -> str:
+        from services.diagnosis.inference.strangeness import why_strange
+
+        return why_strange(name, self.contents.ood[name], encoded.features, self.contents.config.dim)
 
 
 def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:
