@@ -41,6 +41,16 @@ class References:
 
 
 @dataclass(frozen=True)
+class Films:
+    """Films in the space: each as a whole, and cell by cell."""
+
+    vectors: NDArray[np.float32]
+    """[films, width], unit vectors."""
+    cells: NDArray[np.float32]
+    """[films, cells, width], unit vectors."""
+
+
+@dataclass(frozen=True)
 class JointContents:
     """Everything that an answer of similarity depends on beside the encoders."""
 
@@ -48,8 +58,8 @@ class JointContents:
     """`JointConfig` as JSON: this module is read where torch is not."""
     weights: Mapping[str, Tensor]
     references: References
-    films: NDArray[np.float32]
-    """[films, width]: calibration films, which say what similarities to a phrase are usual."""
+    films: Films
+    """Calibration films, which say what similarities to a phrase are usual."""
     record: Mapping[str, Any]
     """How it was trained, and what it was measured to do."""
 
@@ -60,7 +70,9 @@ class JointContents:
 
         arrays = {f"space.{key}": tensor.contiguous() for key, tensor in self.weights.items()}
         arrays["references"] = from_numpy(self.references.vectors.astype(np.float16))
-        arrays["films"] = from_numpy(self.films.astype(np.float16))
+        arrays["films"] = from_numpy(self.films.vectors.astype(np.float16))
+        # A byte each is enough for an orientation, and cells are most of the file.
+        arrays["cells"] = from_numpy(np.round(self.films.cells * 127).astype(np.int8))
         save_file(arrays, directory / ARRAYS)
         document = {
             "config": dict(self.config),
@@ -89,7 +101,7 @@ def read_joint(directory: Path) -> JointContents | None:
             tuple(document["names"]),
             np.array(document["labels"], np.int64),
         ),
-        films=_unit(arrays["films"].numpy()),
+        films=Films(_unit(arrays["films"].numpy()), _unit(arrays["cells"].numpy())),
         record=document["record"],
     )
 

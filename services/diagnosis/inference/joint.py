@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from services.diagnosis.bundle.joint import CASE, JointContents, References
+from services.diagnosis.bundle.joint import CASE, Films, JointContents, References
 from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.attribution.image import find_regions, heatmap_png
 from services.diagnosis.inference.films import FilmAnswer, FilmAnswers, GroundedRegion
@@ -45,7 +46,7 @@ class JointReader:
 
     space: JointSpace
     tokenizer: Tokenizer
-    films: NDArray[np.float32]
+    films: Films
     index: VectorIndex
 
     @classmethod
@@ -84,14 +85,21 @@ class JointReader:
         vectors = self.vectors(used)
         return self.nearest(vectors[CASE], CASE, k) if vectors else ()
 
+    def _usual(self, phrase: Tensor) -> NDArray[np.float32]:
+        """[films]: similarity of the calibration films to a phrase [1, width]."""
+        films, cells = (torch.from_numpy(array) for array in (self.films.vectors, self.films.cells))
+        usual: NDArray[np.float32] = self.space.compare(phrase, films, cells)[0].numpy()
+        return usual
+
     def ask_films(self, text: str, prepared: PreparedImages, encoded: EncodedModality) -> tuple[FilmAnswer, ...]:
         """A phrase against every film of a case, newest first. The films of a case share one vector."""
-        phrase = self.phrase(text)
-        film = self.vectors({"image": encoded})["image"]
-        similarity, usual = float(film @ phrase), np.sort(self.films @ phrase)
+        phrase = torch.from_numpy(self.phrase(text))[None]
         with torch.no_grad():
+            film = self.space.embed("image", encoded.encoded)  # [1, width]
             cells = self.space.embed_cells(encoded.positions.features)
-            _, by_cell = self.space.look(torch.from_numpy(phrase)[None], cells)
+            similarity = float(self.space.compare(phrase, film, cells, encoded.positions.mask)[0, 0])
+            usual = np.sort(self._usual(phrase))
+            _, by_cell = self.space.look(phrase, cells)
         side = round((by_cell.shape[-1] / len(prepared.images)) ** 0.5)
         maps = by_cell[0, 0].reshape(len(prepared.images), side, side).numpy().astype(np.float64)
         return tuple(

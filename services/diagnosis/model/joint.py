@@ -86,6 +86,11 @@ class JointSpace(nn.Module):
             scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
         return (scores.softmax(-1) * by_cell).sum(-1), by_cell
 
+    def compare(self, phrases: Tensor, films: Tensor, cells: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The similarity of phrases and films, [phrases, films] in [-1, 1]: as a whole and where the phrase looks."""
+        looked, _ = self.look(phrases, cells, mask)
+        return (phrases @ films.T + looked) / 2
+
     def logits(self, similarity: Tensor) -> Tensor:
         """What the sigmoid loss compares with agreement (SigLIP, arXiv 2303.15343); no probability of anything."""
         return similarity * self.log_scale.exp() + self.bias

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.diagnosis.bundle.joint import CASE, JointContents, References
+from services.diagnosis.bundle.joint import CASE, Films, JointContents, References
 from services.diagnosis.model.encoder import Encoded
 from services.diagnosis.model.joint import JointConfig, JointSpace, combine
 from services.diagnosis.model.modalities import MODALITIES
@@ -79,7 +79,8 @@ class Pairs:
         return len(self.films)
 
 
-MOST_FILMS = 1000
+MOST_FILMS = 100
+"""Calibration films that a bundle brings; a percentile is then good to one in a hundred."""
 _A_FIFTH = 51
 """Of 255: a cell counts that a finding covers by a fifth."""
 
@@ -253,13 +254,11 @@ def fit_joint(
     config = JointConfig(MODALITIES, network.config.dim, network.config.tokens, tokenizer.get_vocab_size())
     pairs = Pairs.of(train.cohort, train.encoded, film_cells(network, train.feeds, len(train.cohort)))
     space, history = align(config, pairs, tokenizer, plan, seed=seed, on_step=on_step)
-    with torch.no_grad():
-        films = space.embed("image", held_out.encoded["image"])
     return JointContents(
         config=config.to_json(),
         weights={key: value.detach().clone() for key, value in space.state_dict().items()},
         references=_references(space, train, references),
-        films=films[:MOST_FILMS].numpy(),
+        films=_films(network, space, held_out),
         record={"plan": asdict(plan), "seed": seed, "cases": len(pairs), "loss": history},
     )
 
@@ -282,6 +281,15 @@ def film_cells(network: ConsiliumNetwork, feeds: Feeds, n: int, *, size: int = 5
             for start in range(0, n, size)
         ]
     return torch.cat(parts)
+
+
+def _films(network: ConsiliumNetwork, space: JointSpace, split: Split) -> Films:
+    """The first films of a split in the space."""
+    n = min(MOST_FILMS, len(split.cohort))
+    with torch.no_grad():
+        vectors = space.embed("image", split.encoded["image"])[:n]
+        cells = space.embed_cells(film_cells(network, split.feeds, n).float())
+    return Films(vectors.numpy(), cells.numpy())
 
 
 def _references(space: JointSpace, split: Split, count: int) -> References:

@@ -63,7 +63,7 @@ def _split(contents: BundleContents, network: ConsiliumNetwork, start: int, coun
 def main(
     directory: Annotated[Path, typer.Argument(help="The bundle's directory; it is changed in place.")],
     cases: Annotated[int, typer.Option(min=64, help="Training cases.")] = 3000,
-    films: Annotated[int, typer.Option(min=64, help="Calibration films that similarities are oriented by.")] = 500,
+    films: Annotated[int, typer.Option(min=64, help="Calibration films that similarities are oriented by.")] = 100,
     references: Annotated[int, typer.Option(min=8, help="Reference cases to search.")] = 240,
     epochs: Annotated[int, typer.Option(min=1)] = Alignment.epochs,
     processes: Annotated[int, typer.Option(min=1, help="Processes that draw cases; the result is the same.")] = 2,
