@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from services.diagnosis.model.modalities import TaskSpec
 from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS
@@ -13,38 +13,80 @@ TASKS = (TaskSpec("diagnosis", "multiclass", len(DIAGNOSES)), TaskSpec("deterior
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """DenseNet of two blocks; the feature grid is side / 8."""
+    """A DenseNet or a ViT over squares of `side` pixels; the other backbone's numbers lie idle."""
 
     side: int = 128
+    backbone: Literal["densenet", "vit"] = "densenet"
     init_features: int = 16
     growth_rate: int = 8
     block_config: tuple[int, ...] = (3, 6)
     groups: int = 4
+    patch: int = 16
+    hidden: int = 192
+    layers: int = 4
+    heads: int = 4
+    intermediate: int = 768
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: no such backbone, or a side that its grid does not divide."""
+        if self.backbone not in ("densenet", "vit"):
+            raise ValueError(f"no image backbone {self.backbone!r}: densenet or vit")
+        if self.side % self.stride:
+            raise ValueError(f"a side of {self.side} pixels is no multiple of the {self.stride} pixels of a grid cell")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a grid cell's side: a patch, or what stem (4) and transitions (2 each) leave of the DenseNet."""
+        return self.patch if self.backbone == "vit" else int(2 ** (1 + len(self.block_config)))
+
+    @property
+    def grid(self) -> int:
+        """Cells of the grid's side."""
+        return self.side // self.stride
 
 
 @dataclass(frozen=True)
 class NoteConfig:
-    """A small BERT over overlapping windows."""
+    """A transformer over overlapping windows: a small BERT from scratch, or the architecture of a pretrained one."""
 
     vocab_size: int = 2000
-    window: int = 192
+    window: int = 256
     overlap: int = 48
     hidden: int = 64
     layers: int = 2
     heads: int = 4
     intermediate: int = 128
+    pretrained: str | None = None
+    """Directory or installed package that training takes weights and tokenizer from; see `text_files`."""
+    transformer: dict[str, Any] | None = None
+    """The pretrained encoder's own configuration, which then counts instead of `layers`, `heads`, `intermediate`."""
+    mask_id: int = 4
+    """Word piece `[MASK]`; the special pieces come first in a vocabulary of ours (training.vocabulary)."""
+    special_ids: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Pieces that are no words."""
 
 
 @dataclass(frozen=True)
 class VitalsConfig:
-    """Latent-query attention over (time, variable, value) triplets."""
+    """Recency attention over (time, variable, value) triplets."""
 
+    kind: str = "latent"
+    """"latent": streaming sums; "dense": a transformer over all readings, for offline use."""
     variables: int = len(VITAL_SIGNS)
-    queries: int = 16
+    width: int = 64
+    """Of a reading's embedding."""
+    values: int = 32
+    """Numbers that a slot gathers, over its heads together."""
+    queries: int = 8
     heads: int = 4
-    half_lives_h: tuple[float, ...] = (1.0, 6.0, 24.0, 96.0)
-    """Recency scales that the queries start from, in turn."""
-    frequencies: int = 6
+    sign_heads: int = 2
+    half_lives_h: tuple[float, ...] = (0.5, 1.5, 4.0, 10.0, 24.0, 72.0)
+    """Recency scales: each sign is summarised at every one, the queries start from them in turn."""
+    harmonics: int = 2
+    """Of the day: 24 h, 12 h, …"""
+    layers: int = 2
+    """Of the dense kind."""
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ def train(
     ] = None,
     precision: Annotated[str, typer.Option(help="32, bf16-mixed, or 16-mixed (GPU only).")] = "32",
     device: Annotated[str, typer.Option(help="auto: a GPU if there is one; or cpu.")] = "auto",
+    key: Annotated[
+        Path | None, typer.Option(help="Private key (PEM) that signs the bundle; default: your own, made if needed.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a model bundle on the synthetic ward.
@@ -45,6 +48,7 @@ def train(
     # Read once, when torch loads its OpenMP. Threads that spin at every barrier make small operations about nine times
     # slower as soon as another process wants a core (measured: 0.84 s against 0.09 s for one step of the fusion).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from services.diagnosis.bundle.keys import local_key, read_private_key
     from services.diagnosis.training.recipe import RECIPES
 
     _require_one_of(recipe, tuple(RECIPES), "--recipe")
@@ -65,7 +69,8 @@ def train(
         # Every process of torchrun ends with the same bundle; the first one keeps it.
         place = out if is_first() else Path(tempfile.mkdtemp()) / out.name
         quiet = quiet or not is_first()
-        train_demo(place, seed=seed, recipe=chosen, processes=processes, quiet=quiet, session=session)
+        private = read_private_key(key or local_key())
+        train_demo(place, seed=seed, recipe=chosen, processes=processes, quiet=quiet, session=session, key=private)
     except AppError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -21,13 +21,15 @@ Batches = Callable[[NDArray[np.int64]], Inputs]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
 PlaceLoss = Callable[[Positions, NDArray[np.int64]], Tensor]
 CLASSES = TASKS[0].logits
+UNTOLD = -100
+"""Of a finding that a fragment of a note neither states nor denies; no loss is asked for it."""
 EMA_SHARE = 0.02
 """Mean age of the averaged weights, as a share of a stage's steps."""
 
 
 @dataclass(frozen=True)
 class FindingTargets:
-    """The latent findings of one modality as class indices [n, findings]."""
+    """The latent findings of one modality as class indices [n, findings]; `UNTOLD` where nobody can know."""
 
     names: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
@@ -39,7 +41,10 @@ class FindingTargets:
         names = tuple(catalogue)
         values = tuple(tuple(catalogue[name]) for name in names)
         rows = [
-            [options.index(record.findings[name]) for name, options in zip(names, values, strict=True)]
+            [
+                options.index(record.findings[name]) if name in record.findings else UNTOLD
+                for name, options in zip(names, values, strict=True)
+            ]
             for record in cohort.records
         ]
         return cls(names, values, torch.tensor(rows))
@@ -58,12 +63,23 @@ class PretrainingHeads(nn.Module):
 
     def finding_loss(self, encoded: Encoded, targets: Tensor) -> Tensor:
         flat = encoded.tokens.flatten(1)
-        losses = [functional.cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
-        return torch.stack(losses).sum() if losses else torch.zeros(())
+        losses = [_known_cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
+        return torch.stack(losses).sum() if losses else flat.new_zeros(())
+
+
+def _known_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean over what is told; 0 where nothing is."""
+    known = (targets != UNTOLD).sum().clamp(min=1)
+    return functional.cross_entropy(logits, targets, ignore_index=UNTOLD, reduction="sum") / known
 
 
 def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor) -> Tensor:
-    """Negative log-likelihood of both questions, [batch]."""
+    """Cross-entropy of both questions, [batch].
+
+    Args:
+        labels: class indices [batch], or what to believe of every class [batch, classes].
+        deterioration: [batch], 0 or 1, or a probability.
+    """
     diagnosis = functional.cross_entropy(logits[:, :CLASSES], labels, reduction="none")
     worse = functional.binary_cross_entropy_with_logits(logits[:, CLASSES], deterioration, reduction="none")
     return diagnosis + 0.5 * worse
@@ -79,6 +95,11 @@ def note_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return functional.cross_entropy(logits[mask], targets[mask]) * 3
 
 
+def reading_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """In which finding's window a reading lies, told from the reading alone."""
+    return functional.cross_entropy(logits[mask], targets[mask]) * 0.5
+
+
 @dataclass(frozen=True)
 class Pretraining:
     """One encoder's stage."""
@@ -90,6 +111,8 @@ class Pretraining:
     batches: Any
     augment: Augment
     places: int
+    soft: bool = False
+    """Learn the ward's exact beliefs instead of drawn labels; only synthetic cases have them."""
 
 
 class EncoderObjective(Objective):
@@ -100,8 +123,7 @@ class EncoderObjective(Objective):
     ) -> None:
         super().__init__()
         self.encoder, self.heads, self.findings, self.plan = encoder, heads, findings, plan
-        self.labels = torch.from_numpy(cohort.labels)
-        self.worse = torch.from_numpy(cohort.deterioration).float()
+        self.labels, self.worse = targets_of(cohort, plan)
 
     @property
     def cases(self) -> int:
@@ -147,9 +169,20 @@ def pretrain(
     )
 
 
+def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor]:
+    """What the encoder is to say of diagnosis and deterioration, as `task_loss` takes it."""
+    if not plan.soft:
+        return torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
+    diagnosis, worse = cohort.beliefs(plan.name)
+    return torch.from_numpy(diagnosis).float(), torch.from_numpy(worse).float()
+
+
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:
     if heads.places is None:
         return positions.features.new_zeros(())
+    if plan.name == "vitals":
+        embedded = positions.features[..., : heads.places.in_features]
+        return reading_place_loss(heads.places(embedded), plan.batches.places(rows), positions.mask)
     logits = heads.places(positions.features)
     targets = plan.batches.places(rows).to(logits.device)
     if plan.name == "image":
