@@ -28,7 +28,8 @@ CLASSES = TASKS[0].logits
 class Curve(Protocol):
     """A monotone map of each class's probability [..., classes]; differentiable almost everywhere."""
 
-    kind: str
+    @property
+    def kind(self) -> str: ...
 
     def __call__(self, probabilities: Tensor) -> Tensor: ...
 
@@ -45,7 +46,8 @@ class BetaCurve:
     def __call__(self, probabilities: Tensor) -> Tensor:
         p = probabilities.clamp(_TINY, 1 - _TINY)
         a, b, c = self.parameters.to(p.dtype)
-        return (a * p.log() - b * torch.log1p(-p) + c).sigmoid()
+        odds: Tensor = a * p.log() - b * torch.log1p(-p) + c
+        return odds.sigmoid()
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "parameters": self.parameters.tolist()}
@@ -78,7 +80,8 @@ def curve_from_json(value: Mapping[str, Any]) -> Curve:
     if value["kind"] == "beta":
         return BetaCurve(torch.tensor(value["parameters"], dtype=torch.float64))
     if value["kind"] == "isotonic":
-        return IsotonicCurve(*(torch.tensor(value[key], dtype=torch.float64) for key in ("x", "y")))
+        x, y = (torch.tensor(value[key], dtype=torch.float64) for key in ("x", "y"))
+        return IsotonicCurve(x, y)
     raise ValueError(f"no calibration curve is called {value['kind']}")
 
 
@@ -104,7 +107,7 @@ class Calibrator:
 
     def _bend(self, probabilities: Tensor, patterns: Tensor) -> Tensor:
         bent = probabilities
-        for row in patterns.unique().tolist():
+        for row in sorted(set(patterns.tolist())):
             curve = self.curves.get(PATTERNS[row])
             if curve is not None:
                 own = (patterns == row)[:, None]

@@ -86,9 +86,7 @@ class Engine:
             return self._attribute_facts(prepared, target)
         return self._attribute_positions(name, case[name].positions, target)
 
-    def _attribute_positions(
-        self, name: str, positions: Positions, target: Callable[[Encoded], Tensor]
-    ) -> Attribution:
+    def _attribute_positions(self, name: str, positions: Positions, target: Callable[[Encoded], Tensor]) -> Attribution:
         """[positions] of a modality that has no attribution of its own, from nothing seen to what its encoder saw."""
         encoder = cast(Any, self.network.encoders[name])
 
