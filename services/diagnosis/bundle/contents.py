@@ -19,12 +19,12 @@ from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
-from services.diagnosis.model.config import TASKS, ModelConfig
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.preprocessing import tabular
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
-from shared.codes import DIAGNOSES
+from shared.codes import Coding
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +62,11 @@ class BundleContents:
     training: Mapping[str, Any]
     """Seed, splits and data digest."""
     card: Mapping[str, Any]
+
+    @property
+    def labels(self) -> tuple[Coding, ...]:
+        """The diagnoses that it tells apart, in the order of its classes."""
+        return self.config.labels
 
 
 class Companion(Protocol):
@@ -113,8 +118,8 @@ def _documents(contents: BundleContents) -> dict[str, Any]:
     config = {
         "model": contents.config.to_json(),
         "modalities": list(MODALITIES),
-        "tasks": [asdict(task) for task in TASKS],
-        "labels": [asdict(coding) for coding in DIAGNOSES],
+        "tasks": [asdict(task) for task in contents.config.tasks],
+        "labels": [asdict(coding) for coding in contents.labels],
         "vitals": list(CODES),
         "facts": list(tabular.CODES),
     }
@@ -178,8 +183,6 @@ def _check_vocabulary(config: Mapping[str, Any]) -> None:
     """A bundle of other labels or modalities would be read wrong without a word."""
     ours = {
         "modalities": list(MODALITIES),
-        "tasks": [asdict(task) for task in TASKS],
-        "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
         "facts": list(tabular.CODES),
     }

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.modalities import PATTERNS
 
 
@@ -24,17 +23,14 @@ class Calibrator:
     temperatures: Tensor
     shifts: Tensor
     counts: Mapping[str, int]
+    binary: int = 1
+    """How many of the last logits are yes-or-no questions; the ones before are diagnoses that exclude one another."""
 
     def member_probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """Member logits [members, batch, logits] and pattern indices [batch] -> probabilities of the same shape."""
         scaled = logits.to(self.temperatures.dtype) / self.temperatures[patterns] + self.shifts[patterns]
-        return torch.cat(
-            [
-                part.softmax(-1) if task.kind == "multiclass" else part.sigmoid()
-                for task, part in zip(TASKS, torch.split(scaled, [task.logits for task in TASKS], dim=-1), strict=True)
-            ],
-            dim=-1,
-        )
+        classes = scaled.shape[-1] - self.binary
+        return torch.cat([scaled[..., :classes].softmax(-1), scaled[..., classes:].sigmoid()], dim=-1)
 
     def probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """The ensemble's calibrated probabilities [batch, logits]."""
@@ -46,6 +42,7 @@ class Calibrator:
                 "temperatures": self.temperatures[index].tolist(),
                 "shifts": self.shifts[index].tolist(),
                 "n": self.counts[pattern],
+                "binary": self.binary,
             }
             for index, pattern in enumerate(PATTERNS)
         }
@@ -58,4 +55,5 @@ class Calibrator:
             torch.tensor([row["temperatures"] for row in rows], dtype=torch.float64),
             torch.tensor([row["shifts"] for row in rows], dtype=torch.float64),
             {pattern: int(row["n"]) for pattern, row in zip(PATTERNS, rows, strict=True)},
+            int(rows[0].get("binary", 1)),
         )

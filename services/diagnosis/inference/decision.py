@@ -20,10 +20,8 @@ from services.diagnosis.inference.prediction import (
 from services.diagnosis.inference.thresholds import abstention_reasons
 from services.diagnosis.inference.uncertainty import decompose
 from services.diagnosis.model.modalities import pattern_name
-from shared.codes import DIAGNOSES
 
 Array = NDArray[np.float64]
-CLASSES = len(DIAGNOSES)
 
 
 def decide(
@@ -43,9 +41,12 @@ def decide(
         return Prediction(bundle, dict(outcomes), (), None, None, True, reasons, {}, Explanation())
     pattern = pattern_name([name for name, outcome in outcomes.items() if outcome.used])
     own = members[pattern]
-    diagnoses = own[:, :CLASSES]
+    classes = len(contents.labels)
+    diagnoses = own[:, :classes]
     labels, guarantee = contents.conformal.predict(diagnoses.mean(0), pattern)
-    prediction_set = PredictionSet(contents.conformal.coverage, tuple(DIAGNOSES[k].code for k in labels), guarantee)
+    prediction_set = PredictionSet(
+        contents.conformal.coverage, tuple(contents.labels[k].code for k in labels), guarantee
+    )
     uncertainty = decompose(diagnoses)
     reasons = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty)
     return Prediction(
@@ -56,7 +57,7 @@ def decide(
         uncertainty,
         bool(reasons),
         (*reasons, *rejected),
-        {"deterioration24h": _risk(contents, own[:, CLASSES], pattern)},
+        {"deterioration24h": _risk(contents, own[:, classes], pattern)} if contents.config.deterioration else {},
         Explanation(),
     )
 
@@ -68,8 +69,10 @@ def _risk(contents: BundleContents, members: Array, pattern: str) -> Risk:
 def rank(contents: BundleContents, members: Array, pattern: str) -> tuple[RankedDiagnosis, ...]:
     """All diagnoses, most probable first."""
     probabilities = members.mean(0)
-    order = np.argsort(-probabilities[:CLASSES], kind="stable")
+    order = np.argsort(-probabilities[: len(contents.labels)], kind="stable")
     return tuple(
-        RankedDiagnosis(DIAGNOSES[k], float(probabilities[k]), contents.intervals.interval(members[:, k], pattern))
+        RankedDiagnosis(
+            contents.labels[k], float(probabilities[k]), contents.intervals.interval(members[:, k], pattern)
+        )
         for k in order
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from services.diagnosis.inference.shapley import interaction_indices, shapley_va
 from services.diagnosis.inference.summary import summarise
 from services.diagnosis.inference.uncertainty import logit
 from services.diagnosis.model.modalities import MODALITIES
-from shared.codes import DIAGNOSES
+from shared.codes import Coding
 
 if TYPE_CHECKING:
     from services.diagnosis.inference.engine import EncodedModality
@@ -49,9 +49,11 @@ def explain(
     """The explanation of the first diagnosis; of nothing but the rejections where there is none."""
     explanation = Explanation()
     if prediction.diagnoses:
-        label = DIAGNOSES.index(prediction.diagnoses[0].coding)
-        across = explain_modalities(members, tuple(used), label, predictor.contents.prevalence[label])
-        explanation = Explanation(modalities=across, similar=find_similar(predictor.contents.reference, used))
+        label = predictor.contents.labels.index(prediction.diagnoses[0].coding)
+        contents = predictor.contents
+        across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels)
+        similar = find_similar(contents.reference, used, contents.labels)
+        explanation = Explanation(modalities=across, similar=similar)
         for name in used:
             parts = predictor.engine.attribute(name, prepared[name], used, label)
             inside = _explain_one(prepared[name], parts, across.contributions[name], case)
@@ -63,7 +65,7 @@ def explain(
 
 
 def explain_modalities(
-    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float
+    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float, labels: Sequence[Coding]
 ) -> ModalityExplanation:
     """Exact Shapley values and interactions of the calibrated log-odds; the empty set is worth the prevalence."""
     base = float(logit(np.array([prevalence]))[0])
@@ -71,20 +73,20 @@ def explain_modalities(
     for pattern, probabilities in members.items():
         value[frozenset(pattern.split("+"))] = float(logit(probabilities[:, label].mean()[None])[0])
     return ModalityExplanation(
-        DIAGNOSES[label].code, base, shapley_values(value, present), interaction_indices(value, present)
+        labels[label].code, base, shapley_values(value, present), interaction_indices(value, present)
     )
 
 
-def find_similar(reference: ReferenceCases, used: Mapping[str, EncodedModality]) -> tuple[SimilarCase, ...]:
+def find_similar(
+    reference: ReferenceCases, used: Mapping[str, EncodedModality], labels: Sequence[Coding]
+) -> tuple[SimilarCase, ...]:
     """The nearest reference cases: cosine per modality at hand, averaged, so that absent ones do not count."""
     similarities = np.zeros(len(reference.names))
     for name, item in used.items():
         own = item.encoded.pooled[0].numpy()
         similarities += reference.vectors[:, MODALITIES.index(name)] @ (own / np.linalg.norm(own)) / len(used)
     nearest = np.argsort(-similarities, kind="stable")[:SIMILAR]
-    return tuple(
-        SimilarCase(reference.names[i], float(similarities[i]), DIAGNOSES[reference.labels[i]]) for i in nearest
-    )
+    return tuple(SimilarCase(reference.names[i], float(similarities[i]), labels[reference.labels[i]]) for i in nearest)
 
 
 def _explain_one(prepared: Prepared, parts: Array, contribution: float, case: CaseInput) -> dict[str, Any]:
