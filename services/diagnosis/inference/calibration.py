@@ -15,14 +15,11 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.modalities import PATTERNS
-from services.diagnosis.model.tasks import task_probabilities
 
 MIN_CASES, MIN_CASES_PER_CLASS = 200, 10
 """Below either, the answers under a pattern are called uncalibrated."""
 _TINY = 1e-6
-CLASSES = TASKS[0].logits
 
 
 class Curve(Protocol):
@@ -98,21 +95,24 @@ class Calibrator:
     """Pattern -> what follows the softmax; patterns without one are not in it."""
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Pattern -> naturally incomplete patients against replayed ones: how many, and the calibration error of both."""
+    binary: int = 1
+    """How many of the last logits are yes-or-no questions; the ones before are diagnoses that exclude one another."""
 
     def member_probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """Member logits [members, batch, logits] and pattern indices [batch] -> probabilities of the same shape."""
         scaled = logits.to(self.temperatures.dtype) / self.temperatures[patterns] + self.shifts[patterns]
-        probabilities = task_probabilities(TASKS, scaled)
+        classes = scaled.shape[-1] - self.binary
+        probabilities = torch.cat([scaled[..., :classes].softmax(-1), scaled[..., classes:].sigmoid()], dim=-1)
         return self._bend(probabilities, patterns) if self.curves else probabilities
 
     def _bend(self, probabilities: Tensor, patterns: Tensor) -> Tensor:
-        bent = probabilities
+        bent, classes = probabilities, probabilities.shape[-1] - self.binary
         for row in sorted(set(patterns.tolist())):
             curve = self.curves.get(PATTERNS[row])
             if curve is not None:
                 own = (patterns == row)[:, None]
-                diagnoses = bend(curve, probabilities[..., :CLASSES])
-                bent = torch.where(own, torch.cat([diagnoses, probabilities[..., CLASSES:]], dim=-1), bent)
+                diagnoses = bend(curve, probabilities[..., :classes])
+                bent = torch.where(own, torch.cat([diagnoses, probabilities[..., classes:]], dim=-1), bent)
         return bent
 
     def probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
@@ -133,6 +133,7 @@ class Calibrator:
                 "nPerClass": list(self.class_counts[pattern]),
                 "curve": self.curves[pattern].to_json() if pattern in self.curves else None,
                 "naturalAgainstReplayed": dict(self.checks.get(pattern, {})),
+                "binary": self.binary,
             }
             for index, pattern in enumerate(PATTERNS)
         }
@@ -148,6 +149,7 @@ class Calibrator:
             {pattern: tuple(row["nPerClass"]) for pattern, row in rows.items()},
             {pattern: curve_from_json(row["curve"]) for pattern, row in rows.items() if row["curve"] is not None},
             {p: row["naturalAgainstReplayed"] for p, row in rows.items() if row["naturalAgainstReplayed"]},
+            int(next(iter(rows.values())).get("binary", 1)),
         )
 
 
