@@ -8,7 +8,7 @@ from typing import Any
 
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.inference.grid import shrink_grid
-from services.diagnosis.inference.prediction import Explanation, ModalityOutcome, Prediction
+from services.diagnosis.inference.prediction import DiagnosisVerdict, Explanation, ModalityOutcome, Prediction
 from services.diagnosis.snapshot import STALE_AFTER, Manifest
 from shared.codes import Coding
 from shared.contracts import diagnosis as wire
@@ -54,6 +54,12 @@ def compose(
             for name, risk in (prediction.risks if prediction else {}).items()
         },
         explanation=explanation.model_copy(update={"summary": sentences}),
+        calibration=_calibration(prediction),
+        verdicts=[_verdict(found) for found in (prediction.verdicts if prediction else ())],
+        ruled_out=[
+            wire.RuledOut(code=found.code, miss_rate=found.miss_rate, confidence=found.confidence, cases=found.cases)
+            for found in (prediction.ruled_out if prediction else ())
+        ],
         timings=wire.Timings(
             queued=_ms(spent.queued),
             fetch=_ms(spent.fetch),
@@ -129,7 +135,20 @@ def _prediction_set(prediction: Prediction | None) -> wire.PredictionSet | None:
     found = prediction.prediction_set if prediction else None
     if found is None:
         return None
-    return wire.PredictionSet(coverage=found.coverage, codes=list(found.codes), guarantee=found.guarantee)
+    return wire.PredictionSet(
+        coverage=found.coverage, codes=list(found.codes), guarantee=found.guarantee, cases=found.cases
+    )
+
+
+def _calibration(prediction: Prediction | None) -> wire.Calibration | None:
+    found = prediction.calibration if prediction else None
+    if found is None:
+        return None
+    return wire.Calibration(status="calibrated" if found.calibrated else "uncalibrated", cases=found.cases)
+
+
+def _verdict(found: DiagnosisVerdict) -> wire.Verdict:
+    return wire.Verdict.model_validate({"code": found.code, "verdict": found.verdict})
 
 
 def _uncertainty(prediction: Prediction | None) -> wire.Uncertainty | None:

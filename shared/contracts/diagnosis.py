@@ -96,6 +96,35 @@ class PredictionSet(Wire):
     codes: list[str]
     guarantee: str
     """What the coverage holds for, such as `pattern x class`, or that it does not hold."""
+    cases: int | None = None
+    """Calibration cases of the smallest cell behind the guarantee."""
+
+
+class Calibration(Wire):
+    """May the probabilities be read as frequencies."""
+
+    status: Literal["calibrated", "uncalibrated"]
+    cases: int
+    """Calibration cases that had just these kinds of evidence."""
+
+
+class Verdict(Wire):
+    """One diagnosis by itself; wrong in at most 1 - coverage of those who have it, and of those who have it not."""
+
+    code: str
+    verdict: Literal["ruled in", "ruled out", "uncertain"]
+
+
+class RuledOut(Wire):
+    """A critical diagnosis that the evidence rules out."""
+
+    code: str
+    miss_rate: float
+    """Of those who have it, at most this share are told so …"""
+    confidence: float
+    """… with this confidence over the draw of the calibration cases."""
+    cases: int
+    """Calibration patients with the diagnosis."""
 
 
 class Uncertainty(Wire):
@@ -264,6 +293,10 @@ class DiagnosisResult(Wire):
     reasons: list[str]
     risks: dict[str, Risk]
     explanation: Explanation
+    calibration: Calibration | None = None
+    verdicts: list[Verdict] = []
+    ruled_out: list[RuledOut] = []
+    """Critical diagnoses only: pneumothorax, pulmonary embolism, sepsis."""
     audit: AuditReceipt | None = None
     timings: Timings
 
@@ -288,6 +321,9 @@ class DiagnosisOut(Wire):
     reasons: list[str] | None = None
     risks: dict[str, Risk] | None = None
     explanation: Explanation | None = None
+    calibration: Calibration | None = None
+    verdicts: list[Verdict] | None = None
+    ruled_out: list[RuledOut] | None = None
     audit: AuditReceipt | None = None
     timings: Timings | None = None
 

@@ -47,6 +47,36 @@ class PredictionSet:
     coverage: float
     codes: tuple[str, ...]
     guarantee: str
+    cases: int = 0
+    """Calibration cases behind the smallest cell of the guarantee."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether the probabilities may be read as frequencies, and how many cases say so."""
+
+    calibrated: bool
+    cases: int
+
+
+@dataclass(frozen=True)
+class DiagnosisVerdict:
+    """One diagnosis by itself: `ruled in`, `ruled out` or `uncertain`, each wrong in at most 1 - coverage."""
+
+    code: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class RuledOut:
+    """A critical diagnosis that the evidence rules out; of those who have it, at most `miss_rate` are told so."""
+
+    code: str
+    miss_rate: float
+    confidence: float
+    """Over the draw of the calibration split."""
+    cases: int
+    """Calibration patients with the diagnosis."""
 
 
 @dataclass(frozen=True)
@@ -225,5 +255,8 @@ class Prediction:
     risks: dict[str, Risk]
     """Keyed `deterioration24h`."""
     explanation: Explanation
+    calibration: Calibration | None = None
+    verdicts: tuple[DiagnosisVerdict, ...] = ()
+    ruled_out: tuple[RuledOut, ...] = ()
     timings: dict[str, float] = field(default_factory=dict, compare=False)
     """Milliseconds of `encode`, `fuse` and `explain`; no part of what is the same for the same case."""
