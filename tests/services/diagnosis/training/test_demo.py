@@ -19,7 +19,14 @@ from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.ward.generate import iter_cases
 
 TINY = replace(
-    Recipe().scaled(epochs=0.01), train=96, calibration=64, test=64, batch_size=32, variants=2, references=16
+    Recipe().scaled(epochs=0.01),
+    train=96,
+    calibration=64,
+    test=64,
+    notes_alone=32,
+    batch_size=32,
+    variants=2,
+    references=16,
 )
 
 
@@ -44,8 +51,9 @@ def test_a_bundle_records_what_it_was_trained_on(bundle: Path) -> None:
         "train": 96,
         "calibration": 64,
         "test": 64,
+        "notes alone": 32,
     }
-    assert len({split["digest"] for split in training["data"].values()}) == 3
+    assert len({split["digest"] for split in training["data"].values()}) == 4
 
 
 def test_a_bundle_brings_the_baselines_it_is_compared_with(bundle: Path) -> None:
