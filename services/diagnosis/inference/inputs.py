@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
+from services.diagnosis.case import CaseInput, ImageInput, NoteInput, OtherInput, VitalsInput
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
+from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.notes import NoteWindows, note_statistics, window_notes
+from services.diagnosis.model.preprocessing.rhythm import rhythm_statistics
 from services.diagnosis.model.preprocessing.tabular import (
     CODES,
     Facts,
@@ -23,6 +27,7 @@ from services.diagnosis.model.preprocessing.tabular import (
     fact_statistics,
     select_facts,
 )
+from services.diagnosis.model.preprocessing.views import view_index
 from services.diagnosis.model.preprocessing.vitals import (
     Readings,
     VitalsScale,
@@ -30,10 +35,14 @@ from services.diagnosis.model.preprocessing.vitals import (
     select,
     vitals_statistics,
 )
+from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.model.registry import ENCODERS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+NOTE_INPUTS = ("input_ids", "attention", "contexts", "sections", "ages")
+"""Arrays of `NoteWindows` that the note encoder takes."""
 MAX_IMAGES = 4
 """The newest ones; a case with more is told so in `quality`."""
 
@@ -81,6 +90,7 @@ class Preprocessor:
     tokenizer: Tokenizer
     scale: VitalsScale
     facts_scale: TabularScale
+    word_order: WordOrder
 
     def images(self, images: Sequence[ImageInput]) -> PreparedImages:
         """Newest first; a blank image or another part of the body is refused."""
@@ -90,14 +100,16 @@ class Preprocessor:
         quality["contrast"] = round(float(np.mean([item.pixels.std() for item in newest])), 4)
         statistics = np.mean([image_statistics(square) for square in squares], axis=0)
         reason = _refuse_images(newest)
-        return PreparedImages(image_inputs(squares), statistics, quality, reason, tuple(newest), boxes)
+        inputs = image_inputs(squares, [image.view_position for image in newest])
+        return PreparedImages(inputs, statistics, quality, reason, tuple(newest), boxes)
 
-    def notes(self, notes: Sequence[NoteInput]) -> PreparedNotes:
-        """Newest first; notes without a single word are refused."""
+    def notes(self, notes: Sequence[NoteInput], as_of: datetime | None = None) -> PreparedNotes:
+        """Newest first; notes without a single word are refused. Their age counts from `as_of`, the case time."""
         newest = sorted(notes, key=lambda item: (item.authored, item.id), reverse=True)
         texts = [note.text for note in newest]
         config = self.config.note
-        windows = window_notes(texts, self.tokenizer, window=config.window, overlap=config.overlap)
+        ages_h = None if as_of is None else [age_hours(note.authored, as_of) for note in newest]
+        windows = window_notes(texts, self.tokenizer, window=config.window, overlap=config.overlap, ages_h=ages_h)
         quality = {
             "notes": len(newest),
             "pieces": windows.pieces,
@@ -106,21 +118,26 @@ class Preprocessor:
             "truncated": windows.truncated,
         }
         reason = None if windows.pieces else "the notes hold no words"
-        return PreparedNotes(
-            note_inputs(windows), note_statistics(texts, windows), quality, reason, tuple(newest), windows
-        )
+        statistics = np.concatenate([note_statistics(texts, windows), self.word_order.statistics(windows, texts)])
+        return PreparedNotes(note_inputs(windows), statistics, quality, reason, tuple(newest), windows)
 
-    def vitals(self, vitals: VitalsInput) -> PreparedVitals:
+    def vitals(self, vitals: VitalsInput, as_of: datetime | None = None) -> PreparedVitals:
         """Readings that no living person can show are left out; refused when nothing else remains."""
-        readings = select(vitals)
+        readings = select(vitals, as_of)
         quality: dict[str, Any] = {"readings": len(readings.times_h), "refused": readings.refused}
         if not len(readings.times_h):
             reason = "no plausible reading in the last 96 hours"
             return PreparedVitals({}, np.zeros(0), quality, reason, readings)
         quality["newestAgeHours"] = round(float(-readings.times_h.max()), 2)
         quality["variables"] = len(np.unique(readings.variables))
-        statistics = vitals_statistics(readings, self.scale)
+        statistics = np.concatenate([vitals_statistics(readings, self.scale), rhythm_statistics(readings, self.scale)])
         return PreparedVitals(vitals_inputs(readings, self.scale), statistics, quality, None, readings)
+
+    def other(self, name: str, other: OtherInput) -> Prepared:
+        """A modality that only its own module knows: `prepare(value)` there gives inputs, statistics and quality."""
+        module = import_module(ENCODERS[name])
+        inputs, statistics, quality, reason = module.prepare(other.value)
+        return Prepared(inputs, statistics, quality, reason)
 
     def facts(self, case: CaseInput) -> PreparedFacts:
         """Age, sex and laboratory values; refused where nothing remains that this bundle was trained on."""
@@ -138,16 +155,19 @@ def fact_inputs(facts: Facts, scale: TabularScale) -> Inputs:
     return {"values": torch.from_numpy(values)[None], "mask": torch.from_numpy(mask)[None]}
 
 
-def image_inputs(squares: Sequence[NDArray[np.float32]]) -> Inputs:
-    """Squares of one case as a batch of one."""
+def image_inputs(squares: Sequence[NDArray[np.float32]], views: Sequence[str | None]) -> Inputs:
+    """Squares of one case and the view positions in their headers as a batch of one."""
     pixels = torch.from_numpy(np.stack(squares))[None, :, None]  # [1, images, 1, side, side]
-    return {"pixels": pixels, "present": torch.ones(pixels.shape[:2], dtype=torch.bool)}
+    return {
+        "pixels": pixels,
+        "present": torch.ones(pixels.shape[:2], dtype=torch.bool),
+        "views": torch.tensor([[view_index(view) for view in views]]),
+    }
 
 
 def note_inputs(windows: NoteWindows) -> Inputs:
     """Windows of one case as a batch of one."""
-    arrays = {"input_ids": windows.input_ids, "attention": windows.attention, "contexts": windows.contexts}
-    return {name: torch.from_numpy(array)[None] for name, array in arrays.items()}
+    return {name: torch.from_numpy(getattr(windows, name))[None] for name in NOTE_INPUTS}
 
 
 def vitals_inputs(readings: Readings, scale: VitalsScale) -> Inputs:
@@ -155,6 +175,7 @@ def vitals_inputs(readings: Readings, scale: VitalsScale) -> Inputs:
     return {
         "readings": torch.from_numpy(reading_features(readings, scale))[None],
         "times_h": torch.from_numpy(readings.times_h.astype(np.float32))[None],
+        "clock_h": torch.from_numpy(readings.clocks_h().astype(np.float32))[None],
         "variables": torch.from_numpy(readings.variables)[None],
         "mask": torch.ones((1, len(readings.times_h)), dtype=torch.bool),
     }

@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from services.diagnosis.model.modalities import TaskSpec
-from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS
+from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS, Coding
 
 TASKS = (TaskSpec("diagnosis", "multiclass", len(DIAGNOSES)), TaskSpec("deterioration24h", "binary", 1))
+"""Of the demo; `ModelConfig.tasks` are those of a bundle."""
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """DenseNet of two blocks; the feature grid is side / 8."""
+    """A DenseNet or a ViT over squares of `side` pixels; the other backbone's numbers lie idle."""
 
     side: int = 128
+    backbone: Literal["densenet", "vit"] = "densenet"
     init_features: int = 16
     growth_rate: int = 8
     block_config: tuple[int, ...] = (3, 6)
     groups: int = 4
+    patch: int = 16
+    hidden: int = 192
+    layers: int = 4
+    heads: int = 4
+    intermediate: int = 768
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: no such backbone, or a side that its grid does not divide."""
+        if self.backbone not in ("densenet", "vit"):
+            raise ValueError(f"no image backbone {self.backbone!r}: densenet or vit")
+        if self.side % self.stride:
+            raise ValueError(f"a side of {self.side} pixels is no multiple of the {self.stride} pixels of a grid cell")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a grid cell's side: a patch, or what stem (4) and transitions (2 each) leave of the DenseNet."""
+        return self.patch if self.backbone == "vit" else int(2 ** (1 + len(self.block_config)))
+
+    @property
+    def grid(self) -> int:
+        """Cells of the grid's side."""
+        return self.side // self.stride
 
 
 @dataclass(frozen=True)
 class NoteConfig:
-    """A small BERT over overlapping windows."""
+    """A transformer over overlapping windows: a small BERT from scratch, or the architecture of a pretrained one."""
 
     vocab_size: int = 2000
     window: int = 256
@@ -33,18 +57,37 @@ class NoteConfig:
     layers: int = 2
     heads: int = 4
     intermediate: int = 128
+    pretrained: str | None = None
+    """Directory or installed package that training takes weights and tokenizer from; see `text_files`."""
+    transformer: dict[str, Any] | None = None
+    """The pretrained encoder's own configuration, which then counts instead of `layers`, `heads`, `intermediate`."""
+    mask_id: int = 4
+    """Word piece `[MASK]`; the special pieces come first in a vocabulary of ours (training.vocabulary)."""
+    special_ids: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Pieces that are no words."""
 
 
 @dataclass(frozen=True)
 class VitalsConfig:
-    """Latent-query attention over (time, variable, value) triplets."""
+    """Recency attention over (time, variable, value) triplets."""
 
+    kind: str = "latent"
+    """"latent": streaming sums; "dense": a transformer over all readings, for offline use."""
     variables: int = len(VITAL_SIGNS)
-    queries: int = 16
+    width: int = 64
+    """Of a reading's embedding."""
+    values: int = 32
+    """Numbers that a slot gathers, over its heads together."""
+    queries: int = 8
     heads: int = 4
-    half_lives_h: tuple[float, ...] = (1.0, 6.0, 24.0, 96.0)
-    """Recency scales that the queries start from, in turn."""
-    frequencies: int = 6
+    sign_heads: int = 2
+    half_lives_h: tuple[float, ...] = (0.5, 1.5, 4.0, 10.0, 24.0, 72.0)
+    """Recency scales: each sign is summarised at every one, the queries start from them in turn."""
+    harmonics: int = 2
+    """Of the day: 24 h, 12 h, …"""
+    layers: int = 2
+    """Of the dense kind."""
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,11 +123,26 @@ class ModelConfig:
 
     dim: int = 64
     tokens: int = 8
+    labels: tuple[Coding, ...] = DIAGNOSES
+    """The diagnoses that the bundle tells apart, in the order of its classes."""
+    deterioration: bool = True
+    """Whether it is asked for the risk of deterioration too."""
     image: ImageConfig = field(default_factory=ImageConfig)
     note: NoteConfig = field(default_factory=NoteConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
     tabular: TabularConfig = field(default_factory=TabularConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
+
+    @property
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """The questions that every head answers, in the order of its logits."""
+        diagnosis = TaskSpec("diagnosis", "multiclass", len(self.labels))
+        return (diagnosis, TaskSpec("deterioration24h", "binary", 1)) if self.deterioration else (diagnosis,)
+
+    @property
+    def logits(self) -> int:
+        """Logits of all tasks together: the width of every head."""
+        return sum(task.logits for task in self.tasks)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -104,6 +162,8 @@ class ModelConfig:
             "fusion": FusionConfig,
         }
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
+        if "labels" in built:
+            built["labels"] = tuple(Coding(**coding) for coding in built["labels"])
         config: ModelConfig = _build(cls, built)
         return config
 
@@ -116,5 +176,5 @@ def _build(kind: Any, value: dict[str, Any]) -> Any:
 
 
 def count_logits() -> int:
-    """Logits of all tasks together: the width of every head."""
+    """Logits of the demo's tasks together."""
     return sum(task.logits for task in TASKS)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from services.diagnosis.inference.inputs import NOTE_INPUTS
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.notes import NoteWindows, window_notes
 from services.diagnosis.model.preprocessing.tabular import TabularScale, fact_features
-from services.diagnosis.model.preprocessing.vitals import VitalsScale, reading_features
+from services.diagnosis.model.preprocessing.views import view_index
+from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale, reading_features
 from services.diagnosis.training.cohort import CaseRecord, Cohort
 
 Indices = NDArray[np.int64]
@@ -26,22 +28,27 @@ class ImageBatches:
     """Images as uint8 in memory, floats per batch."""
 
     squares: Tensor
+    views: Tensor
+    """[n]: index into `views.VIEWS`."""
     masks: Tensor
     """[n, cells, findings], uint8: share of the cell that the finding covers."""
 
     @classmethod
     def of(cls, cohort: Cohort, findings: Sequence[str]) -> ImageBatches:
         squares = torch.from_numpy(np.stack([record.square for record in cohort.records]))
-        cells = (squares.shape[-1] // 8) ** 2
+        cells = max((mask.size for record in cohort.records for mask in record.masks.values()), default=1)
         masks = np.zeros((len(cohort), cells, len(findings)), np.uint8)
         for row, record in enumerate(cohort.records):
             for finding, mask in record.masks.items():
                 masks[row, :, findings.index(finding)] = mask.ravel()
-        return cls(squares, torch.from_numpy(masks))
+        views = torch.tensor([view_index(record.view) for record in cohort.records])
+        return cls(squares, views, torch.from_numpy(masks))
 
     def __call__(self, rows: Indices) -> Inputs:
-        pixels = self.squares[torch.from_numpy(rows)].float()[:, None, None] / 255
-        return {"pixels": pixels, "present": torch.ones(len(rows), 1, dtype=torch.bool)}
+        chosen = torch.from_numpy(rows)
+        pixels = self.squares[chosen].float()[:, None, None] / 255
+        present = torch.ones(len(rows), 1, dtype=torch.bool)
+        return {"pixels": pixels, "present": present, "views": self.views[chosen][:, None]}
 
     def places(self, rows: Indices) -> Tensor:
         """[batch, cells, findings] in {0, 1}: a fifth of a cell counts."""
@@ -63,7 +70,7 @@ class NoteBatches:
         """`findings`: finding -> its values, the silent one first."""
         note = config.note
         windows = tuple(
-            window_notes([record.text], tokenizer, window=note.window, overlap=note.overlap)
+            window_notes([record.text], tokenizer, window=note.window, overlap=note.overlap, ages_h=[record.note_age_h])
             for record in cohort.records
         )
         tag_of = tags_of(findings)
@@ -76,11 +83,7 @@ class NoteBatches:
 
     def __call__(self, rows: Indices) -> Inputs:
         chosen = [self.windows[row] for row in rows]
-        return {
-            "input_ids": _pad([item.input_ids for item in chosen]),
-            "attention": _pad([item.attention for item in chosen]),
-            "contexts": _pad([item.contexts for item in chosen]),
-        }
+        return {name: _pad([getattr(item, name) for item in chosen]) for name in NOTE_INPUTS}
 
     def places(self, rows: Indices) -> Tensor:
         """[batch, windows * pieces] tags."""
@@ -93,20 +96,36 @@ class VitalsBatches:
 
     features: tuple[NDArray[np.float32], ...]
     records: tuple[CaseRecord, ...]
+    findings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, cohort: Cohort, scale: VitalsScale) -> VitalsBatches:
+    def of(cls, cohort: Cohort, scale: VitalsScale, findings: Sequence[str] = ()) -> VitalsBatches:
         features = tuple(reading_features(record.readings, scale) for record in cohort.records)
-        return cls(features, cohort.records)
+        return cls(features, cohort.records, tuple(findings))
 
     def __call__(self, rows: Indices) -> Inputs:
         readings = [self.records[row].readings for row in rows]
         return {
             "readings": _pad([self.features[row] for row in rows]),
             "times_h": _pad([item.times_h.astype(np.float32) for item in readings]),
+            "clock_h": _pad([item.clocks_h().astype(np.float32) for item in readings]),
             "variables": _pad([item.variables for item in readings]),
             "mask": _pad([np.ones(len(item.times_h), np.bool_) for item in readings]),
         }
+
+    def places(self, rows: Indices) -> Tensor:
+        """[batch, readings]: 0 outside the window of every finding, else 1 + the finding."""
+        return _pad([reading_places(self.records[row], self.findings) for row in rows])
+
+
+def reading_places(record: CaseRecord, findings: Sequence[str]) -> NDArray[np.int64]:
+    """[readings]: in which finding's window each lies; the later finding of two wins."""
+    readings = record.readings
+    places = np.zeros(len(readings.times_h), np.int64)
+    for code, start, end, finding in record.windows:
+        inside = (readings.times_h >= start) & (readings.times_h <= end)
+        places[inside & (readings.variables == CODES.index(code))] = 1 + findings.index(finding)
+    return places
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from services.diagnosis.case import VitalsInput
 from services.diagnosis.model.modalities import PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
+from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.tabular import CODES, Facts, select_facts
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 from services.diagnosis.training.fragments import cut, stated
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from services.diagnosis.ward.patient import WardPatient
 
 Span = tuple[int, int, str, bool]
+Window = tuple[str, float, float, str]
+"""(LOINC code, from hour, to hour, finding)."""
 RENDER_SIDE = 512
 """What an ingest hands to the model; training images take the same way from there."""
 CHUNK = 16
@@ -59,6 +62,13 @@ class CaseRecord:
     worsening: Mapping[str, float]
     """Pattern -> p(deterioration | the same)."""
     facts: Facts
+    view: str | None = None
+    note_age_h: float | None = None
+    """Hours from the writing of the note to the case time."""
+    windows: tuple[Window, ...] = ()
+    """Where each finding of the vitals shows."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Attribute such as `sex` -> the group that the figures count the patient in."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,11 @@ class Cohort:
             np.array([record.worsening[pattern] for record in self.records]),
         )
 
+    def groups(self) -> dict[str, NDArray[np.str_]]:
+        """Attribute -> group of every record [n], of the attributes that all records have."""
+        shared = set.intersection(*(set(record.groups) for record in self.records))
+        return {name: np.array([record.groups[name] for record in self.records]) for name in sorted(shared)}
+
     def digest(self) -> str:
         """`sha256:<hex>` over every input and label, for the training record."""
         state = hashlib.sha256()
@@ -106,10 +121,22 @@ class Cohort:
 
 
 def draw_cohort(
-    seed: int, start: int, count: int, *, side: int, processes: int = 1, on_case: Callable[[], None] = lambda: None
+    seed: int,
+    start: int,
+    count: int,
+    *,
+    side: int,
+    stride: int = 8,
+    processes: int = 1,
+    on_case: Callable[[], None] = lambda: None,
 ) -> Cohort:
-    """Cases `start` to `start + count - 1` of ward `seed`; the same whatever the number of processes."""
-    return _draw_all(partial(draw_record, seed, side=side), range(start, start + count), processes, on_case)
+    """Cases `start` to `start + count - 1` of ward `seed`; the same whatever the number of processes.
+
+    Args:
+        side, stride: of the image and of a cell of its feature grid, in pixels.
+    """
+    draw = partial(draw_record, seed, side=side, stride=stride)
+    return _draw_all(draw, range(start, start + count), processes, on_case)
 
 
 def draw_partial(
@@ -155,8 +182,9 @@ def _draw(draw: Callable[[int], CaseRecord], indices: range) -> list[CaseRecord]
     return [draw(index) for index in indices]
 
 
-def draw_record(seed: int, index: int, side: int) -> CaseRecord:
+def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord:
     """One patient of the ward, rendered as an ingest would hand it over, then preprocessed."""
+    from services.diagnosis.datasets.ward import subgroups_of
     from services.diagnosis.ward.generate import generate_patient
 
     patient = generate_patient(seed, index, side=RENDER_SIDE)
@@ -170,15 +198,19 @@ def draw_record(seed: int, index: int, side: int) -> CaseRecord:
         square=square,
         statistics=image_statistics((square / 255).astype(np.float32)),
         text=case.notes[0].text,
-        readings=select(case.vitals),
+        readings=select(case.vitals, case.as_of),
         label=truth.label,
         deterioration=truth.deterioration,
-        masks={finding: _grid(mask, box) for finding, mask in truth.masks.items()},
+        masks={finding: _grid(mask, box, stride) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
         posterior=truth.best_beliefs(),
         worsening=_worsening(patient),
         facts=select_facts(case),
+        view=case.images[0].view_position,
+        note_age_h=age_hours(case.notes[0].authored, case.as_of),
+        windows=tuple(truth.windows),
+        groups=subgroups_of(patient),
     )
 
 
@@ -186,7 +218,8 @@ def _worsening(patient: WardPatient) -> dict[str, float]:
     from services.diagnosis.ward import oracle
 
     given = oracle.deterioration_posterior(patient.model, patient.latents.findings, (), patient.person)
-    return {**patient.truth.deterioration_posterior, "tabular": given}
+    known = patient.truth.deterioration_posterior
+    return {**known, **{f"{pattern}+tabular": value for pattern, value in known.items()}, "tabular": given}
 
 
 def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0.0) -> CaseRecord:
@@ -200,10 +233,12 @@ def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0
     patient = generate_patient(seed, index, side=RENDER_SIDE)
     record = _unrendered(patient, modality, f"ward:{seed}:{index}")
     if modality == "vitals":
-        return replace(record, readings=select(VitalsInput("", *received(patient.transmission))))
+        readings = select(VitalsInput("", *received(patient.transmission)), patient.as_of)
+        return replace(record, readings=readings, windows=patient.stream.windows)
     if modality != "note":
         raise ValueError(f"{modality} cases are drawn complete")
-    whole = replace(record, text=patient.note.text, spans=patient.note.spans)
+    age_h = age_hours(patient.note_at, patient.as_of)
+    whole = replace(record, text=patient.note.text, spans=patient.note.spans, note_age_h=age_h)
     rng = np.random.default_rng([seed, index, FRAGMENT_STREAM])
     return _fragment(whole, patient, rng) if rng.random() < fragments else whole
 
@@ -257,11 +292,11 @@ def _fragment(record: CaseRecord, patient: WardPatient, rng: np.random.Generator
     )
 
 
-def _grid(mask: NDArray[np.bool_], box: Letterbox) -> NDArray[np.uint8]:
-    """The mask's share of every cell of the feature grid (side / 8)."""
+def _grid(mask: NDArray[np.bool_], box: Letterbox, stride: int) -> NDArray[np.uint8]:
+    """The mask's share of every cell of the feature grid, whose cells are `stride` pixels wide."""
     square = np.zeros((box.side, box.side), np.float32)
     inside = resize(mask.astype(np.float32), box.width, box.height)
     square[box.top : box.top + box.height, box.left : box.left + box.width] = inside
-    cells = box.side // 8
-    shares = square.reshape(cells, 8, cells, 8).mean(axis=(1, 3))
+    cells = box.side // stride
+    shares = square.reshape(cells, stride, cells, stride).mean(axis=(1, 3))
     return np.asarray(np.round(shares * 255), np.uint8)

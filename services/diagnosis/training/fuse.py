@@ -8,20 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded
-from services.diagnosis.model.fusion import Fused, FusionMember
+from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import stack
 from services.diagnosis.training.cohort import Cohort
-from services.diagnosis.training.pretrain import CLASSES, count_batches, shuffled_batches, task_loss
+from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
+from services.diagnosis.training.pretrain import CLASSES, EMA_SHARE, task_loss
 
 SAMPLED_SUBSETS = 2
 UNIMODAL_WEIGHT = 0.3
 CONSISTENCY_WEIGHT = 0.1
+MASKS = torch.tensor([mask_of(pattern) for pattern in PATTERNS])
+WHOLE = len(PATTERNS) - 1
+"""The pattern of all modalities."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,50 @@ class TokenCache:
     tokens: tuple[Tensor, ...]
     """Each [n, modalities, tokens, dim]"""
     pooled: tuple[Tensor, ...]
-    labels: Tensor
-    deterioration: Tensor
+    diagnosis: Tensor
+    """[n, patterns, classes]: what is to be said under each pattern; the label itself, or the ward's exact belief."""
+    worsening: Tensor
+    """[n, patterns]: the same of deterioration."""
 
     @classmethod
-    def of(cls, variants: Sequence[Mapping[str, Encoded]], cohort: Cohort, config: ModelConfig) -> TokenCache:
+    def of(
+        cls, variants: Sequence[Mapping[str, Encoded]], cohort: Cohort, config: ModelConfig, *, soft: bool
+    ) -> TokenCache:
+        """`soft`: learn what is best to believe under each pattern, which only synthetic cases know."""
         stacked = [stack(variant, len(cohort), config) for variant in variants]
-        return cls(
-            tuple(tokens for tokens, _ in stacked),
-            tuple(pooled for _, pooled in stacked),
-            torch.from_numpy(cohort.labels),
-            torch.from_numpy(cohort.deterioration).float(),
-        )
+        diagnosis, worsening = believed(cohort) if soft else recorded(cohort)
+        return cls(tuple(tokens for tokens, _ in stacked), tuple(pooled for _, pooled in stacked), diagnosis, worsening)
+
+
+def believed(cohort: Cohort) -> tuple[Tensor, Tensor]:
+    """The ward's exact beliefs as targets: a label drawn from them would say the same on average, and noisily."""
+    beliefs = [cohort.beliefs(pattern) for pattern in PATTERNS]
+    diagnosis = torch.from_numpy(np.stack([diagnosis for diagnosis, _ in beliefs], axis=1)).float()
+    return diagnosis, torch.from_numpy(np.stack([worse for _, worse in beliefs], axis=1)).float()
+
+
+def recorded(cohort: Cohort) -> tuple[Tensor, Tensor]:
+    """The labels as targets, the same under every pattern."""
+    labels = functional.one_hot(torch.from_numpy(cohort.labels), CLASSES).float()
+    worse = torch.from_numpy(cohort.deterioration).float()
+    return labels[:, None].expand(-1, len(PATTERNS), -1), worse[:, None].expand(-1, len(PATTERNS))
+
+
+class MemberObjective(Objective):
+    """One member of the ensemble on its own bootstrap sample of the cache."""
+
+    def __init__(self, member: FusionMember, cache: TokenCache, sample: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.member, self.cache, self.sample = member, cache, sample
+
+    @property
+    def cases(self) -> int:
+        return len(self.sample)
+
+    def forward(self, rows: NDArray[np.int64], epoch: int, rng: torch.Generator) -> Losses:
+        variant = epoch % len(self.cache.tokens)
+        loss, observed = _step_loss(self.member, self.cache, self.sample[rows], variant, rng)
+        return Losses(loss, {"observed": observed})
 
 
 def train_member(
@@ -53,61 +89,57 @@ def train_member(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    name: str = "fusion",
+    session: Session = Session(),
     on_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
-    """Train one member in place on its own bootstrap sample. Returns: the loss on all modalities, per epoch."""
+    """Train one member in place on its own bootstrap sample. Returns: the loss on all modalities, per epoch.
+
+    Raises: as `training.loop.optimise`.
+    """
     torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
-    n = len(cache.labels)
-    sample = torch.randint(0, n, (n,), generator=rng).numpy()
+    n = len(cache.diagnosis)
+    sample = torch.randint(0, n, (n,), generator=torch.Generator().manual_seed(seed)).numpy()
     with torch.no_grad():
         member.bias.copy_(_log_prior(cache))
-    optimizer = torch.optim.AdamW(member.parameters(), lr=learning_rate, weight_decay=0.05)
-    steps = epochs * count_batches(n, batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
-    member.train()
-    history = []
-    for epoch in range(epochs):
-        variant, losses = epoch % len(cache.tokens), []
-        for rows in shuffled_batches(n, batch_size, rng):
-            loss, observed = _step_loss(member, cache, sample[rows], variant, rng)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(member.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(observed)
-            on_step()
-        history.append(float(np.mean(losses)))
-    member.eval()
-    return history
+    return optimise(
+        MemberObjective(member, cache, sample),
+        Plan(name, epochs, batch_size, learning_rate, 0.05, ema_share=EMA_SHARE),
+        session,
+        seed=seed,
+        on_step=on_step,
+    )
 
 
 def _step_loss(
     member: FusionMember, cache: TokenCache, rows: NDArray[np.int64], variant: int, rng: torch.Generator
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """The full pattern, sampled subsets, the heads alone, and the agreement of the subsets with the whole."""
-    chosen = torch.from_numpy(rows)
-    tokens, pooled = cache.tokens[variant][chosen], cache.pooled[variant][chosen]
-    labels, worse = cache.labels[chosen], cache.deterioration[chosen]
+    chosen, device = torch.from_numpy(rows), member.bias.device
+    tokens, pooled = cache.tokens[variant][chosen].to(device), cache.pooled[variant][chosen].to(device)
+    diagnosis, worse = cache.diagnosis[chosen].to(device), cache.worsening[chosen].to(device)
     batch, repeats = len(rows), 1 + SAMPLED_SUBSETS
-    available = torch.cat([torch.ones(batch, len(MODALITIES), dtype=torch.bool), sample_masks(2 * batch, rng)])
-    fused = member(tokens.repeat(repeats, 1, 1, 1), pooled.repeat(repeats, 1, 1), available)
-    losses = task_loss(fused.logits, labels.repeat(repeats), worse.repeat(repeats)).view(repeats, batch)
+    patterns = torch.cat([torch.full((batch,), WHOLE), sample_patterns(SAMPLED_SUBSETS * batch, rng)]).to(device)
+    fused = member(tokens.repeat(repeats, 1, 1, 1), pooled.repeat(repeats, 1, 1), MASKS.to(device)[patterns])
+    case = torch.arange(batch, device=device).repeat(repeats)
+    losses = task_loss(fused.logits, diagnosis[case, patterns], worse[case, patterns]).view(repeats, batch)
     loss = losses[0].mean() + losses[1:].mean()
-    loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused, batch, labels, worse)
+    loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused.unimodal[:batch], diagnosis, worse)
     loss = loss + CONSISTENCY_WEIGHT * _consistency(fused.logits, batch)
-    return loss, losses[0].mean().item()
+    return loss, losses[0].mean().detach()
 
 
-def sample_masks(n: int, rng: torch.Generator) -> Tensor:
-    """[n, modalities]: uniform over all patterns, single modalities included."""
-    masks = torch.tensor([mask_of(pattern) for pattern in PATTERNS])
-    return masks[torch.randint(0, len(masks), (n,), generator=rng)]
+def sample_patterns(n: int, rng: torch.Generator) -> Tensor:
+    """[n] indices into `PATTERNS`: uniform over all of them, single modalities included."""
+    return torch.randint(0, len(PATTERNS), (n,), generator=rng)
 
 
-def _unimodal_loss(member: FusionMember, fused: Fused, batch: int, labels: Tensor, worse: Tensor) -> Tensor:
-    alone = [task_loss(member.bias + fused.unimodal[:batch, m], labels, worse).mean() for m in range(len(MODALITIES))]
+def _unimodal_loss(member: FusionMember, unimodal: Tensor, diagnosis: Tensor, worse: Tensor) -> Tensor:
+    """Each head by itself, against what its modality alone allows."""
+    alone = [
+        task_loss(member.bias + unimodal[:, m], diagnosis[:, own], worse[:, own]).mean()
+        for m, own in enumerate(PATTERNS.index(name) for name in MODALITIES)
+    ]
     return torch.stack(alone).sum()
 
 
@@ -118,6 +150,6 @@ def _consistency(logits: Tensor, batch: int) -> Tensor:
 
 
 def _log_prior(cache: TokenCache) -> Tensor:
-    share = torch.bincount(cache.labels, minlength=CLASSES).double() + 1
-    worse = cache.deterioration.double().mean().clamp(0.01, 0.99)
+    share = cache.diagnosis[:, WHOLE].double().sum(0) + 1
+    worse = cache.worsening[:, WHOLE].double().mean().clamp(0.01, 0.99)
     return torch.cat([(share / share.sum()).log(), torch.logit(worse)[None]]).float()

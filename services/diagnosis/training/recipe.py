@@ -13,10 +13,10 @@ class Recipe:
 
     name: str = "demo"
     bundle: str = "consilium-demo"
-    version: str = "0.2.0"
-    train: int = 6000
-    calibration: int = 1500
-    test: int = 1500
+    version: str = "0.3.0"
+    train: int = 8000
+    calibration: int = 8000
+    test: int = 2000
     notes_alone: int = 24000
     """Patients of whom the note alone is drawn, for the note encoder besides the complete cases."""
     fragments: float = 0.12
@@ -25,9 +25,11 @@ class Recipe:
     """Encoders learn the ward's exact beliefs, not the drawn labels; real datasets have labels alone."""
     image_epochs: int = 10
     note_epochs: int = 3
-    vitals_epochs: int = 6
+    vitals_epochs: int = 14
     tabular_epochs: int = 4
-    fusion_epochs: int = 12
+    fusion_epochs: int = 16
+    joint_epochs: int = 0
+    """Of encoders and fusion together, after the fusion; 0: the encoders stay as the first stage left them."""
     batch_size: int = 64
     learning_rate: float = 3e-3
     fusion_batch_size: int = 192
@@ -36,13 +38,15 @@ class Recipe:
     """Encodings of each training case that the fusion learns from: one plain, the others augmented."""
     baseline_epochs: int = 10
     """Of each baseline network, over every variant of every case; 0: the bundle gets no baselines."""
+    align_epochs: int = 16
+    """Of the joint space over the finished encoders; 0: the bundle gets none."""
     coverage: float = 0.9
     largest_set: int = 4
     references: int = 240
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def scaled(self, *, patients: int | None = None, epochs: float = 1.0) -> Recipe:
-        """The same recipe on `patients` cases in all (split 4 : 1 : 1) and `epochs` times as long."""
+        """The same recipe on `patients` cases in all (split in the same proportions) and `epochs` times as long."""
         total = self.train + self.calibration + self.test
         share = 1.0 if patients is None else patients / total
         return replace(
@@ -56,6 +60,8 @@ class Recipe:
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
             tabular_epochs=max(1, round(self.tabular_epochs * epochs)),
             fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
+            joint_epochs=max(min(1, self.joint_epochs), round(self.joint_epochs * epochs)),
+            align_epochs=max(min(1, self.align_epochs), round(self.align_epochs * epochs)),
             baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )
 

@@ -1,4 +1,4 @@
-"""The word pieces of the notes: a WordPiece vocabulary learned from the training notes alone."""
+"""The word pieces of the notes: a WordPiece vocabulary learned from the training notes alone, or an encoder's own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,22 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.trainers import WordPieceTrainer
 
+from services.diagnosis.model.config import NoteConfig
+from services.diagnosis.model.text_files import read_tokenizer
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 INSIDE = "##"
 """Prefix of a piece that does not begin a word."""
+
+
+def tokenizer_of(config: NoteConfig, texts: Sequence[str]) -> Tokenizer:
+    """The tokenizer of the pretrained encoder where there is one, else one learned from the training notes.
+
+    Raises: EncoderFilesMissing.
+    """
+    if config.pretrained is not None:
+        return read_tokenizer(config)
+    return train_tokenizer(texts, size=config.vocab_size)
 
 
 def train_tokenizer(texts: Sequence[str], *, size: int) -> Tokenizer:

@@ -11,10 +11,11 @@ from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.inference.predictor import Predictor
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.training.cohort import Cohort, draw_cohort
+from services.diagnosis.training.decisions import calibrated
 from services.diagnosis.training.metrics import expected_calibration_error, macro_auroc
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.recipe import RECIPES
-from services.diagnosis.training.stages import Feeds, Vocabulary, ask_every_pattern, calibrated, encode_split
+from services.diagnosis.training.stages import Feeds, Vocabulary, ask_every_pattern, encode_split
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 N = 400

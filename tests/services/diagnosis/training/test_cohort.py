@@ -7,6 +7,7 @@ from services.diagnosis.inference.inputs import Preprocessor
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
+from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.cohort import draw_cohort, draw_part, draw_partial, draw_record
 from services.diagnosis.training.vocabulary import SPECIAL, train_tokenizer
 from services.diagnosis.ward.generate import generate_patient
@@ -16,7 +17,8 @@ def test_a_training_image_is_what_serving_would_make_of_the_case() -> None:
     record = draw_record(9, 3, 128)
     case = generate_patient(9, 3, side=512).case()
     scale, facts = VitalsScale((0.0,) * 8, (1.0,) * 8), TabularScale.fit([record.facts])
-    served = Preprocessor(ModelConfig(), train_tokenizer([record.text], size=300), scale, facts).images(case.images)
+    tokenizer, order = train_tokenizer([record.text], size=300), WordOrder.fit([], vocabulary=300)
+    served = Preprocessor(ModelConfig(), tokenizer, scale, facts, order).images(case.images)
     np.testing.assert_allclose(served.inputs["pixels"][0, 0, 0].numpy(), record.square / 255, atol=1 / 255)
 
 

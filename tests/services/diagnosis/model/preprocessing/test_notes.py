@@ -4,6 +4,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from services.diagnosis.model.preprocessing.notes import window_notes
+from services.diagnosis.model.preprocessing.sections import SECTIONS
 from services.diagnosis.training.vocabulary import train_tokenizer
 
 TEXT = "Sudden breathlessness, no fever. " * 30
@@ -43,3 +44,18 @@ def test_a_note_too_long_is_said_to_be_truncated(tokenizer: Tokenizer) -> None:
 def test_no_note_is_refused(tokenizer: Tokenizer) -> None:
     with pytest.raises(ValueError, match="no note"):
         window_notes([], tokenizer, window=32, overlap=8)
+
+
+def test_every_window_knows_its_section_and_the_age_of_its_note(tokenizer: Tokenizer) -> None:
+    old = "History: productive cough. O/E: no fever"
+    windows = window_notes([TEXT, old], tokenizer, window=32, overlap=8, ages_h=[0.5, 100.0])
+    assert windows.ages.tolist() == [1] * (len(windows.ages) - 1) + [5]
+    cough = (windows.offsets[-1, :, 0] == old.index("cough")) & (windows.offsets[-1, :, 1] > 0)
+    fever = (windows.offsets[-1, :, 0] == old.index("fever")) & (windows.offsets[-1, :, 1] > 0)
+    found = [SECTIONS[int(windows.sections[-1][at][0])] for at in (cough, fever)]
+    assert found == ["history", "examination"]
+
+
+def test_one_age_for_two_notes_is_refused(tokenizer: Tokenizer) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        window_notes([TEXT, TEXT], tokenizer, window=32, overlap=8, ages_h=[1.0])
