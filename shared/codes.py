@@ -37,6 +37,10 @@ PULMONARY_EMBOLISM = Coding(SNOMED_CT, "59282003", "Pulmonary embolism")
 SEPSIS = Coding(SNOMED_CT, "91302008", "Sepsis")
 NO_ACUTE_DISEASE = Coding(SNOMED_CT, "281900007", "No abnormality detected")
 
+COVID_19_PNEUMONIA = Coding(
+    SNOMED_CT, "882784691000119100", "Pneumonia caused by severe acute respiratory syndrome coronavirus 2"
+)
+
 DIAGNOSES = (
     PNEUMONIA,
     CARDIOGENIC_OEDEMA,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +61,14 @@ class LaboratoryValue:
 
 
 @dataclass(frozen=True)
+class OtherInput:
+    """Evidence of a modality that this module knows nothing of: what its encoder's `prepare` takes."""
+
+    id: str
+    value: Any
+
+
+@dataclass(frozen=True)
 class CaseInput:
     """All that is known and permitted of one case. Empty tuples and None mean that the modality is absent."""
 
@@ -69,6 +79,8 @@ class CaseInput:
     age_years: float | None = None
     sex: str | None = None
     laboratory: tuple[LaboratoryValue, ...] = ()
+    others: Mapping[str, OtherInput] = field(default_factory=dict)
+    """Further modalities of the registry, by name."""
     stated_by: tuple[str, ...] = ()
     """Ids of the evidence that states age, sex and laboratory values."""
 

@@ -50,13 +50,13 @@ from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
 from services.diagnosis.inference.verdicts import VerdictTable
-from services.diagnosis.model.config import TASKS, ModelConfig
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.preprocessing import tabular
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
-from shared.codes import DIAGNOSES
+from shared.codes import Coding
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -114,6 +114,11 @@ class BundleContents:
     card: Mapping[str, Any]
     joint: JointContents | None = None
     """None: the bundle answers no question of similarity."""
+
+    @property
+    def labels(self) -> tuple[Coding, ...]:
+        """The diagnoses that it tells apart, in the order of its classes."""
+        return self.config.labels
 
 
 PARTS = (
@@ -246,8 +251,6 @@ def _read(directory: Path) -> BundleContents:
 def _vocabulary() -> dict[str, Any]:
     return {
         "modalities": list(MODALITIES),
-        "tasks": [asdict(task) for task in TASKS],
-        "labels": [asdict(coding) for coding in DIAGNOSES],
         "vitals": list(CODES),
         "facts": list(tabular.CODES),
     }

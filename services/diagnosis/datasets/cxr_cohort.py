@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
+from services.diagnosis.case import CaseInput, ImageInput, LaboratoryValue, NoteInput, VitalsInput
 from services.diagnosis.datasets.base import (
     DAY_ZERO,
     DatasetError,
@@ -31,7 +31,7 @@ from services.diagnosis.datasets.cxr_observations import Observation, read_obser
 from services.diagnosis.datasets.leakage import examine
 from services.diagnosis.datasets.pictures import read_bits, read_radiograph
 from services.diagnosis.datasets.tables import Duplicates, Row, read_rows
-from shared.codes import DIAGNOSES
+from shared.codes import DIAGNOSES, LABORATORY
 
 NOTE_COLUMNS = ("note_text_masked_strict", "note_text_masked", "note_text")
 COLLECTIONS = ("covid-image-data-collection", "hannover-covid19-image-repository", "nih-chestxray14")
@@ -49,6 +49,7 @@ COLUMNS = (
 REGIONS = {4: "ground_glass", 8: "consolidation", 16: "pleural_effusion", 32: "pneumothorax", 64: "device"}
 """Bit of a mask -> finding, named as in the ward where it has the same."""
 CONSULT_NOTE = "11488-4"
+TESTS = frozenset(test.coding.code for test in LABORATORY)
 FRESH_H = 48.0
 """A laboratory value that is older says little of the patient at the time of the image."""
 
@@ -115,7 +116,9 @@ class CxrCohort:
         return LabelledCase(
             id=image_id,
             patient=row.required("patient_id"),
-            inputs=CaseInput(as_of, (image,), notes, _vitals(image_id, own), age, sex),
+            inputs=CaseInput(
+                as_of, (image,), notes, _vitals(image_id, own), age, sex, _laboratory(own), (f"{image_id}-facts",)
+            ),
             targets=_targets(row),
             provenance=_provenance(row),
             subgroups={**_known(row, "collection", "sex", "view"), **age_band(age)},
@@ -174,6 +177,12 @@ def _vitals(image_id: str, own: list[Observation]) -> VitalsInput | None:
         return None
     times_h, values = np.array([item.at_h for item in signs]), np.array([item.value for item in signs])
     return VitalsInput(f"{image_id}-vitals", times_h, tuple(item.code for item in signs), values)
+
+
+def _laboratory(own: list[Observation]) -> tuple[LaboratoryValue, ...]:
+    """The newest fresh value of each test that a bundle knows."""
+    fresh = {item.code: item.value for item in own if item.at_h >= -FRESH_H and item.code in TESTS}
+    return tuple(LaboratoryValue(code, value) for code, value in sorted(fresh.items()))
 
 
 def _uid(image_id: str) -> str:

@@ -15,20 +15,18 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.modalities import PATTERNS
-from services.diagnosis.model.tasks import task_probabilities
 
 MIN_CASES, MIN_CASES_PER_CLASS = 200, 10
 """Below either, the answers under a pattern are called uncalibrated."""
 _TINY = 1e-6
-CLASSES = TASKS[0].logits
 
 
 class Curve(Protocol):
     """A monotone map of each class's probability [..., classes]; differentiable almost everywhere."""
 
-    kind: str
+    @property
+    def kind(self) -> str: ...
 
     def __call__(self, probabilities: Tensor) -> Tensor: ...
 
@@ -45,7 +43,8 @@ class BetaCurve:
     def __call__(self, probabilities: Tensor) -> Tensor:
         p = probabilities.clamp(_TINY, 1 - _TINY)
         a, b, c = self.parameters.to(p.dtype)
-        return (a * p.log() - b * torch.log1p(-p) + c).sigmoid()
+        odds: Tensor = a * p.log() - b * torch.log1p(-p) + c
+        return odds.sigmoid()
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "parameters": self.parameters.tolist()}
@@ -78,7 +77,8 @@ def curve_from_json(value: Mapping[str, Any]) -> Curve:
     if value["kind"] == "beta":
         return BetaCurve(torch.tensor(value["parameters"], dtype=torch.float64))
     if value["kind"] == "isotonic":
-        return IsotonicCurve(*(torch.tensor(value[key], dtype=torch.float64) for key in ("x", "y")))
+        x, y = (torch.tensor(value[key], dtype=torch.float64) for key in ("x", "y"))
+        return IsotonicCurve(x, y)
     raise ValueError(f"no calibration curve is called {value['kind']}")
 
 
@@ -95,21 +95,24 @@ class Calibrator:
     """Pattern -> what follows the softmax; patterns without one are not in it."""
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Pattern -> naturally incomplete patients against replayed ones: how many, and the calibration error of both."""
+    binary: int = 1
+    """How many of the last logits are yes-or-no questions; the ones before are diagnoses that exclude one another."""
 
     def member_probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """Member logits [members, batch, logits] and pattern indices [batch] -> probabilities of the same shape."""
         scaled = logits.to(self.temperatures.dtype) / self.temperatures[patterns] + self.shifts[patterns]
-        probabilities = task_probabilities(TASKS, scaled)
+        classes = scaled.shape[-1] - self.binary
+        probabilities = torch.cat([scaled[..., :classes].softmax(-1), scaled[..., classes:].sigmoid()], dim=-1)
         return self._bend(probabilities, patterns) if self.curves else probabilities
 
     def _bend(self, probabilities: Tensor, patterns: Tensor) -> Tensor:
-        bent = probabilities
-        for row in patterns.unique().tolist():
+        bent, classes = probabilities, probabilities.shape[-1] - self.binary
+        for row in sorted(set(patterns.tolist())):
             curve = self.curves.get(PATTERNS[row])
             if curve is not None:
                 own = (patterns == row)[:, None]
-                diagnoses = bend(curve, probabilities[..., :CLASSES])
-                bent = torch.where(own, torch.cat([diagnoses, probabilities[..., CLASSES:]], dim=-1), bent)
+                diagnoses = bend(curve, probabilities[..., :classes])
+                bent = torch.where(own, torch.cat([diagnoses, probabilities[..., classes:]], dim=-1), bent)
         return bent
 
     def probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
@@ -130,6 +133,7 @@ class Calibrator:
                 "nPerClass": list(self.class_counts[pattern]),
                 "curve": self.curves[pattern].to_json() if pattern in self.curves else None,
                 "naturalAgainstReplayed": dict(self.checks.get(pattern, {})),
+                "binary": self.binary,
             }
             for index, pattern in enumerate(PATTERNS)
         }
@@ -145,6 +149,7 @@ class Calibrator:
             {pattern: tuple(row["nPerClass"]) for pattern, row in rows.items()},
             {pattern: curve_from_json(row["curve"]) for pattern, row in rows.items() if row["curve"] is not None},
             {p: row["naturalAgainstReplayed"] for p, row in rows.items() if row["naturalAgainstReplayed"]},
+            int(next(iter(rows.values())).get("binary", 1)),
         )
 
 

@@ -47,7 +47,7 @@ def regularised_adaptive(probabilities: Array) -> Array:
     ranked = np.take_along_axis(probabilities, order, axis=1)
     depth = np.arange(1, probabilities.shape[1] + 1)
     above = np.cumsum(ranked, axis=1) - ranked + RAPS_PENALTY * np.maximum(0, depth - RAPS_FREE)
-    scores = np.empty_like(above)
+    scores: Array = np.empty_like(above)
     np.put_along_axis(scores, order, above, axis=1)
     return scores
 

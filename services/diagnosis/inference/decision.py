@@ -23,10 +23,8 @@ from services.diagnosis.inference.prediction import (
 from services.diagnosis.inference.reasons import abstention_reasons, uncalibrated_note, what_would_help
 from services.diagnosis.inference.uncertainty import decompose
 from services.diagnosis.model.modalities import pattern_name
-from shared.codes import DIAGNOSES
 
 Array = NDArray[np.float64]
-CLASSES = len(DIAGNOSES)
 
 
 def decide(
@@ -45,7 +43,8 @@ def decide(
         return Prediction(bundle, dict(outcomes), (), None, None, True, reasons, {}, Explanation())
     pattern = pattern_name([name for name, outcome in outcomes.items() if outcome.used])
     own = members[pattern]
-    diagnoses = own[:, :CLASSES]
+    classes = len(contents.labels)
+    diagnoses = own[:, :classes]
     prediction_set = _prediction_set(contents, diagnoses.mean(0), pattern)
     uncertainty, ranked = decompose(diagnoses), rank(contents, own, pattern)
     why = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty, ranked[0])
@@ -60,7 +59,7 @@ def decide(
         uncertainty,
         bool(why),
         (*why, *reservations, *(what_would_help(outcomes) if why or set_aside else ())),
-        {"deterioration24h": _risk(contents, own[:, CLASSES], pattern)},
+        {"deterioration24h": _risk(contents, own[:, classes], pattern)} if contents.config.deterioration else {},
         Explanation(),
         calibration,
         _verdicts(contents, diagnoses.mean(0), pattern),
@@ -70,19 +69,19 @@ def decide(
 
 def _prediction_set(contents: BundleContents, probabilities: Array, pattern: str) -> PredictionSet:
     labels, guarantee = contents.conformal.predict(probabilities, pattern)
-    codes = tuple(DIAGNOSES[k].code for k in labels)
+    codes = tuple(contents.labels[k].code for k in labels)
     return PredictionSet(contents.conformal.coverage, codes, guarantee, contents.conformal.cases(pattern))
 
 
 def _verdicts(contents: BundleContents, probabilities: Array, pattern: str) -> tuple[DiagnosisVerdict, ...]:
     found = contents.verdicts.verdicts(probabilities, pattern)
-    return tuple(DiagnosisVerdict(coding.code, verdict) for coding, verdict in zip(DIAGNOSES, found, strict=True))
+    return tuple(DiagnosisVerdict(coding.code, verdict) for coding, verdict in zip(contents.labels, found, strict=True))
 
 
 def _ruled_out(contents: BundleContents, probabilities: Array, pattern: str) -> tuple[RuledOut, ...]:
     table = contents.verdicts
     return tuple(
-        RuledOut(DIAGNOSES[k].code, table.miss_rate, table.confidence, table.cases(pattern, k))
+        RuledOut(contents.labels[k].code, table.miss_rate, table.confidence, table.cases(pattern, k))
         for k in table.safely_ruled_out(probabilities, pattern)
     )
 
@@ -94,8 +93,10 @@ def _risk(contents: BundleContents, members: Array, pattern: str) -> Risk:
 def rank(contents: BundleContents, members: Array, pattern: str) -> tuple[RankedDiagnosis, ...]:
     """All diagnoses, most probable first."""
     probabilities = members.mean(0)
-    order = np.argsort(-probabilities[:CLASSES], kind="stable")
+    order = np.argsort(-probabilities[: len(contents.labels)], kind="stable")
     return tuple(
-        RankedDiagnosis(DIAGNOSES[k], float(probabilities[k]), contents.intervals.interval(members[:, k], pattern))
+        RankedDiagnosis(
+            contents.labels[k], float(probabilities[k]), contents.intervals.interval(members[:, k], pattern)
+        )
         for k in order
     )

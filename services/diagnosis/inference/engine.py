@@ -84,7 +84,17 @@ class Engine:
             return self._attribute_vitals(prepared, target)
         if isinstance(prepared, PreparedFacts):
             return self._attribute_facts(prepared, target)
-        raise TypeError(f"no attribution for {type(prepared).__name__}")
+        return self._attribute_positions(name, case[name].positions, target)
+
+    def _attribute_positions(self, name: str, positions: Positions, target: Callable[[Encoded], Tensor]) -> Attribution:
+        """[positions] of a modality that has no attribution of its own, from nothing seen to what its encoder saw."""
+        encoder = cast(Any, self.network.encoders[name])
+
+        def through(x: Tensor) -> Tensor:
+            return target(encoder.pool(Positions(x, positions.mask.expand(len(x), -1))))
+
+        found = integrated_gradients(through, positions.features[0], torch.zeros_like(positions.features[0]))
+        return replace(found, parts=found.parts.sum(-1))
 
     def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
         pattern = pattern_name(tuple(others))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from services.diagnosis.inference.shapley import interaction_indices, relation, 
 from services.diagnosis.inference.summary import summarise
 from services.diagnosis.inference.uncertainty import logit
 from services.diagnosis.model.modalities import CONTEXT, MODALITIES, pattern_name
-from shared.codes import DIAGNOSES
+from shared.codes import Coding
 
 if TYPE_CHECKING:
     from services.diagnosis.inference.engine import EncodedModality
@@ -56,9 +56,9 @@ def explain(
     """The explanation of the first diagnosis; of nothing but the rejections where there is none."""
     explanation = Explanation()
     if prediction.diagnoses:
-        label = DIAGNOSES.index(prediction.diagnoses[0].coding)
         contents = predictor.contents
-        across = explain_modalities(members, tuple(used), label, contents.prevalence[label])
+        label = contents.labels.index(prediction.diagnoses[0].coding)
+        across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels)
         explanation = Explanation(
             similar=similar_cases(predictor, used),
             what_if=explain_absence(contents, members, tuple(used)),
@@ -77,7 +77,7 @@ def explain(
 
 
 def explain_modalities(
-    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float
+    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float, labels: Sequence[Coding]
 ) -> ModalityExplanation:
     """Exact Shapley values and interactions of the calibrated log-odds; the empty set is worth the prevalence."""
     base = float(logit(np.array([prevalence]))[0])
@@ -89,7 +89,7 @@ def explain_modalities(
         pair: relation(index, *(contributions[name] for name in pair.split("+")))
         for pair, index in interactions.items()
     }
-    return ModalityExplanation(DIAGNOSES[label].code, base, contributions, interactions, relations)
+    return ModalityExplanation(labels[label].code, base, contributions, interactions, relations)
 
 
 def explain_absence(
@@ -103,10 +103,10 @@ def _without(contents: BundleContents, members: Mapping[str, Array], name: str, 
     if not set(rest) - CONTEXT:
         return WithoutModality(name)
     pattern = pattern_name(rest)
-    probabilities = members[pattern][:, : len(DIAGNOSES)].mean(0)
+    probabilities = members[pattern][:, : len(contents.labels)].mean(0)
     first = int(probabilities.argmax())
     labels, _ = contents.conformal.predict(probabilities, pattern)
-    return WithoutModality(name, DIAGNOSES[first], float(probabilities[first]), len(labels))
+    return WithoutModality(name, contents.labels[first], float(probabilities[first]), len(labels))
 
 
 def find_next_best(
@@ -114,7 +114,7 @@ def find_next_best(
 ) -> tuple[NextBest, ...]:
     """The modalities that were not used, by how much each is expected to lower the entropy."""
     pattern = pattern_name(used)
-    drops = contents.drops.expect(members[pattern][:, : len(DIAGNOSES)].mean(0), pattern)
+    drops = contents.drops.expect(members[pattern][:, : len(contents.labels)].mean(0), pattern)
     return tuple(NextBest(drop.modality, drop.expected, drop.interval) for drop in drops)
 
 
@@ -122,19 +122,19 @@ def similar_cases(predictor: Predictor, used: Mapping[str, EncodedModality]) -> 
     """The nearest reference cases in the joint space; without one, by what each encoder says alone."""
     if predictor.joint is not None:
         return predictor.joint.similar(used, SIMILAR)
-    return find_similar(predictor.contents.reference, used)
+    return find_similar(predictor.contents.reference, used, predictor.contents.labels)
 
 
-def find_similar(reference: ReferenceCases, used: Mapping[str, EncodedModality]) -> tuple[SimilarCase, ...]:
+def find_similar(
+    reference: ReferenceCases, used: Mapping[str, EncodedModality], labels: Sequence[Coding]
+) -> tuple[SimilarCase, ...]:
     """The nearest reference cases: cosine per modality at hand, averaged, so that absent ones do not count."""
     similarities = np.zeros(len(reference.names))
     for name, item in used.items():
         own = item.encoded.pooled[0].numpy()
         similarities += reference.vectors[:, MODALITIES.index(name)] @ (own / np.linalg.norm(own)) / len(used)
     nearest = np.argsort(-similarities, kind="stable")[:SIMILAR]
-    return tuple(
-        SimilarCase(reference.names[i], float(similarities[i]), DIAGNOSES[reference.labels[i]]) for i in nearest
-    )
+    return tuple(SimilarCase(reference.names[i], float(similarities[i]), labels[reference.labels[i]]) for i in nearest)
 
 
 def _explain_one(
@@ -153,4 +153,4 @@ def _explain_one(
         return {"vitals": windows, "profiles": profiles}, residual
     if isinstance(prepared, PreparedFacts):
         return {"tabular": explain_facts(prepared, parts, contribution)}, spread
-    raise TypeError(f"no explanation for {type(prepared).__name__}")
+    return {}, spread

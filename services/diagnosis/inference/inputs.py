@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
+from services.diagnosis.case import CaseInput, ImageInput, NoteInput, OtherInput, VitalsInput
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
@@ -35,6 +36,7 @@ from services.diagnosis.model.preprocessing.vitals import (
     vitals_statistics,
 )
 from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.model.registry import ENCODERS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -130,6 +132,12 @@ class Preprocessor:
         quality["variables"] = len(np.unique(readings.variables))
         statistics = np.concatenate([vitals_statistics(readings, self.scale), rhythm_statistics(readings, self.scale)])
         return PreparedVitals(vitals_inputs(readings, self.scale), statistics, quality, None, readings)
+
+    def other(self, name: str, other: OtherInput) -> Prepared:
+        """A modality that only its own module knows: `prepare(value)` there gives inputs, statistics and quality."""
+        module = import_module(ENCODERS[name])
+        inputs, statistics, quality, reason = module.prepare(other.value)
+        return Prepared(inputs, statistics, quality, reason)
 
     def facts(self, case: CaseInput) -> PreparedFacts:
         """Age, sex and laboratory values; refused where nothing remains that this bundle was trained on."""

@@ -120,6 +120,7 @@ class Predictor:
             prepared["vitals"] = self.preprocessor.vitals(case.vitals, case.as_of)
         if case.facts:
             prepared["tabular"] = self.preprocessor.facts(case)
+        prepared |= {name: self.preprocessor.other(name, other) for name, other in case.others.items()}
         return prepared
 
     def _judge(
@@ -148,6 +149,8 @@ def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:
         return tuple(note.id for note in case.notes)
     if name == "tabular":
         return case.stated_by
+    if name in case.others:
+        return (case.others[name].id,)
     return (case.vitals.id,) if case.vitals is not None else ()
 
 

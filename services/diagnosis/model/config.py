@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from services.diagnosis.model.modalities import TaskSpec
-from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS
+from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS, Coding
 
 TASKS = (TaskSpec("diagnosis", "multiclass", len(DIAGNOSES)), TaskSpec("deterioration24h", "binary", 1))
+"""Of the demo; `ModelConfig.tasks` are those of a bundle."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,26 @@ class ModelConfig:
 
     dim: int = 64
     tokens: int = 8
+    labels: tuple[Coding, ...] = DIAGNOSES
+    """The diagnoses that the bundle tells apart, in the order of its classes."""
+    deterioration: bool = True
+    """Whether it is asked for the risk of deterioration too."""
     image: ImageConfig = field(default_factory=ImageConfig)
     note: NoteConfig = field(default_factory=NoteConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
     tabular: TabularConfig = field(default_factory=TabularConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
+
+    @property
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """The questions that every head answers, in the order of its logits."""
+        diagnosis = TaskSpec("diagnosis", "multiclass", len(self.labels))
+        return (diagnosis, TaskSpec("deterioration24h", "binary", 1)) if self.deterioration else (diagnosis,)
+
+    @property
+    def logits(self) -> int:
+        """Logits of all tasks together: the width of every head."""
+        return sum(task.logits for task in self.tasks)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -146,6 +162,8 @@ class ModelConfig:
             "fusion": FusionConfig,
         }
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
+        if "labels" in built:
+            built["labels"] = tuple(Coding(**coding) for coding in built["labels"])
         config: ModelConfig = _build(cls, built)
         return config
 
@@ -158,5 +176,5 @@ def _build(kind: Any, value: dict[str, Any]) -> Any:
 
 
 def count_logits() -> int:
-    """Logits of all tasks together: the width of every head."""
+    """Logits of the demo's tasks together."""
     return sum(task.logits for task in TASKS)

@@ -82,6 +82,12 @@ class FusionMember(nn.Module):
         return joint
 
 
+def silence(layers: nn.Sequential) -> None:
+    """Let what ends in a linear layer begin with zeros."""
+    for parameter in layers[-1].parameters():
+        nn.init.zeros_(parameter)
+
+
 class Gate(nn.Module):
     """How much each head counts for each class, given who is there and what they say."""
 
@@ -94,9 +100,7 @@ class Gate(nn.Module):
             nn.GELU(),
             nn.Linear(hidden, modalities * logits),
         )
-        # An even gate to begin with: the plain sum of log-odds.
-        nn.init.zeros_(self.scores[3].weight)
-        nn.init.zeros_(self.scores[3].bias)
+        silence(self.scores)  # an even gate to begin with: the plain sum of log-odds
 
     def forward(self, pooled: Tensor, available: Tensor) -> Tensor:
         known = torch.where(available[..., None], pooled, self.missing)
@@ -126,8 +130,7 @@ class Trunk(nn.Module):
             nn.LayerNorm(width), nn.Dropout(config.dropout), nn.Linear(width, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, logits),
         )  # fmt: skip
-        nn.init.zeros_(self.out[4].weight)  # the joint term starts silent
-        nn.init.zeros_(self.out[4].bias)
+        silence(self.out)
 
     def forward(self, tokens: Tensor, available: Tensor) -> Tensor:
         context = (self.token_norm(tokens) + self.modality).flatten(1, 2)  # [batch, modalities * n, dim]

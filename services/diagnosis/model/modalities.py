@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-MODALITIES = ("image", "note", "vitals", "tabular")
-"""Order of every per-modality axis. Adding a modality appends to it and to `network.ENCODERS`."""
+from services.diagnosis.model.registry import ENCODERS
+
+MODALITIES = tuple(ENCODERS)
+"""Order of every per-modality axis."""
 CONTEXT = frozenset({"tabular"})
 """What helps to read the rest and advises nothing by itself: age and sex are no evidence of an acute illness."""
 

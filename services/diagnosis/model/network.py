@@ -8,18 +8,11 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from services.diagnosis.model.config import ModelConfig, count_logits
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs
 from services.diagnosis.model.fusion import FusionEnsemble, FusionMember
 from services.diagnosis.model.modalities import MODALITIES
-
-ENCODERS = {
-    "image": "services.diagnosis.model.image_encoder",
-    "note": "services.diagnosis.model.note_encoder",
-    "vitals": "services.diagnosis.model.vitals_encoder",
-    "tabular": "services.diagnosis.model.tabular_encoder",
-}
-"""Modality -> module with `build(ModelConfig) -> Encoder`; named, not imported, because some are slow to import."""
+from services.diagnosis.model.registry import ENCODERS
 
 
 class ConsiliumNetwork(nn.Module):
@@ -30,7 +23,7 @@ class ConsiliumNetwork(nn.Module):
         self.config = config
         self.encoders = nn.ModuleDict({name: build_encoder(name, config) for name in MODALITIES})
         self.fusion = FusionEnsemble(
-            config.fusion, dim=config.dim, tokens=config.tokens, modalities=len(MODALITIES), logits=count_logits()
+            config.fusion, dim=config.dim, tokens=config.tokens, modalities=len(MODALITIES), logits=config.logits
         )
 
     def encoder(self, name: str) -> Encoder:

@@ -15,6 +15,7 @@ log(1 + Z e^{-lambda_q t - b_q}), is read beside what it says.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -80,8 +81,9 @@ class ReadingEmbedding(nn.Module):
         """`readings` [..., n, 4], `clock_h` [..., n] hours of the day, `variables` [..., n] -> [..., n, width]."""
         phase = clock_h[..., None] * (2 * math.pi / 24 * torch.arange(1, self.harmonics + 1).to(clock_h))
         signs = functional.one_hot(variables, self.variables).to(readings)
-        embedded: Tensor = self.hidden(torch.cat([readings, phase.sin(), phase.cos(), signs], dim=-1))
-        return self.dropout(functional.gelu(embedded))
+        hidden = functional.gelu(self.hidden(torch.cat([readings, phase.sin(), phase.cos(), signs], dim=-1)))
+        embedded: Tensor = self.dropout(hidden)
+        return embedded
 
 
 class RecencySlots(nn.Module):
@@ -236,10 +238,10 @@ def _aged(scores: Tensor, times_h: Tensor, decay: Tensor, mask: Tensor) -> Tenso
     return aged.masked_fill(~mask[..., None, None], NEVER)
 
 
-KINDS = {"latent": VitalsEncoder, "dense": DenseVitalsEncoder}
+KINDS: dict[str, Callable[[int, int, VitalsConfig], Encoder]] = {"latent": VitalsEncoder, "dense": DenseVitalsEncoder}
 
 
-def build(config: ModelConfig) -> VitalsEncoder | DenseVitalsEncoder:
+def build(config: ModelConfig) -> Encoder:
     """Raises: ValueError: a kind that is none of `KINDS`."""
     if config.vitals.kind not in KINDS:
         raise ValueError(f"vitals encoder kind {config.vitals.kind!r} is none of {sorted(KINDS)}")

@@ -13,6 +13,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,7 +154,7 @@ class VitalsState:
             self._join(span, tuple(_gather(slots, piece, elapsed) for slots in self._slots()))  # type: ignore[arg-type]
             start += len(at)
 
-    def _readings(self, span: _Span) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _readings(self, span: _Span) -> tuple[NDArray[np.float64], NDArray[np.floating[Any]]]:
         """Times and features of a span; the moment before it is looked at for its changes and gaps."""
         readings = self._tracks[span.variable].readings
         before = bisect_left(readings, (readings[span.start][0], -math.inf))

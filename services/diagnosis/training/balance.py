@@ -19,6 +19,8 @@ from services.diagnosis.training.loop.objective import Losses, Objective
 from services.diagnosis.training.loop.optimise import Balance
 from services.diagnosis.training.loop.runtime import Runtime
 
+OPPOSED = 1e-6
+"""Below this share of the two norms a combination counts as zero: no direction lowers both losses."""
 BalanceName = Literal["mmpareto", "ogm", "none"]
 
 
@@ -47,7 +49,8 @@ def pareto_pull(joint: Tensor, alone: Tensor, *, gamma: float = 1.5) -> Pull:
     weight = _least_norm_weight(joint, alone) if cosine < 0 else 0.5
     combined = 2 * (weight * joint + (1 - weight) * alone)
     plain, length = float((joint + alone).norm()), float(combined.norm())
-    stretch = max(1.0, plain / length) if length > 0 else 1.0
+    # Opposed gradients leave nothing but rounding, which must not be stretched into a direction.
+    stretch = max(1.0, plain / length) if length > OPPOSED * sum(norms) else 0.0
     return Pull(gamma * stretch * combined, cosine, weight, norms)
 
 

@@ -25,8 +25,9 @@ def choose_curve(members: Array, labels: Labels) -> Curve | None:
         members: probabilities [members, n, classes] after temperature and shift; labels: [n].
     """
     plain = _surprise(members.mean(0), labels)
+    fits: tuple[Callable[[Array, Labels], Curve], ...] = (fit_beta, fit_isotonic)
     best, best_gain = None, 0.0
-    for fit in (fit_beta, fit_isotonic):
+    for fit in fits:
         gain = plain - _cross_validated(fit, members, labels)
         mean, error = float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
         if mean > max(best_gain, LEAST_GAIN * error):

@@ -87,5 +87,6 @@ def _stack(tensors: Sequence[Tensor]) -> Tensor:
     shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
     out = tensors[0].new_zeros((len(tensors), *shape))
     for row, tensor in enumerate(tensors):
-        out[(row, *(slice(0, size) for size in tensor.shape[1:]))] = tensor[0]
+        place: tuple[int | slice[int, int, None], ...] = (row, *(slice(0, size) for size in tensor.shape[1:]))
+        out[place] = tensor[0]
     return out

@@ -7,7 +7,7 @@ each the mean over the ensemble's members. The encoders run once per batch; only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from services.diagnosis.model.config import TASKS
 from services.diagnosis.model.fusion import Fused, FusionMember
-from services.diagnosis.model.modalities import MODALITIES
+from services.diagnosis.model.modalities import MODALITIES, TaskSpec
 from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.model.tasks import split_tasks, task_probabilities
+from services.diagnosis.training.adapters import Adapted, AdapterConfig
 from services.diagnosis.training.balance import BALANCES, BalanceName
 from services.diagnosis.training.joint_data import JointData
 from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
@@ -48,6 +49,8 @@ class JointPlan:
     weight_decay: float = 0.02
     ema_share: float = 0.05
     balance: BalanceName = "mmpareto"
+    adapters: Mapping[str, AdapterConfig] = field(default_factory=dict)
+    """Modality -> how its pretrained encoder learns, where not every weight should."""
     weights: JointWeights = field(default_factory=JointWeights)
 
     def plan(self) -> Plan:
@@ -85,10 +88,12 @@ class JointObjective(Objective):
         weights: JointWeights,
         *,
         seed: int,
+        tasks: Sequence[TaskSpec] = TASKS,
         contrast: Contrast | None = None,
     ) -> None:
         super().__init__()
         self.network, self.data, self.weights, self.contrast = network, data, weights, contrast
+        self.tasks = tuple(tasks)
         members = len(network.members())
         draw = torch.Generator().manual_seed(seed)
         # Every member sees its own resample of the cases, as in the fusion stage; Poisson(1) counts are the bootstrap
@@ -111,9 +116,8 @@ class JointObjective(Objective):
         masks += [sample_subsets(masks[0], rng) for _ in range(self.weights.subsets)]
         asked = torch.cat(masks).to(batch.tokens.device)
         counts = self.counts[:, torch.from_numpy(rows)].to(batch.tokens.device)
-        answers = [
-            _member_terms(m, batch, asked, w, self.weights) for m, w in zip(self._members(), counts, strict=True)
-        ]
+        members = zip(self.network.members(), counts, strict=True)
+        answers = [_member_terms(member, batch, asked, count, self.weights, self.tasks) for member, count in members]
         terms = {key: torch.stack([answer[key] for answer in answers]).mean() for key in answers[0]}
         if self.contrast is not None:
             terms["contrast"] = self.weights.contrast * self.contrast(batch)
@@ -142,7 +146,12 @@ class JointObjective(Objective):
 
 
 def _member_terms(
-    member: FusionMember, batch: JointBatch, asked: Tensor, counts: Tensor, weights: JointWeights
+    member: FusionMember,
+    batch: JointBatch,
+    asked: Tensor,
+    counts: Tensor,
+    weights: JointWeights,
+    tasks: Sequence[TaskSpec],
 ) -> dict[str, Tensor]:
     """The weighted terms of one member's loss, and the scores of its heads.
 
@@ -153,36 +162,41 @@ def _member_terms(
     n, repeats = len(counts), 1 + weights.subsets
     fused: Fused = member(batch.tokens.repeat(repeats, 1, 1, 1), batch.pooled.repeat(repeats, 1, 1), asked)
     targets = {name: torch.cat([value] * repeats) for name, value in batch.targets.items()}
-    losses = task_losses(TASKS, fused.logits, targets).view(repeats, n)
+    losses = task_losses(tasks, fused.logits, targets).view(repeats, n)
     terms = {"observed": _mean(losses[0], counts)}
     if weights.subsets:
         whole, parts = fused.logits[:n].repeat(weights.subsets, 1), fused.logits[n:]
-        agreed = divergence(TASKS, whole, parts).view(weights.subsets, n).mean(0)
+        agreed = divergence(tasks, whole, parts).view(weights.subsets, n).mean(0)
         # The subset's loss is taken as given: it must not rise to make room for the whole.
         excess = (losses[:1] - losses[1:].detach()).relu().mean(0)
         terms["subsets"] = _mean(losses[1:].mean(0), counts)
         terms["consistency"] = weights.consistency * _mean(agreed, counts)
         terms["hinge"] = weights.hinge * _mean(excess, counts)
-    return {**terms, **_unimodal_terms(member, fused, batch, counts, weights.unimodal)}
+    return {**terms, **_unimodal_terms(member, fused, batch, counts, weights.unimodal, tasks)}
 
 
 def _unimodal_terms(
-    member: FusionMember, fused: Fused, batch: JointBatch, counts: Tensor, weight: float
+    member: FusionMember,
+    fused: Fused,
+    batch: JointBatch,
+    counts: Tensor,
+    weight: float,
+    tasks: Sequence[TaskSpec],
 ) -> dict[str, Tensor]:
     terms = {}
     for index, name in enumerate(MODALITIES):
         present = counts * batch.available[:, index]
         if bool(batch.available[:, index].any()):
             logits = member.bias + fused.unimodal[: len(counts), index]
-            terms[f"alone-{name}"] = weight * _mean(task_losses(TASKS, logits, batch.targets), present)
-            terms[f"score-{name}"] = _mean(_truth_probability(logits, batch.targets), present)
+            terms[f"alone-{name}"] = weight * _mean(task_losses(tasks, logits, batch.targets), present)
+            terms[f"score-{name}"] = _mean(_truth_probability(tasks, logits, batch.targets), present)
     return terms
 
 
-def _truth_probability(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+def _truth_probability(tasks: Sequence[TaskSpec], logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
     """What the first task's head gives to the truth [batch]; only the ratio between modalities matters."""
-    task = TASKS[0]
-    probabilities = split_tasks(TASKS, task_probabilities(TASKS, logits.float()))[task.name]
+    task = tasks[0]
+    probabilities = split_tasks(tasks, task_probabilities(tasks, logits.float()))[task.name]
     target = targets[task.name].long().clamp(min=0).view(len(logits), -1)
     return probabilities.gather(1, target)[:, 0]
 
@@ -198,6 +212,7 @@ def finetune_jointly(
     session: Session = Session(),
     *,
     seed: int,
+    tasks: Sequence[TaskSpec] = TASKS,
     contrast: Contrast | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
@@ -205,5 +220,13 @@ def finetune_jointly(
 
     Raises: as `training.loop.optimise`.
     """
-    objective = JointObjective(network, data, plan.weights, seed=seed, contrast=contrast)
-    return optimise(objective, plan.plan(), session, seed=seed, balance=BALANCES[plan.balance](), on_step=on_step)
+    torch.manual_seed(seed)
+    adapted = [
+        Adapted(network.encoder(name).get_submodule(config.module), config) for name, config in plan.adapters.items()
+    ]
+    objective = JointObjective(network, data, plan.weights, seed=seed, tasks=tasks, contrast=contrast)
+    balance = BALANCES[plan.balance]()
+    history = optimise(objective, plan.plan(), session, seed=seed, balance=balance, on_step=on_step)
+    for one in adapted:
+        one.fold()
+    return history

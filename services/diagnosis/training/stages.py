@@ -277,7 +277,7 @@ def finetune(
     with reporter.stage("joint finetuning", recipe.joint_epochs * plan.plan().steps_per_epoch(len(train))) as advance:
         ((losses, state),) = run_side_by_side([run], processes=1, on_step=advance)
     load_state(network, state)
-    return losses
+    return [float(loss) for loss in losses]
 
 
 def train_baselines(

@@ -11,8 +11,7 @@ from datetime import timedelta
 from services.ehr.domain import available_at, concluded, has_answer
 from services.ehr.fhir.reading import Json
 from services.ehr.fhir.vocabulary import DISCLAIMER, concept, fraction, meta, model_device, moment, number, own, subject
-from shared.contracts.base import Modality
-from shared.contracts.diagnosis import CaseOut, DiagnosisOut, ModelOut, RankedDiagnosis, Risk
+from shared.contracts.diagnosis import CaseOut, DiagnosisOut, ModelOut, RankedDiagnosis, Risk, Source
 
 ASSESSMENT = ("acute-chest-assessment", "Acute chest decision support")
 CATEGORY: Json = {
@@ -113,7 +112,7 @@ def _probability(observation_id: str, one: RankedDiagnosis, result: DiagnosisOut
 
 
 def _basis(result: DiagnosisOut) -> list[Json]:
-    notes = (result.modalities or {}).get(Modality.NOTE)
+    notes = (result.modalities or {}).get(Source.NOTE)
     return [{"reference": f"DocumentReference/{one}"} for one in notes.evidence] if notes else []
 
 

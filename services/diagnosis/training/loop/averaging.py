@@ -18,9 +18,9 @@ class Average:
 
     def update(self, decay: float) -> None:
         """shadow = decay * shadow + (1 - decay) * parameters."""
-        average = get_ema_multi_avg_fn(decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            average(self.shadow, [parameter.detach() for parameter in self._parameters], 1)  # type: ignore[no-untyped-call]
+            average(self.shadow, [parameter.detach() for parameter in self._parameters], 1)
 
     def load(self, shadow: Sequence[Tensor]) -> None:
         with torch.no_grad():

@@ -57,7 +57,8 @@ def train_member(feed: Feed, died: Array, plan: Plan, seed: int) -> Mortality:
     steps = plan.epochs * (len(died) // plan.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=steps, pct_start=0.2)
-    mean = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.98))
+    ema = torch.optim.swa_utils.get_ema_multi_avg_fn(0.98)  # type: ignore[no-untyped-call]
+    mean = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=ema)
     targets = torch.from_numpy(died).float()
     model.train()
     for _ in range(plan.epochs):
@@ -89,4 +90,4 @@ def fit_encoder(train: Sequence[Stay], test: Sequence[Stay], plan: Plan, seed: i
     feed, held_out = Feed.of(train, scale), Feed.of(test, scale)
     died = np.array([stay.died for stay in train], np.float64)
     members = [train_member(feed, died, plan, 1000 * seed + j) for j in range(plan.members)]
-    return np.mean([ask(member, held_out) for member in members], axis=0)
+    return np.asarray(np.mean([ask(member, held_out) for member in members], axis=0))

@@ -124,7 +124,7 @@ def test_products_of_two_modalities_carry_what_is_true_of_neither_alone() -> Non
         for _ in range(60):
             loss = torch.nn.functional.cross_entropy(member(tokens, pooled, available).logits, target)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         accuracy[mode] = float((member(tokens, pooled, available).logits.argmax(1) == target).float().mean())
     assert accuracy["hybrid"] > 0.99

@@ -69,7 +69,8 @@ def test_very_old_readings_leave_only_the_evidence_of_none() -> None:
     old = {**inputs(), "times_h": torch.full((2, 40), -1e6)}
     encoded = encoder(old)
     torch.testing.assert_close(encoded.pooled[0], encoded.pooled[1])
-    assert not torch.allclose(*encoder(inputs()).pooled, atol=1e-3)
+    recent = encoder(inputs()).pooled
+    assert not torch.allclose(recent[0], recent[1], atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["latent", "dense"])

@@ -36,8 +36,9 @@ def test_gradients_in_conflict_give_the_shortest_combination_at_the_length_of_th
     assert pull.cosine == pytest.approx(-(0.5**0.5))
 
 
-def test_exact_opposition_moves_nothing() -> None:
-    assert pareto_pull(torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.0])).gradient.tolist() == [0.0, 0.0]
+@pytest.mark.parametrize("size", [1.0, 2.0, 3.0])
+def test_exact_opposition_moves_nothing(size: float) -> None:
+    assert pareto_pull(torch.tensor([0.0, 1.0]), torch.tensor([0.0, -size])).gradient.tolist() == [0.0, 0.0]
 
 
 def test_a_modality_without_gradient_of_its_own_keeps_the_joint_one() -> None:

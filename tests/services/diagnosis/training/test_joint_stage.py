@@ -18,6 +18,7 @@ from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
 from services.diagnosis.model.fusion import FusionEnsemble, FusionMember
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork
+from services.diagnosis.training.adapters import AdapterConfig
 from services.diagnosis.training.balance import BalanceName
 from services.diagnosis.training.joint_data import JointData, PreparedFeed
 from services.diagnosis.training.joint_stage import (
@@ -186,6 +187,16 @@ def test_a_contrastive_term_trains_its_own_projection_too() -> None:
     before = contrast.project.weight.clone()
     finetune_jointly(_network(), _data(), JointPlan(epochs=1, batch_size=30), seed=2, contrast=contrast)
     assert not torch.equal(contrast.project.weight, before)
+
+
+def test_an_adapted_encoder_learns_a_change_of_low_rank_and_is_ordinary_again() -> None:
+    network, name = _network(), MODALITIES[0]
+    encoder = cast(_LinearEncoder, network.encoder(name))
+    before, keys = encoder.out.weight.clone(), set(network.state_dict())
+    adapters = {name: AdapterConfig(rank=1, targets=("out",))}
+    finetune_jointly(network, _data(), JointPlan(epochs=2, batch_size=20, adapters=adapters), seed=2)
+    assert set(network.state_dict()) == keys
+    assert int(torch.linalg.matrix_rank(encoder.out.weight.detach() - before, atol=1e-5)) == 1
 
 
 def test_a_killed_joint_stage_ends_with_the_same_bytes(tmp_path: Path) -> None:
