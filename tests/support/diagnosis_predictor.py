@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
+from services.diagnosis.inference.films import FilmAnswer, FilmAnswers, GroundedRegion
 from services.diagnosis.inference.prediction import (
     Explanation,
     ImageExplanation,
@@ -26,10 +28,12 @@ from services.diagnosis.inference.prediction import (
     PredictionSet,
     RankedDiagnosis,
     Region,
+    SimilarCase,
     SummarySentence,
     Uncertainty,
 )
-from shared.codes import PNEUMONIA, SEPSIS
+from services.diagnosis.search.index import Entry, VectorIndex
+from shared.codes import DIAGNOSES, PNEUMONIA, SEPSIS
 from shared.digests import digest_bytes
 
 BUNDLE = BundleIdentity("arithmetic", "1", digest_bytes(b"arithmetic"))
@@ -49,6 +53,12 @@ class ArithmeticPredictor:
     @property
     def bundle(self) -> BundleIdentity:
         return BUNDLE
+
+    def reader(self, index: VectorIndex) -> ArithmeticReader:
+        """Similarities that follow from the length of a text and the brightness of a film."""
+        index.replace("case", _REFERENCES)
+        index.replace("image", _REFERENCES)
+        return ArithmeticReader(self._directory, index)
 
     def predict(self, case: CaseInput, *, on_stage: Callable[[str], None]) -> Prediction:
         on_stage("encode")
@@ -73,6 +83,52 @@ class ArithmeticPredictor:
         while (self._directory / "hold").exists():
             mark.touch()
             time.sleep(0.02)
+
+
+_REFERENCES = [
+    Entry("ward:0:1", DIAGNOSES.index(PNEUMONIA), np.array([1.0, 0.0], np.float32)),
+    Entry("ward:0:2", DIAGNOSES.index(SEPSIS), np.array([0.0, 1.0], np.float32)),
+]
+
+
+class ArithmeticReader:
+    """Near to the first reference case in proportion to the mean pixel or to the length of a text. A file `no-reader`
+    makes it raise.
+    """
+
+    def __init__(self, directory: Path, index: VectorIndex) -> None:
+        self._directory, self._index = directory, index
+
+    def similar_to(self, case: CaseInput, kind: str, k: int) -> tuple[SimilarCase, ...]:
+        return self._nearest(float(case.images[0].pixels.mean()) if case.images else 0.0, kind, k)
+
+    def search(self, text: str, kind: str, k: int) -> tuple[SimilarCase, ...]:
+        return self._nearest(len(text) / 100, kind, k)
+
+    def ask(self, case: CaseInput, text: str) -> FilmAnswers:
+        if (self._directory / "no-reader").exists():
+            raise ValueError(f"cannot read {text}")
+        if not case.images:
+            return FilmAnswers((), "the case has no image that may be used")
+        films = [
+            FilmAnswer(
+                image_id=image.id,
+                sop_instance_uid=image.sop_instance_uid,
+                similarity=len(text) / 100,
+                percentile=50.0,
+                reference={"p50": 0.1},
+                regions=(GroundedRegion(0, 0, 10, 20, 0.3),),
+                heatmap_png=_png(),
+                grid=np.array([[0.1, 0.2]]),
+            )
+            for image in case.images
+        ]
+        return FilmAnswers(tuple(films))
+
+    def _nearest(self, angle: float, kind: str, k: int) -> tuple[SimilarCase, ...]:
+        vector = np.array([math.cos(angle), math.sin(angle)], np.float32)
+        hits = self._index.search(kind, vector, k)
+        return tuple(SimilarCase(hit.name, hit.similarity, DIAGNOSES[hit.label]) for hit in hits)
 
 
 def _prediction(case: CaseInput, terms: dict[str, float], spent_ms: float) -> Prediction:

@@ -16,7 +16,9 @@ from tokenizers import Tokenizer
 
 from services.diagnosis.bundle.contents import BundleContents, read_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.bundle.keys import local_key, read_private_key
 from services.diagnosis.bundle.manifest import write_manifest
+from services.diagnosis.bundle.verification import sign_bundle
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.training.align import Alignment, Split, fit_joint
@@ -44,7 +46,8 @@ def align_bundle(
     tokenizer, seed = Tokenizer.from_str(contents.tokenizer), contents.training["seed"]
     joint = fit_joint(network, tokenizer, train, held_out, references=references, seed=seed + 300, plan=plan)
     joint.save(directory)
-    return write_manifest(directory, name=identity.name, version=identity.version)
+    write_manifest(directory, name=identity.name, version=identity.version)
+    return sign_bundle(directory, read_private_key(local_key()))
 
 
 def _split(contents: BundleContents, network: ConsiliumNetwork, start: int, count: int, processes: int) -> Split:
