@@ -9,7 +9,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.diagnosis import api, internal_api, store
+from services.diagnosis import api, internal_api, joint_api, store
 from services.diagnosis.broker import CeleryBroker
 from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
@@ -42,13 +42,14 @@ def create_app(settings: DiagnosisSettings | None = None, common: CommonSettings
     app = create_service_app(
         "diagnosis",
         runtime,
-        [api.router, internal_api.router],
+        [api.router, joint_api.router, internal_api.router],
         description=DESCRIPTION,
         readiness=lambda: waiting_for(runtime, broker, settings),
         lifespan=_dispatching,
         max_body_bytes=2**20,
     )
     app.state.dispatcher = dispatcher
+    app.state.asker = joint_api.Asker(runtime, broker, settings)
     app.state.neighbours = Neighbours(common)
     _close_with(app, app.state.neighbours)
     return app

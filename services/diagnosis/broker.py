@@ -1,4 +1,4 @@
-"""Celery and the broker behind it: two queues that carry job ids and nothing else."""
+"""Celery and the broker behind it: queues that carry ids of jobs and of questions, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any, Protocol
 TASK = "diagnosis.run_job"
 PRIORITIES = ("stat", "routine")
 """Also the names of the queues; a worker empties the first one first."""
+QUESTION_TASK = "diagnosis.answer_question"
+QUESTIONS = "question"
+"""The queue of questions that someone waits for; an urgent diagnosis goes before them, a routine one after."""
+QUEUES = ("stat", QUESTIONS, "routine")
 
 
 def create_celery(broker_url: str) -> Any:
@@ -16,7 +20,7 @@ def create_celery(broker_url: str) -> Any:
 
     app = Celery("consilium.diagnosis", broker=broker_url, set_as_current=False)
     # The default exchange needs no bindings in the broker: a flushed broker still takes messages.
-    queues = [Queue(name, Exchange(""), routing_key=name) for name in PRIORITIES]  # type: ignore[no-untyped-call]
+    queues = [Queue(name, Exchange(""), routing_key=name) for name in QUEUES]  # type: ignore[no-untyped-call]
     app.conf.update(
         task_queues=queues,
         task_default_queue="routine",
@@ -67,6 +71,14 @@ class CeleryBroker:
         if self._celery is None:
             self._celery = create_celery(self._url)
         self._celery.send_task(TASK, args=[job_id], queue=priority, retry=False, ignore_result=True)
+
+    def ask(self, question_id: str, *, within_s: float) -> None:
+        """Hand over the id of a question, which no worker takes up after so long. Raises as `send` does."""
+        if self._celery is None:
+            self._celery = create_celery(self._url)
+        self._celery.send_task(
+            QUESTION_TASK, args=[question_id], queue=QUESTIONS, retry=False, ignore_result=True, expires=within_s
+        )
 
     def depth(self, priority: str) -> int:
         return int(self._client().llen(priority))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.diagnosis.bundle.identity import BundleIdentity
-from services.diagnosis.inference.prediction import Explanation, ModalityOutcome, Prediction
+from services.diagnosis.inference.grid import shrink_grid
+from services.diagnosis.inference.prediction import DiagnosisVerdict, Explanation, ModalityOutcome, Prediction
 from services.diagnosis.snapshot import STALE_AFTER, Manifest
 from shared.codes import Coding
 from shared.contracts import diagnosis as wire
@@ -31,13 +33,14 @@ def compose(
     job_id: str, patient: str, manifest: Manifest, bundle: BundleIdentity, prediction: Prediction | None, spent: Spent
 ) -> DiagnosisResult:
     """The result of a case. `prediction` is None where consent left nothing to predict from."""
-    explanation = _explanation(job_id, prediction.explanation) if prediction else wire.Explanation()
+    modalities = _modalities(manifest, prediction)
+    explanation = _explanation(job_id, prediction.explanation, modalities) if prediction else wire.Explanation()
     sentences = [*explanation.summary, *_stale_sentences(manifest), *_consent_sentences(manifest)]
     timings = prediction.timings if prediction else {}
     return DiagnosisResult(
         case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient),
         model=wire.ModelOut(bundle=bundle.name, version=bundle.version, digest=bundle.digest),
-        modalities=_modalities(manifest, prediction),
+        modalities=modalities,
         diagnoses=[
             wire.RankedDiagnosis(code=_code(d.coding), probability=d.probability, interval=d.interval)
             for d in (prediction.diagnoses if prediction else ())
@@ -51,6 +54,12 @@ def compose(
             for name, risk in (prediction.risks if prediction else {}).items()
         },
         explanation=explanation.model_copy(update={"summary": sentences}),
+        calibration=_calibration(prediction),
+        verdicts=[_verdict(found) for found in (prediction.verdicts if prediction else ())],
+        ruled_out=[
+            wire.RuledOut(code=found.code, miss_rate=found.miss_rate, confidence=found.confidence, cases=found.cases)
+            for found in (prediction.ruled_out if prediction else ())
+        ],
         timings=wire.Timings(
             queued=_ms(spent.queued),
             fetch=_ms(spent.fetch),
@@ -126,7 +135,20 @@ def _prediction_set(prediction: Prediction | None) -> wire.PredictionSet | None:
     found = prediction.prediction_set if prediction else None
     if found is None:
         return None
-    return wire.PredictionSet(coverage=found.coverage, codes=list(found.codes), guarantee=found.guarantee)
+    return wire.PredictionSet(
+        coverage=found.coverage, codes=list(found.codes), guarantee=found.guarantee, cases=found.cases
+    )
+
+
+def _calibration(prediction: Prediction | None) -> wire.Calibration | None:
+    found = prediction.calibration if prediction else None
+    if found is None:
+        return None
+    return wire.Calibration(status="calibrated" if found.calibrated else "uncalibrated", cases=found.cases)
+
+
+def _verdict(found: DiagnosisVerdict) -> wire.Verdict:
+    return wire.Verdict.model_validate({"code": found.code, "verdict": found.verdict})
 
 
 def _uncertainty(prediction: Prediction | None) -> wire.Uncertainty | None:
@@ -136,11 +158,17 @@ def _uncertainty(prediction: Prediction | None) -> wire.Uncertainty | None:
     return wire.Uncertainty(total=found.total, aleatoric=found.aleatoric, epistemic=found.epistemic)
 
 
-def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
+def _explanation(job_id: str, found: Explanation, modalities: Mapping[Source, ModalityOut]) -> wire.Explanation:
     across = found.modalities
     return wire.Explanation(
         modalities=wire.ModalityExplanation(
-            code=across.code, base=across.base, contributions=across.contributions, interactions=across.interactions
+            code=across.code,
+            base=across.base,
+            contributions=across.contributions,
+            interactions=across.interactions,
+            relations=across.relations,
+            residuals=across.residuals,
+            integration_errors=across.integration_errors,
         )
         if across
         else None,
@@ -152,6 +180,7 @@ def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
                     wire.Region(x=r.x, y=r.y, width=r.width, height=r.height, contribution=r.contribution)
                     for r in image.regions
                 ],
+                grid=[] if image.grid is None else shrink_grid(image.grid).tolist(),
             )
             for image in found.images
         ],
@@ -172,6 +201,28 @@ def _explanation(job_id: str, found: Explanation) -> wire.Explanation:
             for v in found.vitals
         ],
         tabular=[wire.FactExplanation(code=fact.code, contribution=fact.contribution) for fact in found.tabular],
+        vitals_profiles=[
+            wire.VitalsProfile(code=p.code, slot_hours=p.slot_hours, contributions=list(p.contributions))
+            for p in found.profiles
+        ],
+        what_if=[
+            wire.WithoutModality(
+                modality=Source(w.modality),
+                diagnosis=None if w.coding is None else _code(w.coding),
+                probability=w.probability,
+                set_size=w.set_size,
+            )
+            for w in found.what_if
+        ],
+        next_best=[
+            wire.NextBest(
+                modality=Source(n.modality),
+                status=modalities[Source(n.modality)].status,
+                expected_drop=n.expected_drop,
+                interval=n.interval,
+            )
+            for n in found.next_best
+        ],
         similar=[
             wire.SimilarCase(case=s.case, similarity=s.similarity, diagnosis=_code(s.coding)) for s in found.similar
         ],

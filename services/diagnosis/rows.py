@@ -124,5 +124,22 @@ class WorkerRow(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+class QuestionRow(Base):
+    """A question that someone waits for: the broker carries its id, this row its words and its answer.
+
+    It is deleted when it is answered or when nobody waits any more; what may be patient data stays for seconds.
+    """
+
+    __tablename__ = "question"
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    job_id: Mapped[str | None] = mapped_column(sa.ForeignKey("job.id"))
+    body: Mapped[str] = mapped_column(sa.Text)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    answer: Mapped[str | None] = mapped_column(sa.Text)
+    refusal: Mapped[str | None] = mapped_column(sa.Text)
+    """Why there is no answer; holds no patient data."""
+
+
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way to the log."""

@@ -22,10 +22,12 @@ from services.diagnosis.case import CaseInput
 from services.diagnosis.clients import ContentClient
 from services.diagnosis.domain import Job, StoredResult, backoff_s
 from services.diagnosis.errors import CaseFailed, FenceLost
-from services.diagnosis.inference.prediction import Prediction
+from services.diagnosis.inference.films import FilmAnswers
+from services.diagnosis.inference.prediction import Prediction, SimilarCase
 from services.diagnosis.pulse import Hold, Pulse
 from services.diagnosis.recording import failed_event, released_event, withheld_event
 from services.diagnosis.results import Spent, compose
+from services.diagnosis.search.index import VectorIndex
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.snapshot import Manifest, parse_manifest
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion
@@ -39,12 +41,28 @@ MAX_CONSENT_CHANGES = 5
 log = structlog.get_logger(__name__)
 
 
+class Reader(Protocol):
+    """A joint space at work on cases and phrases. What it answers are similarities, never probabilities."""
+
+    def similar_to(self, case: CaseInput, kind: str, k: int) -> tuple[SimilarCase, ...]:
+        """The reference cases whose vectors of a kind (`case` or a modality) are nearest to a case's."""
+
+    def search(self, text: str, kind: str, k: int) -> tuple[SimilarCase, ...]:
+        """The reference cases whose vectors of a kind are nearest to a phrase."""
+
+    def ask(self, case: CaseInput, text: str) -> FilmAnswers:
+        """A phrase against every film of a case."""
+
+
 class Predictor(Protocol):
     """A loaded bundle."""
 
     @property
     def bundle(self) -> BundleIdentity:
         """Which one."""
+
+    def reader(self, index: VectorIndex) -> Reader | None:
+        """Its joint space, with the reference cases put into `index`; None: the bundle has none."""
 
     def predict(self, case: CaseInput, *, on_stage: Callable[[str], None]) -> Prediction:
         """What it says of a case; calls `on_stage` with `encode`, `fuse`, `explain` as it gets there."""
@@ -60,6 +78,8 @@ class Worker:
     contents: ContentClient
     predictor: Predictor
     pulse: Pulse
+    reader: Reader | None = None
+    """What answers questions of similarity; None: this bundle cannot."""
 
 
 def run_job(worker: Worker, job_id: str) -> None:

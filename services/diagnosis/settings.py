@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic_settings import SettingsConfigDict
 
@@ -34,3 +35,7 @@ class DiagnosisSettings(ServiceSettings):
     """So many workers may die over one job before it is failed."""
     max_deferrals: int = 120
     """So often a job is put off because a neighbour does not answer (about an hour) before it is failed."""
+    vector_index: Literal["exact", "pgvector"] = "exact"
+    """Where reference cases are searched: in each worker's memory, or in this service's PostgreSQL with pgvector."""
+    question_timeout_s: float = 10.0
+    """How long a question of similarity waits for a worker before it is answered with 503."""

@@ -155,7 +155,7 @@ def read_diagnosis(runtime: Runtime, session: Session, principal: Principal, req
     job = store.get_job(session, job_id)
     stored = store.released_results(session, [job_id]).get(job_id)
     if stored is not None:
-        _record_read(runtime, session, principal, request_id, job, "diagnosis-read")
+        record_read(runtime, session, principal, request_id, job, "diagnosis-read")
     return job, stored
 
 
@@ -194,7 +194,7 @@ def read_manifest(runtime: Runtime, session: Session, principal: Principal, requ
     """The canonical JSON of the case; its digest is the case's."""
     job = store.get_job(session, job_id)
     content = runtime.blobs.get(job.manifest_digest)
-    _record_read(runtime, session, principal, request_id, job, "manifest-read")
+    record_read(runtime, session, principal, request_id, job, "manifest-read")
     return content
 
 
@@ -208,7 +208,7 @@ def read_heatmap(
     if digest is None:
         raise UnknownHeatmap("This diagnosis has no heat map of that instance.")
     content = runtime.blobs.get(digest)
-    _record_read(runtime, session, principal, request_id, job, "heatmap-read")
+    record_read(runtime, session, principal, request_id, job, "heatmap-read")
     return content
 
 
@@ -219,7 +219,7 @@ def progress(runtime: Runtime, job_id: str) -> tuple[JobStatus, str | None]:
     return job.status, job.stage
 
 
-def _record_read(
+def record_read(
     runtime: Runtime, session: Session, principal: Principal, request_id: str, job: Job, subtype: str
 ) -> None:
     event = runtime.events.event(

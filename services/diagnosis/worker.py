@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 import structlog
 
+from services.diagnosis.broker import QUEUES
+from services.diagnosis.bundle.errors import BundleError
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
 from services.diagnosis.clients import ContentClient
 from services.diagnosis.pulse import Pulse
 from services.diagnosis.rows import OutboxRow
 from services.diagnosis.running import Predictor, Worker
+from services.diagnosis.search.index import VectorIndex
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.tasks import create_worker_app
 from shared.codes import HEART_RATE, OXYGEN_SATURATION
@@ -27,7 +30,7 @@ from shared.database import migrate
 from shared.ids import uuid7
 from shared.settings import CommonSettings
 from shared.telemetry import configure_logging
-from shared.web import build_runtime
+from shared.web import Runtime, build_runtime
 
 log = structlog.get_logger(__name__)
 Load = Callable[[Path], Predictor]
@@ -70,18 +73,31 @@ def work(settings: DiagnosisSettings, common: CommonSettings, load: Load = load_
         stack.callback(contents.close)
         worker_id = uuid7()
         pulse = Pulse(runtime.sessions, settings, worker_id, predictor.bundle.digest)
-        app = create_worker_app(common.broker_url, Worker(worker_id, runtime, settings, contents, predictor, pulse))
+        reader = predictor.reader(index_of(settings, runtime, predictor.bundle.digest))
+        worker = Worker(worker_id, runtime, settings, contents, predictor, pulse, reader)
+        app = create_worker_app(common.broker_url, worker)
         pulse.start()
         stack.callback(pulse.stop)
         log.info("worker is ready", worker=worker_id, bundle=predictor.bundle.name, digest=predictor.bundle.digest)
         return _consume(app, worker_id)
 
 
+def index_of(settings: DiagnosisSettings, runtime: Runtime, bundle_digest: str) -> VectorIndex:
+    """Where the reference cases of the joint space are searched: in memory, or in PostgreSQL by setting."""
+    if settings.vector_index == "pgvector":
+        from services.diagnosis.search.pgvector import PgvectorIndex
+
+        return PgvectorIndex(runtime.sessions.kw["bind"], bundle_digest)
+    from services.diagnosis.search.exact import ExactIndex
+
+    return ExactIndex()
+
+
 def _consume(app: Any, worker_id: str) -> int:
     celery_worker = app.Worker(
         hostname=f"{worker_id}@consilium",
         pool="solo",
-        queues=["stat", "routine"],
+        queues=list(QUEUES),
         loglevel="WARNING",
         without_gossip=True,
         without_mingle=True,
@@ -97,7 +113,11 @@ def main() -> int:
     """Start from the `CONSILIUM_*` environment."""
     common = CommonSettings()
     configure_logging(common.log_level)
-    return work(DiagnosisSettings(), common)
+    try:
+        return work(DiagnosisSettings(), common)
+    except BundleError as error:
+        log.error("bundle refused", problem=error.slug, detail=error.detail)
+        return error.exit_status
 
 
 if __name__ == "__main__":

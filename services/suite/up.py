@@ -18,10 +18,12 @@ import httpx
 from rich.console import Console
 from rich.rule import Rule
 
+from services.diagnosis.bundle.errors import BundleError
+from services.diagnosis.bundle.verification import verify_bundle
 from services.suite import topology
 from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory
 from services.suite.processes import Supervisor
-from services.suite.registration import register_bundle
+from services.suite.registration import bundle_directory, register_bundle
 from services.suite.servers import port_is_free
 from shared.auth import PEOPLE, Role
 
@@ -49,6 +51,7 @@ def run(options: Options, console: Console) -> None:
     started = time.monotonic()
     data = DataDirectory(options.data_dir.expanduser().resolve())
     _check_ports(options)
+    _check_bundle()
     with data.lock():
         data.prepare()
         with _topology(options, data) as plan, _supervised(plan, data, console) as supervisor:
@@ -62,6 +65,14 @@ def run(options: Options, console: Console) -> None:
             if first_start:
                 _offer_demo(options, plan, data, console, stop)
             _stay(stop, data)
+
+
+def _check_bundle() -> None:
+    """Said before anything runs; a worker that refuses its bundle would die again and again."""
+    try:
+        verify_bundle(bundle_directory())
+    except BundleError as error:
+        raise CannotStart(f"{error.title}. {error.detail}") from error
 
 
 def _check_ports(options: Options) -> None:

@@ -96,6 +96,35 @@ class PredictionSet(Wire):
     codes: list[str]
     guarantee: str
     """What the coverage holds for, such as `pattern x class`, or that it does not hold."""
+    cases: int | None = None
+    """Calibration cases of the smallest cell behind the guarantee."""
+
+
+class Calibration(Wire):
+    """May the probabilities be read as frequencies."""
+
+    status: Literal["calibrated", "uncalibrated"]
+    cases: int
+    """Calibration cases that had just these kinds of evidence."""
+
+
+class Verdict(Wire):
+    """One diagnosis by itself; wrong in at most 1 - coverage of those who have it, and of those who have it not."""
+
+    code: str
+    verdict: Literal["ruled in", "ruled out", "uncertain"]
+
+
+class RuledOut(Wire):
+    """A critical diagnosis that the evidence rules out."""
+
+    code: str
+    miss_rate: float
+    """Of those who have it, at most this share are told so …"""
+    confidence: float
+    """… with this confidence over the draw of the calibration cases."""
+    cases: int
+    """Calibration patients with the diagnosis."""
 
 
 class Uncertainty(Wire):
@@ -120,6 +149,12 @@ class ModalityExplanation(Wire):
     contributions: dict[str, float]
     interactions: dict[str, float] = {}
     """Pairwise Shapley interaction indices, keyed `image+note`."""
+    relations: dict[str, Literal["synergistic", "redundant", "conflicting", "additive"]] = {}
+    """What the two of a pair are to each other, keyed like the interactions."""
+    residuals: dict[str, float] = {}
+    """A modality's contribution less what its parts sum to by themselves; it was spread over them in proportion."""
+    integration_errors: dict[str, float] = {}
+    """How far the integrated gradients inside each modality are from completeness (log-odds)."""
 
 
 class Region(Wire):
@@ -138,6 +173,8 @@ class ImageExplanation(Wire):
     heatmap: str
     """URL of a PNG (RGBA) to lay over the whole image."""
     regions: list[Region]
+    grid: list[list[float]] = []
+    """The heat map as data: contributions of a coarse grid over the whole image, row by row from the top."""
 
 
 class NoteSpan(Wire):
@@ -160,6 +197,37 @@ class VitalsExplanation(Wire):
     from_: datetime = Field(alias="from")
     to: datetime
     contribution: float
+
+
+class VitalsProfile(Wire):
+    """One variable's contributions over time, as data; all profiles together sum to the vitals' contribution."""
+
+    code: str
+    """LOINC code of the variable."""
+    slot_hours: float
+    contributions: list[float]
+    """One per slot, oldest first; the last slot ends at the case time."""
+
+
+class WithoutModality(Wire):
+    """The calibrated result without one of the modalities used; null where nothing would be left to advise from."""
+
+    modality: Source
+    diagnosis: CodeOut | None = None
+    probability: float | None = None
+    set_size: int | None = None
+    """Codes in the prediction set."""
+
+
+class NextBest(Wire):
+    """A modality that was not used, and by how many nats the entropy of the answer is expected to fall with it."""
+
+    modality: Source
+    status: ModalityStatus
+    """Why it was not used: missing, no-consent or rejected."""
+    expected_drop: float
+    interval: tuple[float, float]
+    """Holds the realised drop in four of five cases."""
 
 
 class FactExplanation(Wire):
@@ -185,7 +253,11 @@ class Explanation(Wire):
     images: list[ImageExplanation] = []
     notes: list[NoteExplanation] = []
     vitals: list[VitalsExplanation] = []
+    vitals_profiles: list[VitalsProfile] = []
     tabular: list[FactExplanation] = []
+    what_if: list[WithoutModality] = []
+    next_best: list[NextBest] = []
+    """The most telling first."""
     similar: list[SimilarCase] = []
     summary: list[SummarySentence] = []
 
@@ -221,6 +293,10 @@ class DiagnosisResult(Wire):
     reasons: list[str]
     risks: dict[str, Risk]
     explanation: Explanation
+    calibration: Calibration | None = None
+    verdicts: list[Verdict] = []
+    ruled_out: list[RuledOut] = []
+    """Critical diagnoses only: pneumothorax, pulmonary embolism, sepsis."""
     audit: AuditReceipt | None = None
     timings: Timings
 
@@ -245,6 +321,9 @@ class DiagnosisOut(Wire):
     reasons: list[str] | None = None
     risks: dict[str, Risk] | None = None
     explanation: Explanation | None = None
+    calibration: Calibration | None = None
+    verdicts: list[Verdict] | None = None
+    ruled_out: list[RuledOut] | None = None
     audit: AuditReceipt | None = None
     timings: Timings | None = None
 

@@ -100,12 +100,13 @@ class Ward:
                 citation="Synthetic data, not for clinical use",
                 label_basis="recorded in the ward" if patient.conditions.label_noise else "the ward's own truth",
             ),
-            subgroups=_subgroups(patient),
+            subgroups=subgroups_of(patient),
             truth=patient.truth,
         )
 
 
-def _subgroups(patient: WardPatient) -> dict[str, str]:
+def subgroups_of(patient: WardPatient) -> dict[str, str]:
+    """Sex, skin, site and age band: what the figures are split by."""
     person = patient.person
     known = {"sex": person.sex, "skin": SKIN[person.skin_type], "site": person.site}
     return {**known, **age_band(person.age_years)}

@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from services.diagnosis.bundle.contents import BundleContents
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.inference.prediction import (
+    Calibration,
+    DiagnosisVerdict,
     Explanation,
     ModalityOutcome,
     Prediction,
     PredictionSet,
     RankedDiagnosis,
     Risk,
+    RuledOut,
 )
-from services.diagnosis.inference.thresholds import abstention_reasons
+from services.diagnosis.inference.reasons import abstention_reasons, uncalibrated_note, what_would_help
 from services.diagnosis.inference.uncertainty import decompose
 from services.diagnosis.model.modalities import pattern_name
 
@@ -35,30 +38,50 @@ def decide(
     Args:
         members: pattern -> calibrated member probabilities [members, logits]; empty where nothing could be used.
     """
-    rejected = tuple(f"{name}: {outcome.reason}" for name, outcome in outcomes.items() if not outcome.used)
     if not members:
-        reasons = ("No evidence is left to predict from.", *rejected)
+        reasons = ("No evidence is left to predict from.", *what_would_help(outcomes))
         return Prediction(bundle, dict(outcomes), (), None, None, True, reasons, {}, Explanation())
     pattern = pattern_name([name for name, outcome in outcomes.items() if outcome.used])
     own = members[pattern]
-    classes = len(contents.labels)
-    diagnoses = own[:, :classes]
-    labels, guarantee = contents.conformal.predict(diagnoses.mean(0), pattern)
-    prediction_set = PredictionSet(
-        contents.conformal.coverage, tuple(contents.labels[k].code for k in labels), guarantee
-    )
-    uncertainty = decompose(diagnoses)
-    reasons = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty)
+    diagnoses = own[:, : len(contents.labels)]
+    prediction_set = _prediction_set(contents, diagnoses.mean(0), pattern)
+    uncertainty, ranked = decompose(diagnoses), rank(contents, own, pattern)
+    why = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty, ranked[0], contents.labels)
+    calibration = Calibration(contents.calibrator.is_calibrated(pattern), contents.calibrator.counts[pattern])
+    reservations = () if calibration.calibrated else (uncalibrated_note(pattern, calibration.cases),)
+    set_aside = not all(outcome.used for outcome in outcomes.values())
     return Prediction(
         bundle,
         dict(outcomes),
-        rank(contents, own, pattern),
+        ranked,
         prediction_set,
         uncertainty,
-        bool(reasons),
-        (*reasons, *rejected),
-        {"deterioration24h": _risk(contents, own[:, classes], pattern)} if contents.config.deterioration else {},
+        bool(why),
+        (*why, *reservations, *(what_would_help(outcomes) if why or set_aside else ())),
+        {"deterioration24h": _risk(contents, own[:, -1], pattern)} if contents.config.deterioration else {},
         Explanation(),
+        calibration,
+        _verdicts(contents, diagnoses.mean(0), pattern),
+        _ruled_out(contents, diagnoses.mean(0), pattern),
+    )
+
+
+def _prediction_set(contents: BundleContents, probabilities: Array, pattern: str) -> PredictionSet:
+    labels, guarantee = contents.conformal.predict(probabilities, pattern)
+    codes = tuple(contents.labels[k].code for k in labels)
+    return PredictionSet(contents.conformal.coverage, codes, guarantee, contents.conformal.cases(pattern))
+
+
+def _verdicts(contents: BundleContents, probabilities: Array, pattern: str) -> tuple[DiagnosisVerdict, ...]:
+    found = contents.verdicts.verdicts(probabilities, pattern)
+    return tuple(DiagnosisVerdict(coding.code, verdict) for coding, verdict in zip(contents.labels, found, strict=True))
+
+
+def _ruled_out(contents: BundleContents, probabilities: Array, pattern: str) -> tuple[RuledOut, ...]:
+    table = contents.verdicts
+    return tuple(
+        RuledOut(contents.labels[k].code, table.miss_rate, table.confidence, table.cases(pattern, k))
+        for k in table.safely_ruled_out(probabilities, pattern)
     )
 
 

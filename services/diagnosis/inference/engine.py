@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.diagnosis.bundle.contents import BundleContents
-from services.diagnosis.inference.attribution.gradients import STEPS, integrated_gradients
+from services.diagnosis.inference.attribution.gradients import MOST_NODES, Attribution, integrated_gradients
 from services.diagnosis.inference.calibration import Calibrator
 from services.diagnosis.inference.inputs import (
     Prepared,
@@ -73,24 +73,17 @@ class Engine:
             members = self.calibrator.member_probabilities(logits, rows).numpy()
         return {pattern: members[:, row] for row, pattern in enumerate(patterns)}
 
-    def attribute(
-        self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int, *, refinement: int = 1
-    ) -> NDArray[np.float64]:
-        """Attributions inside one modality to the log-odds of a label: cells, word pieces or readings.
-
-        Args:
-            refinement: multiplies the steps of the integration, to judge its error.
-        """
-        others = {key: item.encoded for key, item in case.items()}
-        target = self._target(name, others, label)
+    def attribute(self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int) -> Attribution:
+        """Attributions inside one modality to the log-odds of a label: cells, word pieces, readings or facts."""
+        target = self._target(name, {key: item.encoded for key, item in case.items()}, label)
         if isinstance(prepared, PreparedImages):
-            return self._attribute_images(prepared, case[name].positions, target, refinement)
+            return self._attribute_images(prepared, case[name].positions, target)
         if isinstance(prepared, PreparedNotes):
-            return self._attribute_notes(prepared, target, refinement)
+            return self._attribute_notes(prepared, target)
         if isinstance(prepared, PreparedVitals):
-            return self._attribute_vitals(prepared, target, refinement)
+            return self._attribute_vitals(prepared, target)
         if isinstance(prepared, PreparedFacts):
-            return self._attribute_facts(prepared, target, refinement)
+            return self._attribute_facts(prepared, target)
         raise TypeError(f"no attribution for {type(prepared).__name__}")
 
     def _target(self, name: str, others: Mapping[str, Encoded], label: int) -> Callable[[Encoded], Tensor]:
@@ -106,8 +99,8 @@ class Engine:
         return log_odds
 
     def _attribute_images(
-        self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor], refinement: int
-    ) -> Array:
+        self, prepared: PreparedImages, positions: Positions, target: Callable[[Encoded], Tensor]
+    ) -> Attribution:
         """[images, grid, grid], from the mean feature grid to this one."""
         encoder = cast(Any, self.network.encoders["image"])
         images, grid = len(prepared.images), encoder.grid
@@ -116,33 +109,31 @@ class Engine:
         def through(x: Tensor) -> Tensor:
             return target(encoder.pool(Positions(x, positions.mask.expand(len(x), -1))))
 
-        parts: Array = integrated_gradients(through, positions.features[0], baseline, steps=STEPS * refinement).sum(-1)
-        return parts.reshape(images, grid, grid)
+        found = integrated_gradients(through, positions.features[0], baseline)
+        return replace(found, parts=found.parts.sum(-1).reshape(images, grid, grid))
 
-    def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor], refinement: int) -> Array:
+    def _attribute_notes(self, prepared: PreparedNotes, target: Callable[[Encoded], Tensor]) -> Attribution:
         """[windows, pieces], from masked words to the words written."""
         encoder = cast(NoteEncoder, self.network.encoders["note"])
         inputs = prepared.inputs
         words = torch.from_numpy(prepared.windows.offsets[..., 1] > 0)[..., None]  # special pieces stay as they are
         embedded = encoder.embed(inputs["input_ids"])[0]  # [windows, pieces, hidden]
         masked = encoder.embed(torch.tensor(encoder.mask_id))
-        steps = STEPS if len(embedded) <= LONG_NOTE_WINDOWS else STEPS // 2
+        most = MOST_NODES if len(embedded) <= LONG_NOTE_WINDOWS else MOST_NODES // 4
 
         def through(x: Tensor) -> Tensor:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "embedded": x}))
 
         baseline = torch.where(words, masked, embedded)
-        parts: Array = integrated_gradients(through, embedded, baseline, steps=steps * refinement).sum(-1)
-        return parts
+        found = integrated_gradients(through, embedded, baseline, most_nodes=most)
+        return replace(found, parts=found.parts.sum(-1))
 
-    def _attribute_vitals(
-        self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor], refinement: int
-    ) -> Array:
+    def _attribute_vitals(self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]) -> Attribution:
         """[readings], from average values without change to the values measured, at the same times."""
         encoder = cast(Any, self.network.encoders["vitals"])
         inputs = prepared.inputs
-        readings = inputs["readings"][0]  # [n, 5]
+        readings = inputs["readings"][0]  # [n, 4]
         baseline = readings.clone()
         baseline[:, :2] = 0
 
@@ -150,10 +141,10 @@ class Engine:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}
             return target(encoder({**same, "readings": x}))
 
-        parts: Array = integrated_gradients(through, readings, baseline, steps=STEPS * refinement).sum(-1)
-        return parts
+        found = integrated_gradients(through, readings, baseline)
+        return replace(found, parts=found.parts.sum(-1))
 
-    def _attribute_facts(self, prepared: PreparedFacts, target: Callable[[Encoded], Tensor], refinement: int) -> Array:
+    def _attribute_facts(self, prepared: PreparedFacts, target: Callable[[Encoded], Tensor]) -> Attribution:
         """[facts], from the mean of the training cases to the values of this case."""
         encoder, inputs = cast(Any, self.network.encoders["tabular"]), prepared.inputs
 
@@ -161,5 +152,4 @@ class Engine:
             return target(encoder({"values": x, "mask": inputs["mask"].expand(len(x), -1)}))
 
         values = inputs["values"][0]
-        parts: Array = integrated_gradients(through, values, torch.zeros_like(values), steps=STEPS * refinement)
-        return parts
+        return integrated_gradients(through, values, torch.zeros_like(values))

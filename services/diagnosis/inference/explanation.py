@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.diagnosis.bundle.contents import ReferenceCases
+from services.diagnosis.bundle.contents import BundleContents, ReferenceCases
 from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.attribution.facts import explain_facts
 from services.diagnosis.inference.attribution.gradients import rescale_to
 from services.diagnosis.inference.attribution.image import explain_images
 from services.diagnosis.inference.attribution.notes import explain_notes
-from services.diagnosis.inference.attribution.vitals import explain_vitals
+from services.diagnosis.inference.attribution.vitals import explain_vitals, profile_vitals
 from services.diagnosis.inference.inputs import (
     Prepared,
     PreparedFacts,
@@ -23,11 +23,18 @@ from services.diagnosis.inference.inputs import (
     PreparedNotes,
     PreparedVitals,
 )
-from services.diagnosis.inference.prediction import Explanation, ModalityExplanation, Prediction, SimilarCase
-from services.diagnosis.inference.shapley import interaction_indices, shapley_values
+from services.diagnosis.inference.prediction import (
+    Explanation,
+    ModalityExplanation,
+    NextBest,
+    Prediction,
+    SimilarCase,
+    WithoutModality,
+)
+from services.diagnosis.inference.shapley import interaction_indices, relation, shapley_values
 from services.diagnosis.inference.summary import summarise
 from services.diagnosis.inference.uncertainty import logit
-from services.diagnosis.model.modalities import MODALITIES
+from services.diagnosis.model.modalities import CONTEXT, MODALITIES, pattern_name
 from shared.codes import Coding
 
 if TYPE_CHECKING:
@@ -51,13 +58,18 @@ def explain(
     if prediction.diagnoses:
         label = predictor.contents.labels.index(prediction.diagnoses[0].coding)
         contents = predictor.contents
-        across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels)
-        similar = find_similar(contents.reference, used, contents.labels)
-        explanation = Explanation(modalities=across, similar=similar)
+        across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels[label])
+        explanation = Explanation(
+            similar=similar_cases(predictor, used),
+            what_if=explain_absence(contents, members, tuple(used)),
+            next_best=find_next_best(contents, members, tuple(used)),
+        )
         for name in used:
-            parts = predictor.engine.attribute(name, prepared[name], used, label)
-            inside = _explain_one(prepared[name], parts, across.contributions[name], case)
+            found = predictor.engine.attribute(name, prepared[name], used, label)
+            inside, residual = _explain_one(prepared[name], found.parts, across.contributions[name], case)
             explanation = replace(explanation, **inside)
+            across.residuals[name], across.integration_errors[name] = residual, found.completeness_error
+        explanation = replace(explanation, modalities=across)
     notes = {note.id: note for note in case.notes}
     vitals_id = case.vitals.id if case.vitals is not None else None
     summary = summarise(prediction.diagnoses, prediction.modalities, explanation, notes, vitals_id)
@@ -65,16 +77,52 @@ def explain(
 
 
 def explain_modalities(
-    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float, labels: Sequence[Coding]
+    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float, coding: Coding
 ) -> ModalityExplanation:
     """Exact Shapley values and interactions of the calibrated log-odds; the empty set is worth the prevalence."""
     base = float(logit(np.array([prevalence]))[0])
     value = {frozenset[str](): base}
     for pattern, probabilities in members.items():
         value[frozenset(pattern.split("+"))] = float(logit(probabilities[:, label].mean()[None])[0])
-    return ModalityExplanation(
-        labels[label].code, base, shapley_values(value, present), interaction_indices(value, present)
-    )
+    contributions, interactions = shapley_values(value, present), interaction_indices(value, present)
+    relations = {
+        pair: relation(index, *(contributions[name] for name in pair.split("+")))
+        for pair, index in interactions.items()
+    }
+    return ModalityExplanation(coding.code, base, contributions, interactions, relations)
+
+
+def explain_absence(
+    contents: BundleContents, members: Mapping[str, Array], used: tuple[str, ...]
+) -> tuple[WithoutModality, ...]:
+    """The answer without each modality used, from subsets that were asked anyway."""
+    return tuple(_without(contents, members, name, [other for other in used if other != name]) for name in used)
+
+
+def _without(contents: BundleContents, members: Mapping[str, Array], name: str, rest: list[str]) -> WithoutModality:
+    if not set(rest) - CONTEXT:
+        return WithoutModality(name)
+    pattern = pattern_name(rest)
+    probabilities = members[pattern][:, : len(contents.labels)].mean(0)
+    first = int(probabilities.argmax())
+    labels, _ = contents.conformal.predict(probabilities, pattern)
+    return WithoutModality(name, contents.labels[first], float(probabilities[first]), len(labels))
+
+
+def find_next_best(
+    contents: BundleContents, members: Mapping[str, Array], used: tuple[str, ...]
+) -> tuple[NextBest, ...]:
+    """The modalities that were not used, by how much each is expected to lower the entropy."""
+    pattern = pattern_name(used)
+    drops = contents.drops.expect(members[pattern][:, : len(contents.labels)].mean(0), pattern)
+    return tuple(NextBest(drop.modality, drop.expected, drop.interval) for drop in drops)
+
+
+def similar_cases(predictor: Predictor, used: Mapping[str, EncodedModality]) -> tuple[SimilarCase, ...]:
+    """The nearest reference cases in the joint space; without one, by what each encoder says alone."""
+    if predictor.joint is not None:
+        return predictor.joint.similar(used, SIMILAR)
+    return find_similar(predictor.contents.reference, used, predictor.contents.labels)
 
 
 def find_similar(
@@ -89,13 +137,20 @@ def find_similar(
     return tuple(SimilarCase(reference.names[i], float(similarities[i]), labels[reference.labels[i]]) for i in nearest)
 
 
-def _explain_one(prepared: Prepared, parts: Array, contribution: float, case: CaseInput) -> dict[str, Any]:
+def _explain_one(
+    prepared: Prepared, parts: Array, contribution: float, case: CaseInput
+) -> tuple[dict[str, Any], float]:
+    """Fields of `Explanation`, and the residual that was spread to make them add up."""
+    spread = contribution - float(parts.sum())
     if isinstance(prepared, PreparedImages):
-        return {"images": explain_images(prepared, rescale_to(parts, contribution))}
+        return {"images": explain_images(prepared, rescale_to(parts, contribution))}, spread
     if isinstance(prepared, PreparedNotes):
-        return {"notes": explain_notes(prepared, parts, contribution)}
+        notes, residual = explain_notes(prepared, parts, contribution)
+        return {"notes": notes}, residual
     if isinstance(prepared, PreparedVitals):
-        return {"vitals": explain_vitals(prepared.readings, parts, contribution, case.as_of)}
+        windows, residual = explain_vitals(prepared.readings, parts, contribution, case.as_of)
+        profiles = profile_vitals(prepared.readings, rescale_to(parts, contribution))
+        return {"vitals": windows, "profiles": profiles}, residual
     if isinstance(prepared, PreparedFacts):
-        return {"tabular": explain_facts(prepared, parts, contribution)}
+        return {"tabular": explain_facts(prepared, parts, contribution)}, spread
     raise TypeError(f"no explanation for {type(prepared).__name__}")

@@ -17,6 +17,7 @@ from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
 from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.notes import NoteWindows, note_statistics, window_notes
+from services.diagnosis.model.preprocessing.rhythm import rhythm_statistics
 from services.diagnosis.model.preprocessing.tabular import (
     CODES,
     Facts,
@@ -33,6 +34,7 @@ from services.diagnosis.model.preprocessing.vitals import (
     select,
     vitals_statistics,
 )
+from services.diagnosis.model.preprocessing.word_order import WordOrder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -86,6 +88,7 @@ class Preprocessor:
     tokenizer: Tokenizer
     scale: VitalsScale
     facts_scale: TabularScale
+    word_order: WordOrder
 
     def images(self, images: Sequence[ImageInput]) -> PreparedImages:
         """Newest first; a blank image or another part of the body is refused."""
@@ -113,20 +116,19 @@ class Preprocessor:
             "truncated": windows.truncated,
         }
         reason = None if windows.pieces else "the notes hold no words"
-        return PreparedNotes(
-            note_inputs(windows), note_statistics(texts, windows), quality, reason, tuple(newest), windows
-        )
+        statistics = np.concatenate([note_statistics(texts, windows), self.word_order.statistics(windows, texts)])
+        return PreparedNotes(note_inputs(windows), statistics, quality, reason, tuple(newest), windows)
 
-    def vitals(self, vitals: VitalsInput) -> PreparedVitals:
+    def vitals(self, vitals: VitalsInput, as_of: datetime | None = None) -> PreparedVitals:
         """Readings that no living person can show are left out; refused when nothing else remains."""
-        readings = select(vitals)
+        readings = select(vitals, as_of)
         quality: dict[str, Any] = {"readings": len(readings.times_h), "refused": readings.refused}
         if not len(readings.times_h):
             reason = "no plausible reading in the last 96 hours"
             return PreparedVitals({}, np.zeros(0), quality, reason, readings)
         quality["newestAgeHours"] = round(float(-readings.times_h.max()), 2)
         quality["variables"] = len(np.unique(readings.variables))
-        statistics = vitals_statistics(readings, self.scale)
+        statistics = np.concatenate([vitals_statistics(readings, self.scale), rhythm_statistics(readings, self.scale)])
         return PreparedVitals(vitals_inputs(readings, self.scale), statistics, quality, None, readings)
 
     def facts(self, case: CaseInput) -> PreparedFacts:
@@ -165,6 +167,7 @@ def vitals_inputs(readings: Readings, scale: VitalsScale) -> Inputs:
     return {
         "readings": torch.from_numpy(reading_features(readings, scale))[None],
         "times_h": torch.from_numpy(readings.times_h.astype(np.float32))[None],
+        "clock_h": torch.from_numpy(readings.clocks_h().astype(np.float32))[None],
         "variables": torch.from_numpy(readings.variables)[None],
         "mask": torch.ones((1, len(readings.times_h)), dtype=torch.bool),
     }

@@ -47,6 +47,36 @@ class PredictionSet:
     coverage: float
     codes: tuple[str, ...]
     guarantee: str
+    cases: int = 0
+    """Calibration cases behind the smallest cell of the guarantee."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether the probabilities may be read as frequencies, and how many cases say so."""
+
+    calibrated: bool
+    cases: int
+
+
+@dataclass(frozen=True)
+class DiagnosisVerdict:
+    """One diagnosis by itself: `ruled in`, `ruled out` or `uncertain`, each wrong in at most 1 - coverage."""
+
+    code: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class RuledOut:
+    """A critical diagnosis that the evidence rules out; of those who have it, at most `miss_rate` are told so."""
+
+    code: str
+    miss_rate: float
+    confidence: float
+    """Over the draw of the calibration split."""
+    cases: int
+    """Calibration patients with the diagnosis."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +105,13 @@ class ModalityExplanation:
     contributions: dict[str, float]
     interactions: dict[str, float]
     """Pairwise Shapley interaction indices, keyed `image+note`."""
+    relations: dict[str, str] = field(default_factory=dict)
+    """What the two of a pair are to each other, see `shapley.relation`; keyed like the interactions."""
+    residuals: dict[str, float] = field(default_factory=dict)
+    """Contribution of a modality less what its parts sum to by themselves: it was spread over them, so that they add
+    up. It holds what the starting point of the attributions (an average image, masked words) says already."""
+    integration_errors: dict[str, float] = field(default_factory=dict)
+    """How far each modality's integrated gradients are from completeness, in log-odds."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +174,38 @@ class FactExplanation:
 
 
 @dataclass(frozen=True)
+class VitalsProfile:
+    """One variable (LOINC code) over slots of equal length, oldest first, the last ending at the case time.
+
+    Like an image's grid: all that the windows were chosen from. All profiles together sum to the vitals' contribution.
+    """
+
+    code: str
+    slot_hours: float
+    contributions: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class WithoutModality:
+    """What would be answered without one of the modalities used; no coding where nothing would be left."""
+
+    modality: str
+    coding: Coding | None = None
+    probability: float | None = None
+    set_size: int | None = None
+
+
+@dataclass(frozen=True)
+class NextBest:
+    """A modality that was not used, and the nats by which the entropy is expected to fall with it."""
+
+    modality: str
+    expected_drop: float
+    interval: Interval
+    """Holds the realised drop in four of five cases."""
+
+
+@dataclass(frozen=True)
 class SimilarCase:
     """A synthetic training case near this one; similarity is a mean cosine in [-1, 1]."""
 
@@ -161,8 +230,12 @@ class Explanation:
     images: tuple[ImageExplanation, ...] = ()
     notes: tuple[NoteExplanation, ...] = ()
     vitals: tuple[VitalsExplanation, ...] = ()
+    profiles: tuple[VitalsProfile, ...] = ()
     tabular: tuple[FactExplanation, ...] = ()
     similar: tuple[SimilarCase, ...] = ()
+    what_if: tuple[WithoutModality, ...] = ()
+    next_best: tuple[NextBest, ...] = ()
+    """The most telling first."""
     summary: tuple[SummarySentence, ...] = ()
 
 
@@ -182,5 +255,8 @@ class Prediction:
     risks: dict[str, Risk]
     """Keyed `deterioration24h`."""
     explanation: Explanation
+    calibration: Calibration | None = None
+    verdicts: tuple[DiagnosisVerdict, ...] = ()
+    ruled_out: tuple[RuledOut, ...] = ()
     timings: dict[str, float] = field(default_factory=dict, compare=False)
     """Milliseconds of `encode`, `fuse` and `explain`; no part of what is the same for the same case."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from services.diagnosis.bundle.contents import BundleContents
     from services.diagnosis.inference.engine import EncodedModality, Engine
     from services.diagnosis.inference.inputs import Prepared, Preprocessor
+    from services.diagnosis.inference.joint import CaseReader, JointReader
+    from services.diagnosis.search.index import VectorIndex
 
 OnStage = Callable[[str], None]
 
@@ -33,12 +35,14 @@ class Predictor:
     contents: BundleContents
     engine: Engine
     preprocessor: Preprocessor
+    joint: JointReader | None = None
+    """None: the bundle has no joint space."""
 
     @classmethod
     def load(cls, directory: Path) -> Predictor:
-        """Verify and load a bundle.
+        """Verify and load a bundle; only one that a trusted key signed is loaded.
 
-        Raises: BundleMissing, BundleTampered, BundleUnreadable.
+        Raises: BundleMissing, BundleTampered, BundleUnsigned, BundleSignatureInvalid, BundleUnreadable.
         """
         from tokenizers import Tokenizer
 
@@ -46,15 +50,20 @@ class Predictor:
         from services.diagnosis.bundle.errors import BundleUnreadable
         from services.diagnosis.inference.engine import Engine
         from services.diagnosis.inference.inputs import Preprocessor
+        from services.diagnosis.inference.joint import JointReader
+        from services.diagnosis.search.exact import ExactIndex
 
         identity, contents = read_bundle(directory)
         tokenizer = Tokenizer.from_str(contents.tokenizer)
-        preprocessor = Preprocessor(contents.config, tokenizer, contents.scale, contents.facts_scale)
+        preprocessor = Preprocessor(
+            contents.config, tokenizer, contents.scale, contents.facts_scale, contents.word_order
+        )
         try:
             engine = Engine.build(contents)
+            joint = JointReader.build(contents.joint, tokenizer, ExactIndex()) if contents.joint is not None else None
         except RuntimeError as error:
             raise BundleUnreadable(f"The weights of {identity.name} do not fit its configuration.") from error
-        return cls(identity, contents, engine, preprocessor)
+        return cls(identity, contents, engine, preprocessor, joint)
 
     def predict(self, case: CaseInput, *, on_stage: OnStage = _silent) -> Prediction:
         """Encode, fuse, explain. The same case gives the same prediction.
@@ -68,14 +77,9 @@ class Predictor:
 
         on_stage("encode")
         clock = _Stopwatch()
-        prepared = self.prepare(case)
+        prepared, used, outcomes = self.encode_used(case)
         if not set(prepared) - CONTEXT:
             raise ValueError("a case needs at least one image, note or vital sign")
-        encoded = {name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
-        outcomes = {name: self._judge(case, name, part, encoded) for name, part in prepared.items()}
-        used = {name: item for name, item in encoded.items() if outcomes[name].used}
-        if not set(used) - CONTEXT:
-            used = {}
         clock.lap("encode")
         on_stage("fuse")
         members = self.engine.ask_every_subset({name: item.encoded for name, item in used.items()}) if used else {}
@@ -86,6 +90,25 @@ class Predictor:
         clock.lap("explain")
         return replace(prediction, explanation=explanation, timings=clock.laps)
 
+    def encode_used(
+        self, case: CaseInput
+    ) -> tuple[dict[str, Prepared], dict[str, EncodedModality], dict[str, ModalityOutcome]]:
+        """What a case holds, the encodings of what may be used of it, and what became of each modality."""
+        prepared = self.prepare(case)
+        encoded = {name: self.engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
+        outcomes = {name: self._judge(case, name, part, encoded) for name, part in prepared.items()}
+        used = {name: item for name, item in encoded.items() if outcomes[name].used}
+        return prepared, used if set(used) - CONTEXT else {}, outcomes
+
+    def reader(self, index: VectorIndex) -> CaseReader | None:
+        """The joint space at work, with the reference cases put into `index`; None: this bundle has none."""
+        from services.diagnosis.inference.joint import CaseReader, fill_index
+
+        if self.joint is None or self.contents.joint is None:
+            return None
+        fill_index(index, self.contents.joint.references)
+        return CaseReader(self, replace(self.joint, index=index))
+
     def prepare(self, case: CaseInput) -> dict[str, Prepared]:
         """Each modality of a case as its encoder takes it, or why an input rule refuses it."""
         prepared: dict[str, Prepared] = {}
@@ -94,7 +117,7 @@ class Predictor:
         if case.notes:
             prepared["note"] = self.preprocessor.notes(case.notes, case.as_of)
         if case.vitals is not None:
-            prepared["vitals"] = self.preprocessor.vitals(case.vitals)
+            prepared["vitals"] = self.preprocessor.vitals(case.vitals, case.as_of)
         if case.facts:
             prepared["tabular"] = self.preprocessor.facts(case)
         return prepared
@@ -109,8 +132,13 @@ class Predictor:
             return ModalityOutcome(False, evidence, prepared.quality, None, True, prepared.refused)
         p_value = self.contents.ood[name].p_value(encoded[name].features)
         flagged = p_value < REJECT_BELOW
-        reason = "it is unlike anything this model was trained on" if flagged else None
+        reason = self._why_strange(name, encoded[name]) if flagged else None
         return ModalityOutcome(not flagged, evidence, prepared.quality, 1 - p_value, flagged, reason)
+
+    def _why_strange(self, name: str, encoded: EncodedModality) -> str:
+        from services.diagnosis.inference.strangeness import why_strange
+
+        return why_strange(name, self.contents.ood[name], encoded.features, self.contents.config.dim)
 
 
 def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:

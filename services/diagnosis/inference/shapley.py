@@ -1,4 +1,4 @@
-"""Exact Shapley values over modalities: with three there are eight subsets, so nothing is sampled."""
+"""Exact Shapley values over modalities: four have sixteen subsets, so nothing is sampled."""
 
 from __future__ import annotations
 
@@ -35,6 +35,23 @@ def interaction_indices(value: Value, players: tuple[str, ...]) -> dict[str, flo
         )
         for first, second in combinations(players, 2)
     }
+
+
+ADDITIVE_BELOW = 0.1
+"""Log-odds: interactions smaller than this share of the larger contribution, or than this in all, are none."""
+
+
+def relation(interaction: float, first: float, second: float) -> str:
+    """What two modalities are to each other, from their interaction index and their contributions.
+
+    `synergistic`: together they say more than each beside the other; `redundant`: they say the same, so the second
+    adds less; `conflicting`: they speak against each other and one changes the weight of the other; `additive`: none.
+    """
+    if abs(interaction) < ADDITIVE_BELOW * max(1.0, abs(first), abs(second)):
+        return "additive"
+    if first * second < 0 and min(abs(first), abs(second)) >= ADDITIVE_BELOW:
+        return "conflicting"
+    return "synergistic" if interaction * (first + second) > 0 else "redundant"
 
 
 def _subsets(players: tuple[str, ...], *, without: tuple[str, ...]) -> list[frozenset[str]]:

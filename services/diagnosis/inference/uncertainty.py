@@ -22,14 +22,19 @@ def decompose(members: Array) -> Uncertainty:
     Args:
         members: [members, classes], rows sum to 1.
     """
-    total = _entropy(members.mean(0))
-    aleatoric = float(np.mean([_entropy(row) for row in members]))
+    total = float(_entropy(members.mean(0)))
+    aleatoric = float(_entropy(members).mean())
     return Uncertainty(total, aleatoric, max(0.0, total - aleatoric))
 
 
-def _entropy(probabilities: Array) -> float:
-    positive = probabilities[probabilities > 0]
-    return float(-(positive * np.log(positive)).sum())
+def epistemic(members: Array) -> Array:
+    """The epistemic part alone, for many cases: [members, n, classes] -> [n], in nats."""
+    return np.asarray(np.maximum(_entropy(members.mean(0)) - _entropy(members).mean(0), 0.0))
+
+
+def _entropy(probabilities: Array) -> Array:
+    """[..., classes] -> [...]; 0 log 0 = 0."""
+    return np.asarray(-(probabilities * np.log(np.where(probabilities > 0, probabilities, 1.0))).sum(-1))
 
 
 def logit(probabilities: Array) -> Array:

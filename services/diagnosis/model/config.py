@@ -51,7 +51,7 @@ class NoteConfig:
     """A transformer over overlapping windows: a small BERT from scratch, or the architecture of a pretrained one."""
 
     vocab_size: int = 2000
-    window: int = 192
+    window: int = 256
     overlap: int = 48
     hidden: int = 64
     layers: int = 2
@@ -69,14 +69,25 @@ class NoteConfig:
 
 @dataclass(frozen=True)
 class VitalsConfig:
-    """Latent-query attention over (time, variable, value) triplets."""
+    """Recency attention over (time, variable, value) triplets."""
 
+    kind: str = "latent"
+    """"latent": streaming sums; "dense": a transformer over all readings, for offline use."""
     variables: int = len(VITAL_SIGNS)
-    queries: int = 16
+    width: int = 64
+    """Of a reading's embedding."""
+    values: int = 32
+    """Numbers that a slot gathers, over its heads together."""
+    queries: int = 8
     heads: int = 4
-    half_lives_h: tuple[float, ...] = (1.0, 6.0, 24.0, 96.0)
-    """Recency scales that the queries start from, in turn."""
-    frequencies: int = 6
+    sign_heads: int = 2
+    half_lives_h: tuple[float, ...] = (0.5, 1.5, 4.0, 10.0, 24.0, 72.0)
+    """Recency scales: each sign is summarised at every one, the queries start from them in turn."""
+    harmonics: int = 2
+    """Of the day: 24 h, 12 h, …"""
+    layers: int = 2
+    """Of the dense kind."""
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,8 +162,9 @@ class ModelConfig:
             "fusion": FusionConfig,
         }
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
-        if "labels" in built:
-            built["labels"] = tuple(Coding(**coding) for coding in built["labels"])
+        # Bundles made before labels were their own have the demo's.
+        built["labels"] = tuple(Coding(**coding) for coding in built["labels"]) if "labels" in built else DIAGNOSES
+        built.setdefault("deterioration", True)
         config: ModelConfig = _build(cls, built)
         return config
 

@@ -31,7 +31,7 @@ class Fused:
     unimodal: Tensor
     """[batch, modalities, logits]; the heads alone, meaningless where the modality is absent."""
     gate: Tensor
-    """[batch, modalities, logits]; zero where absent, sums to the number of modalities at hand (`early`: 0; `late`: each 1)."""
+    """[batch, modalities, logits]; zero where absent, sums to |S| (`early`: all 0; `late`: all 1 over S)."""
     joint: Tensor
     """[batch, logits]; already weighted by beta."""
 

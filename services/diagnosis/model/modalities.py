@@ -14,10 +14,10 @@ CONTEXT = frozenset({"tabular"})
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One question: its name, its kind, and how many logits answer it."""
+    """One question: its name, its kind, and how many logits answer it (`model.tasks` says how)."""
 
     name: str
-    kind: Literal["multiclass", "binary"]
+    kind: Literal["multiclass", "binary", "multilabel", "ordinal"]
     logits: int
 
 

@@ -1,13 +1,21 @@
-"""Vitals encoder: continuous time, no resampling. Latent queries attend to irregular readings, with a recency bias.
+"""Vitals encoder: continuous time, no resampling, and every sum in it can be kept up to date reading by reading.
 
-A reading is a triplet (time, variable, value), as in STraTS (arXiv 2107.14293), with past-only differences. Query q
-scores reading i at the case time t = 0 as  s_qi - lambda_q * (0 - t_i)  with lambda_q > 0; a null key of score b_q
-takes the weight when everything is old, so that stale data count for less by themselves.
+A reading is a triplet (time, variable, value), as in STraTS (arXiv 2107.14293), with past-only differences and the
+hour of the day. Its embedding never depends on the time at which the case is read. A slot q then scores reading i as
+s_qi + lambda_q * t_i with lambda_q > 0. What the time t of the read-out adds, -lambda_q * t, is common to all readings:
+it cancels in the softmax, and only moves the weight against what does not age. So (largest score, Z, sum of weighted
+values) per slot is all that has to be kept: `vitals_stream` keeps it, `PartialSums` here are it.
+
+Two kinds of slots, each against a null key of score b_q that takes the weight where everything is old: latent queries
+look at all signs at once; sign summaries look at one sign each, with a ladder of half-lives, so that level, spread,
+trend and timing of every sign are there to be read. How much evidence a slot has seen,
+log(1 + Z e^{-lambda_q t - b_q}), is read beside what it says.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,74 +25,222 @@ from services.diagnosis.model.attention import AttentionBlock
 from services.diagnosis.model.config import ModelConfig, VitalsConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions, TokenPooler
 
-READING_FEATURES = 5
-"""value, change since the last reading of the variable, that gap, its absence, age of the reading."""
+READING_FEATURES = 4
+"""value, change since the last reading of the variable, log of that gap, "first of its kind"."""
+NEVER = -1e9
+"""Score of what was never seen; finite, so that differences of it are numbers."""
 
 
-class VitalsEncoder(Encoder):
-    """Readings [batch, readings] -> tokens; the order of readings does not matter."""
+@dataclass(frozen=True)
+class PartialSums:
+    """What is kept of any number of readings, at a reference time; the weights of reading i are e^{score_i - peak}."""
+
+    peak: Tensor
+    """Largest score [..., slots, heads]; `NEVER` where there is no reading."""
+    total: Tensor
+    """Sum of weights [..., slots, heads]."""
+    weighted: Tensor
+    """Sum of weighted values [..., slots, heads, values / heads]."""
+
+    def aged(self, hours: Tensor | float, decay: Tensor) -> PartialSums:
+        """The same, `hours` later; `decay` per hour [slots, 1]."""
+        return PartialSums((self.peak - decay * hours).clamp_min(NEVER), self.total, self.weighted)
+
+    def merged(self, dim: int) -> PartialSums:
+        """Over axis `dim` of parts that refer to one time."""
+        peak = self.peak.amax(dim, keepdim=True)
+        scale = (self.peak - peak).exp()
+        total, weighted = (scale * self.total).sum(dim), (scale[..., None] * self.weighted).sum(dim)
+        return PartialSums(peak.squeeze(dim), total, weighted)
+
+    def mean(self, null: Tensor) -> Tensor:
+        """Softmax average of the values beside a null key of value zero [..., slots, heads, values / heads]."""
+        top = torch.maximum(self.peak, null)  # the larger of both scores keeps the exponentials in range
+        scale = (self.peak - top).exp()
+        share = scale / (scale * self.total + (null - top).exp())
+        return share[..., None] * self.weighted
+
+    def evidence(self, null: Tensor) -> Tensor:
+        """log(1 + Z e^{peak - null}) [..., slots, heads]."""
+        return functional.softplus(self.peak + self.total.clamp_min(1e-30).log() - null)
+
+
+class ReadingEmbedding(nn.Module):
+    """One reading alone: what it says of its sign."""
+
+    def __init__(self, config: VitalsConfig) -> None:
+        super().__init__()
+        self.variables, self.harmonics = config.variables, config.harmonics
+        self.hidden = nn.Linear(READING_FEATURES + 2 * config.harmonics + config.variables, config.width)
+        nn.init.normal_(self.hidden.weight, 0.0, 0.7)
+        nn.init.normal_(self.hidden.bias, 0.0, 0.7)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, readings: Tensor, clock_h: Tensor, variables: Tensor) -> Tensor:
+        """`readings` [..., n, 4], `clock_h` [..., n] hours of the day, `variables` [..., n] -> [..., n, width]."""
+        phase = clock_h[..., None] * (2 * math.pi / 24 * torch.arange(1, self.harmonics + 1).to(clock_h))
+        signs = functional.one_hot(variables, self.variables).to(readings)
+        embedded: Tensor = self.hidden(torch.cat([readings, phase.sin(), phase.cos(), signs], dim=-1))
+        return self.dropout(functional.gelu(embedded))
+
+
+class RecencySlots(nn.Module):
+    """Slots that gather readings by content and age."""
+
+    def __init__(self, config: VitalsConfig, slots: int, heads: int) -> None:
+        super().__init__()
+        self.slots, self.heads = slots, heads
+        self.score = nn.Linear(config.width, slots * heads)
+        self.value = nn.Linear(config.width, config.values)
+        half_lives = torch.tensor([config.half_lives_h[i % len(config.half_lives_h)] for i in range(slots)])
+        self.rate = nn.Parameter(torch.log(torch.expm1(math.log(2) / half_lives)))  # softplus: ln 2 / half-life
+        self.null = nn.Parameter(torch.full((slots, heads), -2.0))
+
+    @property
+    def decay(self) -> Tensor:
+        """Per hour [slots, 1]."""
+        return functional.softplus(self.rate)[:, None]
+
+    def forward(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
+        """[..., n, width] -> scores [..., n, slots, heads], values [..., n, heads, values / heads]."""
+        scores = self.score(embedded).unflatten(-1, (self.slots, self.heads))
+        return scores, self.value(embedded).unflatten(-1, (self.heads, -1))
+
+
+def gather_all(scores: Tensor, values: Tensor) -> PartialSums:
+    """Over all readings: `scores` [batch, n, slots, heads], age included, `NEVER` where there is none."""
+    if not scores.shape[1]:
+        empty = scores.new_zeros(scores.shape[0], *scores.shape[2:])
+        return PartialSums(empty + NEVER, empty, empty[..., None].expand(*empty.shape, values.shape[-1]))
+    peak = scores.detach().amax(1)
+    weights = (scores - peak[:, None]).exp() * (scores > NEVER / 2)
+    return PartialSums(peak, weights.sum(1), torch.einsum("bnsh,bnhd->bshd", weights, values))
+
+
+def gather_by_sign(scores: Tensor, values: Tensor, variables: Tensor, mask: Tensor, count: int) -> PartialSums:
+    """Over the readings of each sign alone: [batch, variables, slots, heads, ...]."""
+    # Grouped by sign first: signs are measured a hundred times or twice, and padding all to the most wastes the most.
+    order = variables.masked_fill(~mask, count).argsort(dim=1, stable=True)
+    counts = functional.one_hot(variables, count).mul(mask[..., None]).sum(1)  # [batch, variables]
+    starts, most = counts.cumsum(1) - counts, counts.amax(0).tolist()
+    parts = []
+    for sign in range(count):
+        place = torch.arange(most[sign], device=mask.device)
+        there = place < counts[:, sign, None]  # [batch, most]
+        rows = order.gather(1, (starts[:, sign, None] + place).clamp_max(order.shape[1] - 1))[..., None, None]
+        own = scores.gather(1, rows.expand(-1, -1, *scores.shape[2:])).masked_fill(~there[..., None, None], NEVER)
+        parts.append(gather_all(own, values.gather(1, rows.expand(-1, -1, *values.shape[2:]))))
+    peaks, totals, weighted = zip(*((part.peak, part.total, part.weighted) for part in parts), strict=True)
+    return PartialSums(torch.stack(peaks, 1), torch.stack(totals, 1), torch.stack(weighted, 1))
+
+
+class ReadOut(nn.Module):
+    """From what was kept to tokens; the only part that knows the time of the read-out."""
 
     def __init__(self, dim: int, tokens: int, config: VitalsConfig) -> None:
         super().__init__()
-        self.config = config
-        self.variable = nn.Embedding(config.variables, dim)
-        self.reading = nn.Sequential(
-            nn.Linear(READING_FEATURES + 2 * config.frequencies + dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim)
-        )
-        self.attention = RecencyAttention(dim, config)
-        self.mix = AttentionBlock(dim, config.heads, 2 * dim)
+        self.names = nn.Parameter(torch.randn(config.queries, dim) * 0.5)
+        self.latent = nn.Linear(config.values + config.heads, dim)
+        slots = len(config.half_lives_h)
+        self.sign = nn.Linear(slots * (config.values + config.sign_heads), dim)
+        self.scale = nn.Embedding(config.variables, dim)
+        self.shift = nn.Embedding(config.variables, dim)
+        self.sign_out = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.mix = AttentionBlock(dim, config.heads, 2 * dim, config.dropout)
         self.pooler = TokenPooler(dim, tokens)
+        nn.init.ones_(self.scale.weight)
+        nn.init.normal_(self.shift.weight, 0.0, 0.5)
 
-    def positions(self, inputs: Inputs) -> Positions:
-        """`readings` [batch, n, 5], `times_h` [batch, n] <= 0, `variables` [batch, n], `mask` [batch, n]."""
-        waves = inputs["times_h"][..., None] * _frequencies(self.config.frequencies).to(inputs["times_h"])
-        parts = [inputs["readings"], waves.sin(), waves.cos(), self.variable(inputs["variables"])]
-        features = self.reading(torch.cat(parts, dim=-1))  # [batch, n, dim]
-        # The time rides along as a last column, because attention needs it and attributions must not touch it.
-        return Positions(torch.cat([features, inputs["times_h"][..., None]], dim=-1), inputs["mask"])
-
-    def pool(self, positions: Positions) -> Encoded:
-        features, times_h = positions.features[..., :-1], positions.features[..., -1]
-        latents = self.mix(self.attention(features, times_h, positions.mask))  # [batch, queries, dim]
-        every = torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device)
-        encoded: Encoded = self.pooler(latents, every)
+    def forward(self, latents: PartialSums, latent_null: Tensor, signs: PartialSums, sign_null: Tensor) -> Encoded:
+        """At the read-out: `latents` [batch, queries, heads, …], `signs` [batch, variables, half-lives, heads, …]."""
+        said = torch.cat([latents.mean(latent_null).flatten(2), latents.evidence(latent_null)], dim=-1)
+        queries = self.latent(said) + self.names  # [batch, queries, dim]
+        seen = torch.cat([signs.mean(sign_null).flatten(3), signs.evidence(sign_null)], dim=-1).flatten(2)
+        hidden = self.sign(seen) * self.scale.weight + self.shift.weight
+        own = self.sign_out(self.dropout(functional.gelu(hidden)))  # [batch, variables, dim]
+        mixed = self.mix(torch.cat([queries, own], dim=1))
+        every = torch.ones(mixed.shape[:2], dtype=torch.bool, device=mixed.device)
+        encoded: Encoded = self.pooler(mixed, every)
         return encoded
 
 
-class RecencyAttention(nn.Module):
-    """Latent queries over readings; the cost is readings x queries."""
+class ReadingPositions(Encoder):
+    """What both kinds of encoder begin with: the embedding of every reading."""
 
-    def __init__(self, dim: int, config: VitalsConfig) -> None:
+    def __init__(self, config: VitalsConfig) -> None:
         super().__init__()
-        self.heads = config.heads
-        self.queries = nn.Parameter(torch.randn(config.queries, dim) * dim**-0.5)
-        half_lives = torch.tensor([config.half_lives_h[i % len(config.half_lives_h)] for i in range(config.queries)])
-        self.decay = nn.Parameter(torch.log(torch.expm1(math.log(2) / half_lives)))  # softplus gives ln 2 / half-life
-        self.null_score = nn.Parameter(torch.full((config.queries,), -2.0))
-        self.norm = nn.LayerNorm(dim)
-        self.key_value = nn.Linear(dim, 2 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.config = config
+        self.reading = ReadingEmbedding(config)
 
-    def forward(self, features: Tensor, times_h: Tensor, mask: Tensor) -> Tensor:
-        batch, readings, dim = features.shape
-        keys, values = self.key_value(self.norm(features)).chunk(2, dim=-1)
-        keys = keys.view(batch, readings, self.heads, -1).transpose(1, 2)  # [batch, heads, n, dim/heads]
-        values = values.view(batch, readings, self.heads, -1).transpose(1, 2)
-        queries = self.queries.view(1, -1, self.heads, dim // self.heads).transpose(1, 2)
-        scores = queries @ keys.transpose(-1, -2) * (dim // self.heads) ** -0.5  # [batch, heads, queries, n]
-        scores = scores + functional.softplus(self.decay)[None, None, :, None] * times_h[:, None, None, :]
-        scores = scores.masked_fill(~mask[:, None, None], torch.finfo(scores.dtype).min)
-        null = self.null_score[None, None, :, None].expand(batch, self.heads, -1, 1)
-        weights = torch.cat([scores, null], dim=-1).softmax(-1)[..., :-1]  # the null key's value is zero
-        gathered = (weights @ values).transpose(1, 2).reshape(batch, -1, dim)  # [batch, queries, dim]
-        latents: Tensor = self.out(gathered) + self.queries
-        return latents
+    def positions(self, inputs: Inputs) -> Positions:
+        """`readings` [batch, n, 4], `times_h` and `clock_h` [batch, n], `variables` [batch, n], `mask` [batch, n].
+
+        `times_h` are relative to the read-out, <= 0; `clock_h` is the hour of the day at which the reading was taken.
+        """
+        embedded = self.reading(inputs["readings"], inputs["clock_h"], inputs["variables"])  # [batch, n, width]
+        # Time and variable ride along as last columns: the read-out needs them, attributions must not touch them.
+        extra = torch.stack([inputs["times_h"], inputs["variables"].to(embedded)], dim=-1)
+        return Positions(torch.cat([embedded, extra], dim=-1), inputs["mask"])
 
 
-def _frequencies(count: int) -> Tensor:
-    """Radians per hour: periods of 96, 48, 24, ... hours, the circadian one among them."""
-    return 2 * math.pi / 96 * 2.0 ** torch.arange(count, dtype=torch.float32)
+class VitalsEncoder(ReadingPositions):
+    """Readings [batch, readings] -> tokens by sums that can be kept; the order of readings does not matter."""
+
+    def __init__(self, dim: int, tokens: int, config: VitalsConfig) -> None:
+        super().__init__(config)
+        self.latents = RecencySlots(config, config.queries, config.heads)
+        self.signs = RecencySlots(config, len(config.half_lives_h), config.sign_heads)
+        self.readout = ReadOut(dim, tokens, config)
+
+    def pool(self, positions: Positions) -> Encoded:
+        embedded, times_h, variables = _split(positions)
+        scores, values = self.latents(embedded)
+        latents = gather_all(_aged(scores, times_h, self.latents.decay, positions.mask), values)
+        scores, values = self.signs(embedded)
+        aged = _aged(scores, times_h, self.signs.decay, positions.mask)
+        signs = gather_by_sign(aged, values, variables, positions.mask, self.config.variables)
+        encoded: Encoded = self.readout(latents, self.latents.null, signs, self.signs.null)
+        return encoded
 
 
-def build(config: ModelConfig) -> VitalsEncoder:
-    return VitalsEncoder(config.dim, config.tokens, config.vitals)
+class DenseVitalsEncoder(ReadingPositions):
+    """The offline kind: every reading attends to every other one (as STraTS). No streaming; cost readings squared."""
+
+    def __init__(self, dim: int, tokens: int, config: VitalsConfig) -> None:
+        super().__init__(config)
+        self.embed = nn.Linear(config.width, dim)
+        self.age = nn.Sequential(nn.Linear(2, dim), nn.Tanh(), nn.Linear(dim, dim))
+        layer = nn.TransformerEncoderLayer(
+            dim, config.heads, 2 * dim, config.dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.pooler = TokenPooler(dim, tokens)
+
+    def pool(self, positions: Positions) -> Encoded:
+        embedded, times_h, _ = _split(positions)
+        ages = torch.stack([times_h / 24, torch.log1p(-times_h)], dim=-1)  # [batch, n, 2]
+        seen = self.layers(self.embed(embedded) + self.age(ages), src_key_padding_mask=~positions.mask)
+        encoded: Encoded = self.pooler(seen, positions.mask)
+        return encoded
+
+
+def _split(positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
+    """Embedding, hours and variable of each reading, as `ReadingPositions.positions` packs them."""
+    features = positions.features
+    return features[..., :-2], features[..., -2], features[..., -1].round().long()
+
+
+def _aged(scores: Tensor, times_h: Tensor, decay: Tensor, mask: Tensor) -> Tensor:
+    aged = scores + decay * times_h[..., None, None]
+    return aged.masked_fill(~mask[..., None, None], NEVER)
+
+
+KINDS = {"latent": VitalsEncoder, "dense": DenseVitalsEncoder}
+
+
+def build(config: ModelConfig) -> VitalsEncoder | DenseVitalsEncoder:
+    """Raises: ValueError: a kind that is none of `KINDS`."""
+    if config.vitals.kind not in KINDS:
+        raise ValueError(f"vitals encoder kind {config.vitals.kind!r} is none of {sorted(KINDS)}")
+    return KINDS[config.vitals.kind](config.dim, config.tokens, config.vitals)

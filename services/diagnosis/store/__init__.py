@@ -15,6 +15,14 @@ from services.diagnosis.store.leases import (
     requeue,
     unsent,
 )
+from services.diagnosis.store.questions import (
+    Question,
+    add_question,
+    answer_of,
+    drop_question,
+    find_question,
+    keep_answer,
+)
 from services.diagnosis.store.results import (
     add_feedback,
     add_result,
@@ -26,19 +34,25 @@ from services.diagnosis.store.results import (
 from services.diagnosis.store.workers import forget_worker, worker_seen, workers_since
 
 __all__ = [
+    "Question",
     "add_feedback",
     "add_job",
     "add_manifest",
+    "add_question",
     "add_result",
+    "answer_of",
     "claim",
     "defer",
+    "drop_question",
     "expired",
     "fail",
     "fail_orphan",
     "find_by_key",
     "find_job",
+    "find_question",
     "forget_worker",
     "get_job",
+    "keep_answer",
     "list_jobs",
     "mark_sent",
     "release",

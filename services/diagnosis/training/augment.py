@@ -58,16 +58,20 @@ def augment_notes(inputs: Inputs, config: NoteConfig, rng: torch.Generator) -> I
 
 
 def thin_vitals(inputs: Inputs, rng: torch.Generator) -> Inputs:
-    """Drop whole variables, a stretch of time, and single readings, so that a sparse record is familiar too."""
+    """Drop whole variables, a stretch of time, and single readings, so that a sparse record is familiar too.
+
+    The differences of the readings left stay those of the whole record: a device that forgets to send still measured.
+    """
     mask = inputs["mask"].clone()
     batch, _ = mask.shape
     some = torch.rand(batch, generator=rng)
-    kept = torch.rand((batch, 16), generator=rng) > 0.15 * (some < 0.5)[:, None]
+    variables = 1 + int(inputs["variables"].max())
+    kept = torch.rand((batch, variables), generator=rng) > 0.15 * (some < 0.5)[:, None]
     mask &= kept.gather(1, inputs["variables"])
     start, length = _uniform(batch, -72, 0, rng), _uniform(batch, 0, 24, rng) * (torch.rand(batch, generator=rng) < 0.3)
     gap = (inputs["times_h"] >= start[:, None]) & (inputs["times_h"] < (start + length)[:, None])
     mask &= ~gap
-    rate = torch.where(some > 0.8, _uniform(batch, 0.02, 1, rng), torch.ones(batch))
+    rate = torch.where(some > 0.8, _uniform(batch, 0.02, 1, rng), _uniform(batch, 0.4, 1, rng))
     mask &= torch.rand(mask.shape, generator=rng) < rate[:, None]
     empty = ~mask.any(1)
     mask[empty] = inputs["mask"][empty]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.notes import NoteWindows, window_notes
 from services.diagnosis.model.preprocessing.tabular import TabularScale, fact_features
 from services.diagnosis.model.preprocessing.views import view_index
-from services.diagnosis.model.preprocessing.vitals import VitalsScale, reading_features
+from services.diagnosis.model.preprocessing.vitals import CODES, VitalsScale, reading_features
 from services.diagnosis.training.cohort import CaseRecord, Cohort
 
 Indices = NDArray[np.int64]
@@ -61,17 +61,25 @@ class NoteBatches:
 
     windows: tuple[NoteWindows, ...]
     tags: tuple[NDArray[np.int64], ...]
-    """Per note [windows, pieces]: 0 outside, else 1 + 2 * finding + negated."""
+    """Per note [windows, pieces]: 0 outside, else which value of which finding the piece states, from 1."""
 
     @classmethod
-    def of(cls, cohort: Cohort, tokenizer: Tokenizer, config: ModelConfig, findings: Sequence[str]) -> NoteBatches:
+    def of(
+        cls, cohort: Cohort, tokenizer: Tokenizer, config: ModelConfig, findings: Mapping[str, Sequence[str]]
+    ) -> NoteBatches:
+        """`findings`: finding -> its values, the silent one first."""
         note = config.note
         windows = tuple(
             window_notes([record.text], tokenizer, window=note.window, overlap=note.overlap, ages_h=[record.note_age_h])
             for record in cohort.records
         )
-        tags = tuple(_tags(item, record, findings) for item, record in zip(windows, cohort.records, strict=True))
+        tag_of = tags_of(findings)
+        tags = tuple(_tags(item, record, tag_of) for item, record in zip(windows, cohort.records, strict=True))
         return cls(windows, tags)
+
+    def __add__(self, other: NoteBatches) -> NoteBatches:
+        """The notes of both, ours first."""
+        return NoteBatches(self.windows + other.windows, self.tags + other.tags)
 
     def __call__(self, rows: Indices) -> Inputs:
         chosen = [self.windows[row] for row in rows]
@@ -88,20 +96,36 @@ class VitalsBatches:
 
     features: tuple[NDArray[np.float32], ...]
     records: tuple[CaseRecord, ...]
+    findings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, cohort: Cohort, scale: VitalsScale) -> VitalsBatches:
+    def of(cls, cohort: Cohort, scale: VitalsScale, findings: Sequence[str] = ()) -> VitalsBatches:
         features = tuple(reading_features(record.readings, scale) for record in cohort.records)
-        return cls(features, cohort.records)
+        return cls(features, cohort.records, tuple(findings))
 
     def __call__(self, rows: Indices) -> Inputs:
         readings = [self.records[row].readings for row in rows]
         return {
             "readings": _pad([self.features[row] for row in rows]),
             "times_h": _pad([item.times_h.astype(np.float32) for item in readings]),
+            "clock_h": _pad([item.clocks_h().astype(np.float32) for item in readings]),
             "variables": _pad([item.variables for item in readings]),
             "mask": _pad([np.ones(len(item.times_h), np.bool_) for item in readings]),
         }
+
+    def places(self, rows: Indices) -> Tensor:
+        """[batch, readings]: 0 outside the window of every finding, else 1 + the finding."""
+        return _pad([reading_places(self.records[row], self.findings) for row in rows])
+
+
+def reading_places(record: CaseRecord, findings: Sequence[str]) -> NDArray[np.int64]:
+    """[readings]: in which finding's window each lies; the later finding of two wins."""
+    readings = record.readings
+    places = np.zeros(len(readings.times_h), np.int64)
+    for code, start, end, finding in record.windows:
+        inside = (readings.times_h >= start) & (readings.times_h <= end)
+        places[inside & (readings.variables == CODES.index(code))] = 1 + findings.index(finding)
+    return places
 
 
 @dataclass(frozen=True)
@@ -124,11 +148,17 @@ class FactBatches:
         return {"values": self.values[chosen], "mask": self.mask[chosen]}
 
 
-def _tags(windows: NoteWindows, record: CaseRecord, findings: Sequence[str]) -> NDArray[np.int64]:
+def tags_of(findings: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], int]:
+    """(finding, value) -> tag, from 1; the first value of a finding leaves no trace and has none."""
+    stated = [(finding, value) for finding, values in findings.items() for value in values[1:]]
+    return {key: tag for tag, key in enumerate(stated, start=1)}
+
+
+def _tags(windows: NoteWindows, record: CaseRecord, tag_of: Mapping[tuple[str, str], int]) -> NDArray[np.int64]:
     tags = np.zeros(windows.input_ids.shape, np.int64)
     starts, ends = windows.offsets[..., 0], windows.offsets[..., 1]
-    for start, end, finding, negated in record.spans:
-        tags[(starts < end) & (ends > start)] = 1 + 2 * findings.index(finding) + int(negated)
+    for start, end, finding, _ in record.spans:
+        tags[(starts < end) & (ends > start)] = tag_of[finding, record.findings[finding]]
     return tags
 
 

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.diagnosis.bundle.source_attributes import source_attributes
 from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.inference.ood import REJECT_BELOW, OodReference
 from services.diagnosis.inference.uncertainty import IntervalScale, logit, spread
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.model.network import ConsiliumNetwork
+from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.training.attributes import answers
 from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.fairness import subgroup_figures
+from services.diagnosis.training.familiarity import ood_features
 from services.diagnosis.training.metrics import (
     accuracy,
     binomial_interval,
@@ -25,7 +30,7 @@ from services.diagnosis.training.metrics import (
 )
 from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.recipe import Recipe
-from services.diagnosis.training.stages import Feeds, Vocabulary, ood_features
+from services.diagnosis.training.stages import Feeds, Vocabulary
 
 Array = NDArray[np.float64]
 WARNING = "Synthetic data, not for clinical use"
@@ -40,6 +45,7 @@ def evaluate(
     ood: Mapping[str, OodReference],
     feeds: Feeds,
     vocabulary: Vocabulary,
+    order: WordOrder,
     *,
     seed: int,
 ) -> dict[str, Any]:
@@ -49,8 +55,12 @@ def evaluate(
         pattern: _pattern(pattern, members[pattern], posteriors[pattern], test, conformal, intervals, seed)
         for pattern in PATTERNS
     }
-    rejected = {name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, seed) for name in MODALITIES}
-    return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected}
+    rejected = {
+        name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, order, seed) for name in MODALITIES
+    }
+    widest = max(PATTERNS, key=lambda pattern: pattern.count("+"))
+    groups = subgroup_figures(widest, members[widest], test, conformal, seed=seed)
+    return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected, "subgroups": groups}
 
 
 def _pattern(
@@ -63,8 +73,8 @@ def _pattern(
     seed: int,
 ) -> dict[str, Any]:
     probabilities, labels = members[..., :CLASSES].mean(0), test.labels
-    sets = [conformal.predict(row, pattern)[0] for row in probabilities]
-    hits = np.array([label in chosen for label, chosen in zip(labels, sets, strict=True)])
+    sets = conformal.contains(probabilities, pattern)
+    hits = sets[np.arange(len(labels)), labels]
     worse = np.stack([1 - members[..., CLASSES].mean(0), members[..., CLASSES].mean(0)], axis=1)
     return {
         "macroAuroc": with_interval(macro_auroc, probabilities, labels, seed=seed),
@@ -75,7 +85,7 @@ def _pattern(
         "ece": with_interval(expected_calibration_error, probabilities, labels, seed=seed),
         "coverage": {"target": conformal.coverage, **binomial_interval(int(hits.sum()), len(hits))},
         "smallestClassCoverage": min(float(hits[labels == k].mean()) for k in np.unique(labels)),
-        "meanSetSize": float(np.mean([len(chosen) for chosen in sets])),
+        "meanSetSize": float(sets.sum(1).mean()),
         "guarantee": conformal.predict(probabilities[0], pattern)[1],
         "intervalCoverage": _interval_coverage(pattern, members[..., :CLASSES], posterior, intervals),
         "deteriorationAuroc": macro_auroc(worse, test.deterioration.astype(np.int64)),
@@ -95,9 +105,10 @@ def _false_rejections(
     test: Cohort,
     feeds: Feeds,
     vocabulary: Vocabulary,
+    order: WordOrder,
     seed: int,
 ) -> dict[str, float]:
-    features = ood_features(network, name, test, feeds, vocabulary, seed=seed, at_most=len(test), varied=False)
+    features = ood_features(network, name, test, feeds, vocabulary, order, seed=seed, at_most=len(test), varied=False)
     rejected = sum(reference.p_value(row) < REJECT_BELOW for row in features)
     return binomial_interval(int(rejected), len(features))
 
@@ -120,6 +131,8 @@ def model_card(
         "licence": "Apache-2.0",
         "seed": training["seed"],
         "data": training["data"],
+        "parts": training.get("parts", []),
+        "sourceAttributes": source_attributes(answers(recipe, training, metrics)),
         "metrics": metrics,
         "intervals": "Brackets: 95 %, bootstrap over patients; for coverage and rejection, exact binomial.",
     }

@@ -1,31 +1,50 @@
-"""Training cases from the ward, already in the shape that preprocessing gives, small enough to stay in memory."""
+"""Training cases from the ward, already in the shape that preprocessing gives, small enough to stay in memory.
+
+Complete cases have every modality. A film costs ten times as much to draw as the rest together, so there are also
+partial cases, of a note or a stream alone, for the encoder that learns from them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.diagnosis.case import VitalsInput
 from services.diagnosis.model.modalities import PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
 from services.diagnosis.model.preprocessing.note_age import age_hours
-from services.diagnosis.model.preprocessing.tabular import Facts, select_facts
+from services.diagnosis.model.preprocessing.tabular import CODES, Facts, select_facts
 from services.diagnosis.model.preprocessing.vitals import Readings, select
+from services.diagnosis.training.fragments import cut, stated
+
+if TYPE_CHECKING:
+    from services.diagnosis.ward.model import Modality
+    from services.diagnosis.ward.patient import WardPatient
 
 Span = tuple[int, int, str, bool]
+Window = tuple[str, float, float, str]
+"""(LOINC code, from hour, to hour, finding)."""
 RENDER_SIDE = 512
 """What an ingest hands to the model; training images take the same way from there."""
 CHUNK = 16
+FRAGMENT_STREAM = 1
+"""Keeps the chance of fragments apart from the ward's own."""
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One case with its truth. `findings` maps every latent finding to its value."""
+    """One case with its truth. `findings` maps every latent finding to its value.
+
+    A partial case is empty but for one modality; it knows the findings and the posterior of that one alone.
+    """
 
     name: str
     square: NDArray[np.uint8]
@@ -39,10 +58,17 @@ class CaseRecord:
     spans: tuple[Span, ...]
     findings: Mapping[str, str]
     posterior: Mapping[str, list[float]]
+    """Pattern -> p(y | latent findings of its modalities, age, sex)."""
+    worsening: Mapping[str, float]
+    """Pattern -> p(deterioration | the same)."""
     facts: Facts
     view: str | None = None
     note_age_h: float | None = None
     """Hours from the writing of the note to the case time."""
+    windows: tuple[Window, ...] = ()
+    """Where each finding of the vitals shows."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Attribute such as `sex` -> the group that the figures count the patient in."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,18 @@ class Cohort:
     def posteriors(self) -> dict[str, NDArray[np.float64]]:
         """Pattern -> what is best to believe, given the latent findings of its modalities [n, classes]."""
         return {pattern: np.array([record.posterior[pattern] for record in self.records]) for pattern in PATTERNS}
+
+    def beliefs(self, pattern: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """p(y | latent findings of the pattern, age, sex), [n, classes], and p(deterioration | the same), [n]."""
+        return (
+            np.array([record.posterior[pattern] for record in self.records]),
+            np.array([record.worsening[pattern] for record in self.records]),
+        )
+
+    def groups(self) -> dict[str, NDArray[np.str_]]:
+        """Attribute -> group of every record [n], of the attributes that all records have."""
+        shared = set.intersection(*(set(record.groups) for record in self.records))
+        return {name: np.array([record.groups[name] for record in self.records]) for name in sorted(shared)}
 
     def digest(self) -> str:
         """`sha256:<hex>` over every input and label, for the training record."""
@@ -97,30 +135,56 @@ def draw_cohort(
     Args:
         side, stride: of the image and of a cell of its feature grid, in pixels.
     """
+    draw = partial(draw_record, seed, side=side, stride=stride)
+    return _draw_all(draw, range(start, start + count), processes, on_case)
+
+
+def draw_partial(
+    modality: Modality,
+    seed: int,
+    start: int,
+    count: int,
+    *,
+    fragments: float = 0.0,
+    processes: int = 1,
+    on_case: Callable[[], None] = lambda: None,
+) -> Cohort:
+    """Patients `start` to `start + count - 1` of ward `seed` with their note alone, or their stream alone.
+
+    Args:
+        modality: `note` or `vitals`.
+        fragments: share of the notes of which only some sentences are left.
+    """
+    draw = partial(draw_part, modality, seed, fragments=fragments)
+    return _draw_all(draw, range(start, start + count), processes, on_case)
+
+
+def _draw_all(draw: Callable[[int], CaseRecord], indices: range, processes: int, on_case: Callable[[], None]) -> Cohort:
     records = []
-    for chunk in _chunks(seed, range(start, start + count), (side, stride), processes):
+    for chunk in _chunks(draw, indices, processes):
         for record in chunk:
             records.append(record)
             on_case()
     return Cohort(tuple(records))
 
 
-def _chunks(seed: int, indices: range, size: tuple[int, int], processes: int) -> Iterator[list[CaseRecord]]:
-    jobs = [(seed, indices[i : i + CHUNK], size) for i in range(0, len(indices), CHUNK)]
+def _chunks(draw: Callable[[int], CaseRecord], indices: range, processes: int) -> Iterator[list[CaseRecord]]:
+    chunks = [indices[i : i + CHUNK] for i in range(0, len(indices), CHUNK)]
+    work = partial(_draw, draw)
     if processes <= 1:
-        yield from map(_draw, jobs)
+        yield from map(work, chunks)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_draw, jobs)
+        yield from pool.map(work, chunks)
 
 
-def _draw(job: tuple[int, range, tuple[int, int]]) -> list[CaseRecord]:
-    seed, indices, (side, stride) = job
-    return [draw_record(seed, index, side, stride) for index in indices]
+def _draw(draw: Callable[[int], CaseRecord], indices: range) -> list[CaseRecord]:
+    return [draw(index) for index in indices]
 
 
 def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord:
     """One patient of the ward, rendered as an ingest would hand it over, then preprocessed."""
+    from services.diagnosis.datasets.ward import subgroups_of
     from services.diagnosis.ward.generate import generate_patient
 
     patient = generate_patient(seed, index, side=RENDER_SIDE)
@@ -134,16 +198,96 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
         square=square,
         statistics=image_statistics((square / 255).astype(np.float32)),
         text=case.notes[0].text,
-        readings=select(case.vitals),
+        readings=select(case.vitals, case.as_of),
         label=truth.label,
         deterioration=truth.deterioration,
         masks={finding: _grid(mask, box, stride) for finding, mask in truth.masks.items()},
         spans=tuple(truth.spans),
         findings=dict(patient.latents.findings),
         posterior=truth.best_beliefs(),
+        worsening=_worsening(patient),
         facts=select_facts(case),
         view=case.images[0].view_position,
         note_age_h=age_hours(case.notes[0].authored, case.as_of),
+        windows=tuple(truth.windows),
+        groups=subgroups_of(patient),
+    )
+
+
+def _worsening(patient: WardPatient) -> dict[str, float]:
+    from services.diagnosis.ward import oracle
+
+    given = oracle.deterioration_posterior(patient.model, patient.latents.findings, (), patient.person)
+    return {**patient.truth.deterioration_posterior, "tabular": given}
+
+
+def draw_part(modality: Modality, seed: int, index: int, *, fragments: float = 0.0) -> CaseRecord:
+    """One patient of the ward with one cheap modality; the others are never rendered.
+
+    Raises: ValueError: neither `note` nor `vitals`.
+    """
+    from services.diagnosis.ward.generate import generate_patient
+    from services.diagnosis.ward.transmission import received
+
+    patient = generate_patient(seed, index, side=RENDER_SIDE)
+    record = _unrendered(patient, modality, f"ward:{seed}:{index}")
+    if modality == "vitals":
+        readings = select(VitalsInput("", *received(patient.transmission)), patient.as_of)
+        return replace(record, readings=readings, windows=patient.stream.windows)
+    if modality != "note":
+        raise ValueError(f"{modality} cases are drawn complete")
+    age_h = age_hours(patient.note_at, patient.as_of)
+    whole = replace(record, text=patient.note.text, spans=patient.note.spans, note_age_h=age_h)
+    rng = np.random.default_rng([seed, index, FRAGMENT_STREAM])
+    return _fragment(whole, patient, rng) if rng.random() < fragments else whole
+
+
+def _unrendered(patient: WardPatient, modality: Modality, name: str) -> CaseRecord:
+    """The truth of a patient as far as one modality shows it, and no evidence."""
+    from services.diagnosis.ward import oracle
+
+    truth, shown = patient.latents, {item.name for item in patient.model.findings if item.modality == modality}
+    question = patient.model, truth.findings, (modality,), patient.person
+    return CaseRecord(
+        name=name,
+        square=np.zeros((0, 0), np.uint8),
+        statistics=np.zeros(0),
+        text="",
+        readings=Readings(np.zeros(0), np.zeros(0, np.int64), np.zeros(0), 0),
+        label=truth.label,
+        deterioration=truth.deterioration,
+        masks={},
+        spans=(),
+        findings={finding: value for finding, value in truth.findings.items() if finding in shown},
+        posterior={modality: oracle.posterior(*question).tolist()},
+        worsening={modality: oracle.deterioration_posterior(*question)},
+        facts=Facts(np.full(len(CODES), np.nan), 0),
+    )
+
+
+def _fragment(record: CaseRecord, patient: WardPatient, rng: np.random.Generator) -> CaseRecord:
+    """Some sentences of the note, with what is best to believe after these alone."""
+    from services.diagnosis.ward import oracle
+    from services.diagnosis.ward.sampling import coded
+
+    text, spans = cut(record.text, record.spans, rng)
+    findings = stated(record.findings, spans)
+    model, persons = patient.model, [patient.person]
+    logits = np.log(model.prior_given(persons)[0])
+    for name, value in findings.items():
+        finding = model.finding(name)
+        table = finding.given(persons)[0]  # [diagnoses, values]
+        logits = logits + np.log(table[:, finding.values.index(value)])
+    belief = np.exp(logits - logits.max())
+    belief /= belief.sum()
+    worsens = oracle.deterioration_given(model, coded(model, patient.latents.findings), ("note",))[0]  # [diagnoses]
+    return replace(
+        record,
+        text=text,
+        spans=spans,
+        findings=findings,
+        posterior={"note": belief.tolist()},
+        worsening={"note": float(belief @ worsens)},
     )
 
 

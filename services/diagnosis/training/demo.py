@@ -6,37 +6,44 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from services.diagnosis.bundle.contents import BundleContents, write_bundle
+from services.diagnosis.bundle.contents import BundleContents, check_room, write_bundle
 from services.diagnosis.bundle.identity import BundleIdentity
-from services.diagnosis.inference.conformal import fit_conformal
-from services.diagnosis.inference.thresholds import Thresholds
-from services.diagnosis.inference.uncertainty import decompose, fit_intervals
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.bundle.joint import JointContents
+from services.diagnosis.bundle.keys import local_key, read_private_key
+from services.diagnosis.datasets.ward import LICENCE as WARD_LICENCE
+from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork, parameter_count
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
-from services.diagnosis.training.calibrate import fit_calibrator
+from services.diagnosis.model.preprocessing.word_order import WordOrder
+from services.diagnosis.training.align import Alignment, Split, fit_joint
+from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO
 from services.diagnosis.training.card import evaluate, model_card
-from services.diagnosis.training.cohort import Cohort, draw_cohort
+from services.diagnosis.training.checks import require_every_class
+from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
+from services.diagnosis.training.costs import expected_costs
+from services.diagnosis.training.decisions import calibrated, fit_decisions
+from services.diagnosis.training.familiarity import fit_references
 from services.diagnosis.training.fuse import TokenCache
-from services.diagnosis.training.pretrain import CLASSES
+from services.diagnosis.training.loop import Session
+from services.diagnosis.training.pretrain import CLASSES, count_batches
 from services.diagnosis.training.progress import Reporter
-from services.diagnosis.training.recipe import RECIPES, WARD_SEED_OFFSET, Recipe
+from services.diagnosis.training.recipe import NOTES_ALONE_FROM, RECIPES, WARD_SEED_OFFSET, Recipe
 from services.diagnosis.training.stages import (
     Feeds,
     Vocabulary,
     ask_every_pattern,
-    calibrated,
     encode_splits,
-    fit_references,
+    finetune,
+    gather_sources,
     image_baseline,
     pick_references,
     train_baselines,
@@ -44,25 +51,44 @@ from services.diagnosis.training.stages import (
     train_fusion,
 )
 from services.diagnosis.training.vocabulary import tokenizer_of
+from shared.codes import DIAGNOSES
 
 SPLITS = ("train", "calibration", "test")
+NOTES_ALONE = "notes alone"
 
 
 def train_demo(
-    out: Path, *, seed: int, recipe: Recipe = RECIPES["demo"], processes: int = 2, quiet: bool = False
+    out: Path,
+    *,
+    seed: int,
+    recipe: Recipe = RECIPES["demo"],
+    processes: int = 2,
+    quiet: bool = False,
+    session: Session = Session(),
+    key: EllipticCurvePrivateKey | None = None,
 ) -> BundleIdentity:
-    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes."""
+    """Train, calibrate, evaluate and write a bundle. The same seed gives the same bundle, whatever the processes.
+
+    Args: key: signs the bundle; default: this user's own.
+    Raises: TrainingError: what stopped it, by name.
+    """
     # Forked parts compute with one thread each; a parent with a thread pool of its own could not be forked.
     torch.set_num_threads(1)
+    # What would stop the writing is said before the hours of training, not after.
+    check_room(out)
+    key = key or read_private_key(local_key())
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with Reporter(quiet=quiet) as reporter:
+    with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
+        for split in ("train", "calibration"):
+            require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
-        feeds = {name: Feeds.of(cohort, vocabulary, recipe) for name, cohort in cohorts.items()}
+        feeds = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
+        sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
         history: dict[str, Any] = train_encoders(
-            network, cohorts["train"], feeds["train"], vocabulary, recipe, seed, reporter, processes
+            network, sources, vocabulary, recipe, seed, reporter, processes, session
         )
         plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
         varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
@@ -70,13 +96,19 @@ def train_demo(
         encoded = dict(zip(SPLITS, tokens, strict=False))
         variants = [tokens[0], *tokens[len(SPLITS) :]]
         cache = TokenCache.of(variants, cohorts["train"], recipe.model)
-        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes)
+        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes, session)
+        if recipe.joint_epochs:
+            history["joint"] = finetune(network, cohorts["train"], feeds["train"], recipe, seed, reporter, session)
+            tokens = encode_splits(network, [*plain, *varied], reporter, processes)
+            encoded, variants = dict(zip(SPLITS, tokens, strict=False)), [tokens[0], *tokens[len(SPLITS) :]]
         labels = cohorts["train"].labels, cohorts["calibration"].labels
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
+        joint = _align(network, recipe, seed, vocabulary, cohorts, feeds, encoded, reporter)
         with reporter.stage("calibration and evaluation", 1):
             contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
+        contents = replace(contents, joint=joint)
     companions = [] if baselines is None else [baselines]
-    identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions)
+    identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions, key=key)
     if not quiet:
         wall, cpu = (time.monotonic() - started) / 60, (_cpu_seconds() - cpu_started) / 60
         print(f"{identity.name} {identity.version} {identity.digest}: {wall:.1f} min, {cpu:.1f} CPU min")
@@ -84,16 +116,21 @@ def train_demo(
 
 
 def draw_splits(recipe: Recipe, seed: int, processes: int, reporter: Reporter) -> dict[str, Cohort]:
-    """Three disjoint stretches of one ward."""
+    """Disjoint stretches of one ward: three splits of complete cases, and notes alone for training."""
     counts = {"train": recipe.train, "calibration": recipe.calibration, "test": recipe.test}
     cohorts, start = {}, 0
+    ward, image = WARD_SEED_OFFSET + seed, recipe.model.image
     for name, count in counts.items():
         with reporter.stage(f"{name} cases", count) as advance:
-            ward, image = WARD_SEED_OFFSET + seed, recipe.model.image
             cohorts[name] = draw_cohort(
                 ward, start, count, side=image.side, stride=image.stride, processes=processes, on_case=advance
             )
         start += count
+    with reporter.stage(NOTES_ALONE, recipe.notes_alone) as advance:
+        cohorts[NOTES_ALONE] = draw_partial(
+            "note", ward, NOTES_ALONE_FROM, recipe.notes_alone,
+            fragments=recipe.fragments, processes=processes, on_case=advance,
+        )  # fmt: skip
     return cohorts
 
 
@@ -114,6 +151,35 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
     )
 
 
+def _align(
+    network: ConsiliumNetwork,
+    recipe: Recipe,
+    seed: int,
+    vocabulary: Vocabulary,
+    cohorts: Mapping[str, Cohort],
+    feeds: Mapping[str, Feeds],
+    encoded: Mapping[str, Any],
+    reporter: Reporter,
+) -> JointContents | None:
+    """The joint space over the finished encoders; None: the recipe has none."""
+    if not recipe.align_epochs:
+        return None
+    plan = Alignment(epochs=recipe.align_epochs)
+    train, held_out = (Split(cohorts[name], feeds[name], encoded[name]) for name in ("train", "calibration"))
+    steps = plan.epochs * count_batches(len(cohorts["train"]), plan.batch_size)
+    with reporter.stage("joint space", steps) as advance:
+        return fit_joint(
+            network,
+            vocabulary.tokenizer,
+            train,
+            held_out,
+            references=recipe.references,
+            seed=seed + 300,
+            plan=plan,
+            on_step=advance,
+        )
+
+
 def _decide(
     network: ConsiliumNetwork,
     recipe: Recipe,
@@ -126,19 +192,29 @@ def _decide(
 ) -> BundleContents:
     """Everything after the weights: calibration, sets, intervals, thresholds, OOD, references, card."""
     held_out = cohorts["calibration"]
-    logits = ask_every_pattern(network, encoded["calibration"], len(held_out))
-    calibrator = fit_calibrator(logits, torch.from_numpy(held_out.labels), torch.from_numpy(held_out.deterioration))
-    members = calibrated(calibrator, logits)
-    diagnoses = {pattern: value[..., :CLASSES] for pattern, value in members.items()}
-    means = {pattern: value.mean(0) for pattern, value in diagnoses.items()}
-    conformal = fit_conformal(means, held_out.labels, coverage=recipe.coverage)
-    intervals = fit_intervals(diagnoses, held_out.posteriors(), coverage=0.9)
-    ood = fit_references(
-        network, vocabulary, (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"]), seed=seed + 50
+    parts = fit_decisions(
+        ask_every_pattern(network, encoded["calibration"], len(held_out)),
+        held_out.labels,
+        held_out.deterioration,
+        held_out.posteriors(),
+        coverage=recipe.coverage,
+        largest_set=recipe.largest_set,
     )
-    unseen = calibrated(calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
+    order = WordOrder.fit(feeds["train"].note.windows, vocabulary=recipe.model.note.vocab_size)
+    known, judged = (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"])
+    ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50)
+    unseen = calibrated(parts.calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
     metrics = evaluate(
-        unseen, cohorts["test"], conformal, intervals, network, ood, feeds["test"], vocabulary, seed=seed
+        unseen,
+        cohorts["test"],
+        parts.conformal,
+        parts.intervals,
+        network,
+        ood,
+        feeds["test"],
+        vocabulary,
+        order,
+        seed=seed,
     )
     training = _training_record(recipe, seed, cohorts, history)
     return BundleContents(
@@ -147,22 +223,20 @@ def _decide(
         tokenizer=vocabulary.tokenizer.to_str(),
         scale=vocabulary.scale,
         facts_scale=vocabulary.facts_scale,
-        calibrator=calibrator,
-        conformal=conformal,
-        intervals=intervals,
-        thresholds=Thresholds(recipe.largest_set, {p: _epistemic_limit(diagnoses[p]) for p in PATTERNS}),
+        calibrator=parts.calibrator,
+        conformal=parts.conformal,
+        intervals=parts.intervals,
+        thresholds=parts.thresholds,
+        verdicts=parts.verdicts,
+        drops=parts.drops,
         prevalence=_prevalence(cohorts["train"]),
         ood=ood,
+        word_order=order,
         image_baseline=image_baseline(network, feeds["train"], min(1000, len(cohorts["train"]))),
         reference=pick_references(encoded["train"], cohorts["train"], count=recipe.references),
         training=training,
         card=model_card(recipe, training, metrics, parameter_count(network)),
     )
-
-
-def _epistemic_limit(members: NDArray[np.float64]) -> float:
-    values = [decompose(members[:, row]).epistemic for row in range(members.shape[1])]
-    return float(np.quantile(values, 0.995))
 
 
 def _prevalence(train: Cohort) -> tuple[float, ...]:
@@ -177,10 +251,25 @@ def _training_record(
         "recipe": {key: value for key, value in asdict(recipe).items() if key != "model"},
         "seed": seed,
         "wardSeed": WARD_SEED_OFFSET + seed,
-        "data": {name: {"cases": len(cohort), "digest": cohort.digest()} for name, cohort in cohorts.items()},
+        "data": {name: _data_record(cohort, WARD_SEED_OFFSET + seed) for name, cohort in cohorts.items()},
+        "parts": [asdict(part) for part in PARTS_OF_THE_DEMO],
         "loss": history,
         "torch": torch.__version__,
         "python": platform.python_version(),
+    }
+
+
+def _data_record(cohort: Cohort, ward: int) -> dict[str, Any]:
+    groups = {
+        name: {str(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
+        for name, values in cohort.groups().items()
+    }
+    return {
+        "cases": len(cohort),
+        "digest": cohort.digest(),
+        "source": f"synthetic ward, seed {ward}",
+        "licence": WARD_LICENCE,
+        "groups": groups,
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from services.diagnosis.model.config import ModelConfig
@@ -17,7 +17,8 @@ from services.diagnosis.model.fusion import Fused, FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import stack
 from services.diagnosis.training.cohort import Cohort
-from services.diagnosis.training.pretrain import CLASSES, count_batches, shuffled_batches, task_loss
+from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
+from services.diagnosis.training.pretrain import CLASSES, EMA_SHARE, task_loss
 
 SAMPLED_SUBSETS = 2
 UNIMODAL_WEIGHT = 0.3
@@ -45,6 +46,23 @@ class TokenCache:
         )
 
 
+class MemberObjective(Objective):
+    """One member of the ensemble on its own bootstrap sample of the cache."""
+
+    def __init__(self, member: FusionMember, cache: TokenCache, sample: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.member, self.cache, self.sample = member, cache, sample
+
+    @property
+    def cases(self) -> int:
+        return len(self.sample)
+
+    def forward(self, rows: NDArray[np.int64], epoch: int, rng: torch.Generator) -> Losses:
+        variant = epoch % len(self.cache.tokens)
+        loss, observed = _step_loss(self.member, self.cache, self.sample[rows], variant, rng)
+        return Losses(loss, {"observed": observed})
+
+
 def train_member(
     member: FusionMember,
     cache: TokenCache,
@@ -53,51 +71,44 @@ def train_member(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    name: str = "fusion",
+    session: Session = Session(),
     on_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
-    """Train one member in place on its own bootstrap sample. Returns: the loss on all modalities, per epoch."""
+    """Train one member in place on its own bootstrap sample. Returns: the loss on all modalities, per epoch.
+
+    Raises: as `training.loop.optimise`.
+    """
     torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
     n = len(cache.labels)
-    sample = torch.randint(0, n, (n,), generator=rng).numpy()
+    sample = torch.randint(0, n, (n,), generator=torch.Generator().manual_seed(seed)).numpy()
     with torch.no_grad():
         member.bias.copy_(_log_prior(cache))
-    optimizer = torch.optim.AdamW(member.parameters(), lr=learning_rate, weight_decay=0.05)
-    steps = epochs * count_batches(n, batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
-    member.train()
-    history = []
-    for epoch in range(epochs):
-        variant, losses = epoch % len(cache.tokens), []
-        for rows in shuffled_batches(n, batch_size, rng):
-            loss, observed = _step_loss(member, cache, sample[rows], variant, rng)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(member.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(observed)
-            on_step()
-        history.append(float(np.mean(losses)))
-    member.eval()
-    return history
+    return optimise(
+        MemberObjective(member, cache, sample),
+        Plan(name, epochs, batch_size, learning_rate, 0.05, ema_share=EMA_SHARE),
+        session,
+        seed=seed,
+        on_step=on_step,
+    )
 
 
 def _step_loss(
     member: FusionMember, cache: TokenCache, rows: NDArray[np.int64], variant: int, rng: torch.Generator
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """The full pattern, sampled subsets, the heads alone, and the agreement of the subsets with the whole."""
-    chosen = torch.from_numpy(rows)
-    tokens, pooled = cache.tokens[variant][chosen], cache.pooled[variant][chosen]
-    labels, worse = cache.labels[chosen], cache.deterioration[chosen]
+    chosen, device = torch.from_numpy(rows), member.bias.device
+    tokens, pooled = cache.tokens[variant][chosen].to(device), cache.pooled[variant][chosen].to(device)
+    labels, worse = cache.labels[chosen].to(device), cache.deterioration[chosen].to(device)
     batch, repeats = len(rows), 1 + SAMPLED_SUBSETS
     available = torch.cat([torch.ones(batch, len(MODALITIES), dtype=torch.bool), sample_masks(2 * batch, rng)])
+    available = available.to(device)
     fused = member(tokens.repeat(repeats, 1, 1, 1), pooled.repeat(repeats, 1, 1), available)
     losses = task_loss(fused.logits, labels.repeat(repeats), worse.repeat(repeats)).view(repeats, batch)
     loss = losses[0].mean() + losses[1:].mean()
     loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused, batch, labels, worse)
     loss = loss + CONSISTENCY_WEIGHT * _consistency(fused.logits, batch)
-    return loss, losses[0].mean().item()
+    return loss, losses[0].mean().detach()
 
 
 def sample_masks(n: int, rng: torch.Generator) -> Tensor:

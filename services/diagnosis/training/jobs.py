@@ -11,6 +11,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from services.diagnosis.training.errors import TrainingError
+from services.diagnosis.training.loop.session import is_shared
+
 Advance = Callable[[], None]
 Job = Callable[[Advance], Any]
 STEP = "step"
@@ -31,9 +34,12 @@ def run_side_by_side(jobs: Sequence[Job], *, processes: int, on_step: Advance = 
     """Run jobs, at most `processes` at a time, in the order given. Returns their results in that order.
 
     The caller must not have used more than one torch thread: a forked process cannot use its parent's thread pool.
+    Where several processes of torchrun share every batch, the jobs run here, one after the other, on all of them.
 
-    Raises: JobFailed.
+    Raises: TrainingError: as a job raised it. JobFailed: any other end of a job.
     """
+    if is_shared():
+        return [job(on_step) for job in jobs]
     waiting = list(enumerate(jobs))
     running: list[_Running] = []
     results: dict[int, Any] = {}
@@ -50,6 +56,8 @@ def run_side_by_side(jobs: Sequence[Job], *, processes: int, on_step: Advance = 
                 one.process.join()
                 one.receiver.close()
                 running.remove(one)
+                if kind == "named":
+                    raise value
                 if kind == "error":
                     raise JobFailed(f"part {one.index + 1} of {len(jobs)}: {value}")
                 results[one.index] = value
@@ -83,6 +91,8 @@ def _work(job: Job, sender: Connection) -> None:
     torch.set_num_threads(1)
     try:
         result = job(lambda: sender.send((STEP, None)))
+    except TrainingError as error:
+        sender.send(("named", error))
     except Exception as error:
         sender.send(("error", f"{type(error).__name__}: {error}"))
     else:

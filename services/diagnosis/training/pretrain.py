@@ -15,16 +15,21 @@ from torch.nn import functional
 from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
 from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
 
 Batches = Callable[[NDArray[np.int64]], Inputs]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
 PlaceLoss = Callable[[Positions, NDArray[np.int64]], Tensor]
 CLASSES = TASKS[0].logits
+UNTOLD = -100
+"""Of a finding that a fragment of a note neither states nor denies; no loss is asked for it."""
+EMA_SHARE = 0.02
+"""Mean age of the averaged weights, as a share of a stage's steps."""
 
 
 @dataclass(frozen=True)
 class FindingTargets:
-    """The latent findings of one modality as class indices [n, findings]."""
+    """The latent findings of one modality as class indices [n, findings]; `UNTOLD` where nobody can know."""
 
     names: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
@@ -36,7 +41,10 @@ class FindingTargets:
         names = tuple(catalogue)
         values = tuple(tuple(catalogue[name]) for name in names)
         rows = [
-            [options.index(record.findings[name]) for name, options in zip(names, values, strict=True)]
+            [
+                options.index(record.findings[name]) if name in record.findings else UNTOLD
+                for name, options in zip(names, values, strict=True)
+            ]
             for record in cohort.records
         ]
         return cls(names, values, torch.tensor(rows))
@@ -55,12 +63,23 @@ class PretrainingHeads(nn.Module):
 
     def finding_loss(self, encoded: Encoded, targets: Tensor) -> Tensor:
         flat = encoded.tokens.flatten(1)
-        losses = [functional.cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
-        return torch.stack(losses).sum() if losses else torch.zeros(())
+        losses = [_known_cross_entropy(head(flat), targets[:, i]) for i, head in enumerate(self.findings)]
+        return torch.stack(losses).sum() if losses else flat.new_zeros(())
+
+
+def _known_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean over what is told; 0 where nothing is."""
+    known = (targets != UNTOLD).sum().clamp(min=1)
+    return functional.cross_entropy(logits, targets, ignore_index=UNTOLD, reduction="sum") / known
 
 
 def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor) -> Tensor:
-    """Negative log-likelihood of both questions, [batch]."""
+    """Cross-entropy of both questions, [batch].
+
+    Args:
+        labels: class indices [batch], or what to believe of every class [batch, classes].
+        deterioration: [batch], 0 or 1, or a probability.
+    """
     diagnosis = functional.cross_entropy(logits[:, :CLASSES], labels, reduction="none")
     worse = functional.binary_cross_entropy_with_logits(logits[:, CLASSES], deterioration, reduction="none")
     return diagnosis + 0.5 * worse
@@ -76,6 +95,11 @@ def note_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return functional.cross_entropy(logits[mask], targets[mask]) * 3
 
 
+def reading_place_loss(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """In which finding's window a reading lies, told from the reading alone."""
+    return functional.cross_entropy(logits[mask], targets[mask]) * 0.5
+
+
 @dataclass(frozen=True)
 class Pretraining:
     """One encoder's stage."""
@@ -87,6 +111,35 @@ class Pretraining:
     batches: Any
     augment: Augment
     places: int
+    soft: bool = False
+    """Learn the ward's exact beliefs instead of drawn labels; only synthetic cases have them."""
+
+
+class EncoderObjective(Objective):
+    """An encoder with its pretraining heads, asked about its own modality alone."""
+
+    def __init__(
+        self, encoder: Encoder, heads: PretrainingHeads, cohort: Cohort, findings: FindingTargets, plan: Pretraining
+    ) -> None:
+        super().__init__()
+        self.encoder, self.heads, self.findings, self.plan = encoder, heads, findings, plan
+        self.labels, self.worse = targets_of(cohort, plan)
+
+    @property
+    def cases(self) -> int:
+        return len(self.labels)
+
+    def forward(self, rows: NDArray[np.int64], epoch: int, rng: torch.Generator) -> Losses:
+        device = next(self.encoder.parameters()).device
+        inputs = self.plan.augment(self.plan.batches(rows), rng)
+        positions = self.encoder.positions({key: value.to(device) for key, value in inputs.items()})
+        encoded = self.encoder.pool(positions)
+        labels, worse = self.labels[rows].to(device), self.worse[rows].to(device)
+        diagnosis = task_loss(self.heads.tasks(encoded.pooled), labels, worse).mean()
+        findings = self.heads.finding_loss(encoded, self.findings.targets[rows].to(device))
+        places = _place_loss(self.heads, self.plan, positions, rows)
+        watched = {"diagnosis": diagnosis.detach(), "findings": findings.detach(), "places": places.detach()}
+        return Losses(diagnosis + 0.3 * findings + places, watched)
 
 
 def pretrain(
@@ -97,51 +150,44 @@ def pretrain(
     plan: Pretraining,
     *,
     seed: int,
+    session: Session = Session(),
     on_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Train one encoder in place. Returns: the mean diagnosis loss of each epoch.
 
-    Raises: FloatingPointError: the loss is no number any more.
+    Raises: as `training.loop.optimise`.
     """
     torch.manual_seed(seed)
     heads = PretrainingHeads(config, findings, plan.places)
-    parameters = [*encoder.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=0.02)
-    steps = plan.epochs * count_batches(len(cohort), plan.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=steps, pct_start=0.15)
-    labels, worse = torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
-    rng = torch.Generator().manual_seed(seed)
-    encoder.train()
-    history = []
-    for _ in range(plan.epochs):
-        losses = []
-        for rows in shuffled_batches(len(cohort), plan.batch_size, rng):
-            positions = encoder.positions(plan.augment(plan.batches(rows), rng))
-            encoded = encoder.pool(positions)
-            diagnosis = task_loss(heads.tasks(encoded.pooled), labels[rows], worse[rows]).mean()
-            loss = diagnosis + 0.3 * heads.finding_loss(encoded, findings.targets[rows])
-            loss = loss + _place_loss(heads, plan, positions, rows)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss of the {plan.name} encoder is {loss.item()}")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(diagnosis.item())
-            on_step()
-        history.append(float(np.mean(losses)))
-    encoder.eval()
-    return history
+    objective = EncoderObjective(encoder, heads, cohort, findings, plan)
+    return optimise(
+        objective,
+        Plan(f"encoder-{plan.name}", plan.epochs, plan.batch_size, plan.learning_rate, 0.02, 0.15, ema_share=EMA_SHARE),
+        session,
+        seed=seed,
+        on_step=on_step,
+    )
+
+
+def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor]:
+    """What the encoder is to say of diagnosis and deterioration, as `task_loss` takes it."""
+    if not plan.soft:
+        return torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
+    diagnosis, worse = cohort.beliefs(plan.name)
+    return torch.from_numpy(diagnosis).float(), torch.from_numpy(worse).float()
 
 
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:
     if heads.places is None:
-        return torch.zeros(())
+        return positions.features.new_zeros(())
+    if plan.name == "vitals":
+        embedded = positions.features[..., : heads.places.in_features]
+        return reading_place_loss(heads.places(embedded), plan.batches.places(rows), positions.mask)
     logits = heads.places(positions.features)
+    targets = plan.batches.places(rows).to(logits.device)
     if plan.name == "image":
-        return image_place_loss(logits, plan.batches.places(rows))
-    return note_place_loss(logits, plan.batches.places(rows), positions.mask)
+        return image_place_loss(logits, targets)
+    return note_place_loss(logits, targets, positions.mask)
 
 
 def count_batches(n: int, size: int) -> int:

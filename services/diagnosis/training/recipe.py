@@ -17,11 +17,19 @@ class Recipe:
     train: int = 6000
     calibration: int = 1500
     test: int = 1500
+    notes_alone: int = 24000
+    """Patients of whom the note alone is drawn, for the note encoder besides the complete cases."""
+    fragments: float = 0.12
+    """Share of these notes of which only some sentences are left."""
+    soft_targets: bool = True
+    """Encoders learn the ward's exact beliefs, not the drawn labels; real datasets have labels alone."""
     image_epochs: int = 10
-    note_epochs: int = 8
+    note_epochs: int = 3
     vitals_epochs: int = 6
     tabular_epochs: int = 4
     fusion_epochs: int = 12
+    joint_epochs: int = 0
+    """Of encoders and fusion together, after the fusion; 0: the encoders stay as the first stage left them."""
     batch_size: int = 64
     learning_rate: float = 3e-3
     fusion_batch_size: int = 192
@@ -30,6 +38,8 @@ class Recipe:
     """Encodings of each training case that the fusion learns from: one plain, the others augmented."""
     baseline_epochs: int = 10
     """Of each baseline network, over every variant of every case; 0: the bundle gets no baselines."""
+    align_epochs: int = 16
+    """Of the joint space over the finished encoders; 0: the bundle gets none."""
     coverage: float = 0.9
     largest_set: int = 4
     references: int = 240
@@ -44,11 +54,14 @@ class Recipe:
             train=max(64, round(self.train * share)),
             calibration=max(64, round(self.calibration * share)),
             test=max(64, round(self.test * share)),
+            notes_alone=round(self.notes_alone * share),
             image_epochs=max(1, round(self.image_epochs * epochs)),
             note_epochs=max(1, round(self.note_epochs * epochs)),
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
             tabular_epochs=max(1, round(self.tabular_epochs * epochs)),
             fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
+            joint_epochs=max(min(1, self.joint_epochs), round(self.joint_epochs * epochs)),
+            align_epochs=max(min(1, self.align_epochs), round(self.align_epochs * epochs)),
             baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )
 
@@ -56,3 +69,5 @@ class Recipe:
 RECIPES = {"demo": Recipe()}
 WARD_SEED_OFFSET = 1_000_000
 """Training wards have seeds of their own, so that `consilium synth --seed 1` never shows a training case."""
+NOTES_ALONE_FROM = 1_000_000
+"""Index of the first of them in the training ward; complete cases of all splits come before."""

@@ -16,22 +16,21 @@ from services.diagnosis.bundle.contents import ReferenceCases
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
-from services.diagnosis.inference.calibration import Calibrator
-from services.diagnosis.inference.ood import OodReference, fit_ood
-from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import ConsiliumNetwork, stack
-from services.diagnosis.model.preprocessing.image import image_statistics
-from services.diagnosis.model.preprocessing.notes import note_statistics
 from services.diagnosis.model.preprocessing.tabular import TabularScale
-from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, vitals_statistics
+from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, hide_views, thin_vitals
-from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches
+from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches, tags_of
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
+from services.diagnosis.training.joint_data import JointData
+from services.diagnosis.training.joint_stage import JointPlan, finetune_jointly
+from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import (
     CLASSES,
     Augment,
@@ -72,8 +71,8 @@ class Feeds:
         places = {name: tuple(findings) for name, findings in vocabulary.catalogue.items()}
         return cls(
             ImageBatches.of(cohort, places["image"]),
-            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, places["note"]),
-            VitalsBatches.of(cohort, vocabulary.scale),
+            NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"]),
+            VitalsBatches.of(cohort, vocabulary.scale, places["vitals"]),
             FactBatches.of(cohort, vocabulary.facts_scale),
         )
 
@@ -96,28 +95,51 @@ def variations(config: ModelConfig) -> dict[str, Augment]:
     return {"image": vary_image, "note": vary_note, "vitals": thin_vitals, "tabular": drop_facts}
 
 
+@dataclass(frozen=True)
+class Source:
+    """What one encoder learns from."""
+
+    cohort: Cohort
+    batches: Any
+
+
+def gather_sources(
+    train: Cohort, feeds: Feeds, notes_alone: Cohort, vocabulary: Vocabulary, recipe: Recipe
+) -> dict[str, Source]:
+    """Every encoder learns from the complete cases; that of the notes from notes alone besides."""
+    sources = {name: Source(train, getattr(feeds, name)) for name in MODALITIES}
+    if len(notes_alone):
+        cohort = Cohort(train.records + notes_alone.records)
+        batches = NoteBatches.of(notes_alone, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"])
+        sources["note"] = Source(cohort, feeds.note + batches)
+    return sources
+
+
 def train_encoders(
     network: ConsiliumNetwork,
-    train: Cohort,
-    feeds: Feeds,
+    sources: Mapping[str, Source],
     vocabulary: Vocabulary,
     recipe: Recipe,
     seed: int,
     reporter: Reporter,
     processes: int,
+    session: Session = Session(),
 ) -> dict[str, list[float]]:
     """Stage A for every modality, side by side. Returns: the loss per epoch of each."""
-    plans = {name: _pretraining(name, train, feeds, vocabulary, recipe) for name in MODALITIES}
+    plans = {name: _pretraining(name, source, vocabulary, recipe) for name, source in sources.items()}
 
     def job(index: int, name: str) -> Job:
         def run(advance: Advance) -> tuple[list[float], State]:
-            encoder, findings = network.encoder(name), FindingTargets.of(train, vocabulary.catalogue[name])
-            losses = pretrain(encoder, recipe.model, train, findings, plans[name], seed=seed + index, on_step=advance)
+            encoder, train = network.encoder(name), sources[name].cohort
+            findings = FindingTargets.of(train, vocabulary.catalogue[name])
+            losses = pretrain(
+                encoder, recipe.model, train, findings, plans[name], seed=seed + index, session=session, on_step=advance
+            )
             return losses, state_of(encoder)
 
         return run
 
-    steps = sum(plan.epochs for plan in plans.values()) * max(1, len(train) // recipe.batch_size)
+    steps = sum(plan.epochs * max(1, len(sources[name].cohort) // recipe.batch_size) for name, plan in plans.items())
     jobs = [job(index, name) for index, name in enumerate(MODALITIES)]
     with reporter.stage("encoders", steps) as advance:
         answers = run_side_by_side(jobs, processes=processes, on_step=advance)
@@ -126,17 +148,29 @@ def train_encoders(
     return {name: losses for name, (losses, _) in zip(MODALITIES, answers, strict=True)}
 
 
-def _pretraining(name: str, train: Cohort, feeds: Feeds, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
+def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Recipe) -> Pretraining:
     epochs = {
         "image": recipe.image_epochs,
         "note": recipe.note_epochs,
         "vitals": recipe.vitals_epochs,
         "tabular": recipe.tabular_epochs,
     }
-    findings = len(vocabulary.catalogue[name])
-    vary = variations(recipe.model)[name]
-    places = {"image": findings, "note": 1 + 2 * findings, "vitals": 0, "tabular": 0}[name]
-    return Pretraining(name, epochs[name], recipe.batch_size, recipe.learning_rate, getattr(feeds, name), vary, places)
+    catalogue = vocabulary.catalogue
+    places = {
+        "image": len(catalogue["image"]),
+        "note": 1 + len(tags_of(catalogue["note"])),
+        "vitals": 1 + len(catalogue["vitals"]),
+    }.get(name, 0)
+    return Pretraining(
+        name,
+        epochs[name],
+        recipe.batch_size,
+        recipe.learning_rate,
+        source.batches,
+        variations(recipe.model)[name],
+        places,
+        recipe.soft_targets,
+    )
 
 
 def state_of(module: nn.Module) -> State:
@@ -185,7 +219,13 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
 
 
 def train_fusion(
-    network: ConsiliumNetwork, cache: TokenCache, recipe: Recipe, seed: int, reporter: Reporter, processes: int
+    network: ConsiliumNetwork,
+    cache: TokenCache,
+    recipe: Recipe,
+    seed: int,
+    reporter: Reporter,
+    processes: int,
+    session: Session = Session(),
 ) -> list[list[float]]:
     """Stage B: every member from its own seed and bootstrap sample, side by side."""
 
@@ -198,6 +238,8 @@ def train_fusion(
                 batch_size=recipe.fusion_batch_size,
                 learning_rate=recipe.fusion_learning_rate,
                 seed=seed + 100 + index,
+                name=f"fusion-{index}",
+                session=session,
                 on_step=advance,
             )
             return losses, state_of(member)
@@ -212,6 +254,30 @@ def train_fusion(
     for member, (_, state) in zip(members, answers, strict=True):
         load_state(member, state)
     return [losses for losses, _ in answers]
+
+
+def finetune(
+    network: ConsiliumNetwork,
+    train: Cohort,
+    feeds: Feeds,
+    recipe: Recipe,
+    seed: int,
+    reporter: Reporter,
+    session: Session = Session(),
+) -> list[float]:
+    """The joint stage: encoders and fusion together, in a process of its own. Returns: the loss per epoch."""
+    deterioration = torch.from_numpy(train.deterioration)
+    targets = {TASKS[0].name: torch.from_numpy(train.labels), TASKS[1].name: deterioration}
+    data = JointData.complete({name: getattr(feeds, name) for name in MODALITIES}, targets, variations(recipe.model))
+    plan = JointPlan(recipe.joint_epochs, recipe.batch_size)
+
+    def run(advance: Advance) -> tuple[list[float], State]:
+        return finetune_jointly(network, data, plan, session, seed=seed + 90, on_step=advance), state_of(network)
+
+    with reporter.stage("joint finetuning", recipe.joint_epochs * plan.plan().steps_per_epoch(len(train))) as advance:
+        ((losses, state),) = run_side_by_side([run], processes=1, on_step=advance)
+    load_state(network, state)
+    return losses
 
 
 def train_baselines(
@@ -262,80 +328,6 @@ def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded],
             available = torch.tensor(mask_of(pattern)).expand(n, -1)
             answers[pattern] = network.fusion(tokens, pooled, available)
     return answers
-
-
-def calibrated(calibrator: Calibrator, logits: Mapping[str, Tensor]) -> dict[str, Array]:
-    """Pattern -> member probabilities [members, n, logits]."""
-    return {
-        pattern: calibrator.member_probabilities(value, torch.full((value.shape[1],), PATTERNS.index(pattern))).numpy()
-        for pattern, value in logits.items()
-    }
-
-
-def fit_references(
-    network: ConsiliumNetwork,
-    vocabulary: Vocabulary,
-    train: tuple[Cohort, Feeds],
-    held_out: tuple[Cohort, Feeds],
-    *,
-    seed: int,
-    at_most: int = 3000,
-) -> dict[str, OodReference]:
-    """Out-of-distribution statistics of every modality, on plain and varied inputs alike."""
-    references = {}
-    for name in MODALITIES:
-        fitted = ood_features(network, name, *train, vocabulary, seed=seed, at_most=at_most)
-        judged = ood_features(network, name, *held_out, vocabulary, seed=seed + 1, at_most=at_most)
-        references[name] = fit_ood(fitted, judged)
-    return references
-
-
-def ood_features(
-    network: ConsiliumNetwork,
-    name: str,
-    cohort: Cohort,
-    feeds: Feeds,
-    vocabulary: Vocabulary,
-    *,
-    seed: int,
-    at_most: int,
-    varied: bool = True,
-) -> Array:
-    """[n, features]: pooled features beside input statistics; every second batch is varied."""
-    encoder, rng, parts = network.encoder(name), torch.Generator().manual_seed(seed), []
-    for batch, start in enumerate(range(0, min(len(cohort), at_most), 50)):
-        rows = np.arange(start, min(len(cohort), at_most, start + 50))
-        inputs = feeds.plain(name, rows)
-        if varied and batch % 2:
-            inputs = variations(network.config)[name](inputs, rng)
-        with torch.no_grad():
-            pooled = encoder(inputs).pooled.numpy().astype(np.float64)
-        statistics = _statistics(name, inputs, cohort, feeds, vocabulary, rows)
-        parts.append(np.concatenate([pooled, statistics], axis=1))
-    return np.concatenate(parts)
-
-
-def _statistics(
-    name: str, inputs: Inputs, cohort: Cohort, feeds: Feeds, vocabulary: Vocabulary, rows: NDArray[np.int64]
-) -> Array:
-    if name == "image":
-        return np.stack([image_statistics(square) for square in inputs["pixels"][:, 0, 0].numpy()])
-    if name == "note":
-        return np.stack([note_statistics([cohort.records[i].text], feeds.note.windows[i]) for i in rows])
-    if name == "tabular":
-        return inputs["values"].numpy().astype(np.float64)
-    kept = inputs["mask"].numpy()
-    return np.stack(
-        [
-            vitals_statistics(_only(cohort.records[row].readings, kept[line]), vocabulary.scale)
-            for line, row in enumerate(rows)
-        ]
-    )
-
-
-def _only(readings: Readings, kept: NDArray[np.bool_]) -> Readings:
-    own = kept[: len(readings.times_h)]
-    return Readings(readings.times_h[own], readings.variables[own], readings.values[own], 0)
 
 
 def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: int) -> ReferenceCases:

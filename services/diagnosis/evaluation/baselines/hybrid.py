@@ -22,7 +22,9 @@ class HybridFusion(Network):
         self.norm = nn.LayerNorm(shape.dim)
         heads = 4 if shape.dim % 4 == 0 else 1
         config = FusionConfig(heads=heads, hidden=setting.hidden, dropout=setting.dropout)
-        self.member = FusionMember(config, dim=shape.dim, modalities=shape.modalities, logits=shape.classes)
+        self.member = FusionMember(
+            config, dim=shape.dim, tokens=shape.tokens or 1, modalities=shape.modalities, logits=shape.classes
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         return self._parts(batch)[0]

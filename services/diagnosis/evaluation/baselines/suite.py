@@ -22,7 +22,7 @@ from services.diagnosis.evaluation.baselines.perceptrons import Alone, EarlyConc
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 
 SCHEMA = "consilium-baselines/1"
-ARRAYS, DOCUMENT = "baselines.safetensors", "baselines.json"
+ARRAYS, DOCUMENT = "models/baselines.safetensors", "configs/baselines.json"
 COMBINERS: dict[str, type[Combiner]] = {
     "late-average": LateAverage,
     "logistic-stacking": LogisticStacking,
@@ -52,9 +52,11 @@ class BaselineSuite:
         return self.baselines[name].probabilities(features, calibrated=calibrated)
 
     def save(self, directory: Path) -> None:
-        """Write `baselines.safetensors` and `baselines.json`."""
+        """Write `models/baselines.safetensors` and `configs/baselines.json`."""
         from safetensors.numpy import save_file
 
+        for name in (ARRAYS, DOCUMENT):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
         arrays: Arrays = {}
         for name, baseline in self.baselines.items():
             arrays |= {f"{name}/{key}": np.ascontiguousarray(value) for key, value in baseline.arrays().items()}

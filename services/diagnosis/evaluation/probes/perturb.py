@@ -111,6 +111,8 @@ class Blocks:
         return int(self.block.max()) + 1
 
     def importance(self, explanation: Explanation) -> Array:
+        if explanation.profiles:
+            return self._of_profiles(explanation)
         names, parts = np.array(self.vitals.codes), np.zeros(len(self.block))
         for window in explanation.vitals:
             start, end = ((moment - self.as_of).total_seconds() / 3600 for moment in (window.from_, window.to))
@@ -118,6 +120,18 @@ class Blocks:
             times_h = self.vitals.times_h
             inside = (names == window.code) & (times_h >= start - 1e-3) & (times_h <= end + 1e-3)
             parts[inside] += window.contribution / max(1, int(inside.sum()))
+        return _sum_by(self.block, parts, self.count)
+
+    def _of_profiles(self, explanation: Explanation) -> Array:
+        """Each reading's share of its variable's slot, summed by unit."""
+        names, parts = np.array(self.vitals.codes), np.zeros(len(self.block))
+        for profile in explanation.profiles:
+            count = len(profile.contributions)
+            slots = np.floor(self.vitals.times_h / profile.slot_hours).astype(np.int64) + count
+            own = (names == profile.code) & (slots >= 0)
+            slots = np.clip(slots, 0, count - 1)  # a reading at the case time itself belongs to the last slot
+            shares = np.bincount(slots[own], minlength=count)
+            parts[own] = np.array(profile.contributions)[slots[own]] / shares[slots[own]]
         return _sum_by(self.block, parts, self.count)
 
     def without(self, case: CaseInput, removed: Removed) -> CaseInput:

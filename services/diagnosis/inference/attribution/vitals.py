@@ -1,50 +1,99 @@
-"""Which vital sign, when: reading attributions summed per variable and window of time."""
+"""Which vital sign, when: reading attributions as windows of each variable, and as profiles over time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.inference.attribution.gradients import rescale_to
-from services.diagnosis.inference.prediction import VitalsExplanation
-from services.diagnosis.model.preprocessing.vitals import CODES, Readings
+from services.diagnosis.inference.prediction import VitalsExplanation, VitalsProfile
+from services.diagnosis.model.preprocessing.vitals import CODES, WINDOW_H, Readings
 
-WINDOW_H = 6.0
+Array = NDArray[np.float64]
+BIN_H = 2.0
+SLOT_H = 6.0
+QUIET = 0.02
+"""A bin below this share of its variable's strongest does not lengthen a window: the window ends where it is quiet."""
+SMALLEST = 0.03
+"""Windows below this share of the strongest are not shown; what they weigh goes into the residual."""
 MAX_WINDOWS = 12
+Run = tuple[int, float, float, float]
+"""(variable, from hour, to hour, attribution)."""
 
 
 def explain_vitals(
-    readings: Readings, attributions: NDArray[np.float64], contribution: float, as_of: datetime
-) -> tuple[VitalsExplanation, ...]:
-    """Windows from attributions [readings]; they sum to `contribution`. Neighbouring windows of one sign are merged."""
+    readings: Readings, attributions: Array, contribution: float, as_of: datetime
+) -> tuple[tuple[VitalsExplanation, ...], float]:
+    """Windows from attributions [readings]; they sum to `contribution`. The largest comes first.
+
+    Returns: the windows, and the residual: what was spread over them to make them add up.
+    """
     runs = [run for variable in range(len(CODES)) for run in _runs(readings, attributions, variable)]
     strongest = max((abs(run[3]) for run in runs), default=0.0)
-    large = [run for run in runs if abs(run[3]) >= 0.05 * strongest]
+    large = [run for run in runs if abs(run[3]) >= SMALLEST * strongest > 0]
     chosen = sorted(large, key=lambda run: -abs(run[3]))[:MAX_WINDOWS]
-    shares = rescale_to(np.array([run[3] for run in chosen]), contribution) if chosen else np.zeros(0)
-    return tuple(
+    own = np.array([run[3] for run in chosen])
+    shares = rescale_to(own, contribution) if chosen else own
+    windows = tuple(
         VitalsExplanation(CODES[variable], _moment(as_of, start), _moment(as_of, end), float(share))
         for (variable, start, end, _), share in zip(chosen, shares, strict=True)
     )
+    return windows, contribution - float(own.sum())
 
 
-def _runs(
-    readings: Readings, attributions: NDArray[np.float64], variable: int
-) -> list[tuple[int, float, float, float]]:
+def profile_vitals(readings: Readings, attributions: Array) -> tuple[VitalsProfile, ...]:
+    """Attributions [readings] summed over slots of six hours, for each variable that was measured."""
+    count = int(WINDOW_H / SLOT_H)
+    slots = np.clip(np.floor(readings.times_h / SLOT_H).astype(int) + count, 0, count - 1)
+    return tuple(
+        VitalsProfile(
+            CODES[variable],
+            SLOT_H,
+            tuple(
+                float(v)
+                for v in np.bincount(
+                    slots[readings.variables == variable], attributions[readings.variables == variable], count
+                )
+            ),
+        )
+        for variable in np.unique(readings.variables)
+    )
+
+
+def _runs(readings: Readings, attributions: Array, variable: int) -> Iterator[Run]:
+    """At most one window that speaks for and one that speaks against: the stretch where each is densest.
+
+    Of all stretches of bins the one with the largest sum of (attribution - quiet level): Bentley's maximum subarray.
+    """
     own = readings.variables == variable
+    if not own.any():
+        return
     times_h, values = readings.times_h[own], attributions[own]
-    windows = np.floor(times_h / WINDOW_H).astype(int)
-    runs: list[tuple[int, float, float, float]] = []
-    for window in np.unique(windows):
-        inside = windows == window
-        total, first, last = float(values[inside].sum()), float(times_h[inside].min()), float(times_h[inside].max())
-        if runs and runs[-1][3] * total > 0:
-            runs[-1] = (variable, runs[-1][1], last, runs[-1][3] + total)
-        else:
-            runs.append((variable, first, last, total))
-    return runs
+    bins = np.floor(times_h / BIN_H).astype(int)
+    bins -= bins.min()
+    sums, free = np.bincount(bins, values), np.bincount(bins) > 0
+    for sign in sorted((1.0, -1.0), key=lambda sign: -(sign * sums).clip(0).sum()):
+        signed = np.where(free, sign * sums, 0.0)
+        first, last = _densest(np.where(free, signed - QUIET * signed.max(), 0.0))
+        inside = (bins >= first) & (bins < last) & free[bins]
+        if inside.any() and sign * values[inside].sum() > 0:
+            yield variable, float(times_h[inside].min()), float(times_h[inside].max()), float(values[inside].sum())
+        free[first:last] = False
+
+
+def _densest(values: Array) -> tuple[int, int]:
+    """[first, last) of the stretch with the largest sum; empty where nothing is positive."""
+    best, total, start, found = 0.0, 0.0, 0, (0, 0)
+    for place, value in enumerate(values):
+        if total <= 0:
+            total, start = 0.0, place
+        total += value
+        if total > best:
+            best, found = total, (start, place + 1)
+    return found
 
 
 def _moment(as_of: datetime, hours: float) -> datetime:

@@ -1,12 +1,18 @@
-"""From irregular samples to the readings the vitals encoder expects: nothing is resampled, binned or filled in."""
+"""From irregular samples to the readings the vitals encoder expects: nothing is resampled, binned or filled in.
+
+What is said of a reading depends on it and on older ones of its variable, never on the time at which the case is read:
+an encoding once made stays right (`model/vitals_stream.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from services.diagnosis.case import VitalsInput
 from shared.codes import STEPS, VITAL_SIGNS
@@ -29,6 +35,12 @@ class Readings:
     values: NDArray[np.float64]
     refused: int
     """Readings no living person can show, of an unknown code, or not finite."""
+    clock_h: float = 0.0
+    """Hour of the day (UTC) at the case time."""
+
+    def clocks_h(self) -> NDArray[np.float64]:
+        """[n]: hour of the day (UTC) of each reading."""
+        return (self.times_h + self.clock_h) % 24
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,12 @@ class VitalsScale:
         return cls(tuple(value["mean"]), tuple(value["deviation"]))
 
 
-def select(vitals: VitalsInput) -> Readings:
-    """The readings of the last 96 hours that a living person can show."""
+def select(vitals: VitalsInput, as_of: datetime | None = None) -> Readings:
+    """The readings of the last 96 hours that a living person can show.
+
+    Args:
+        as_of: the case time; None: midnight.
+    """
     variables = np.array([_INDEX.get(code, _ALIASES.get(code, -1)) for code in vitals.codes], np.int64)
     values, times_h = vitals.values.astype(np.float64), vitals.times_h.astype(np.float64)
     low = np.array([sign.low for sign in VITAL_SIGNS])[variables]
@@ -60,7 +76,13 @@ def select(vitals: VitalsInput) -> Readings:
     possible = (variables >= 0) & np.isfinite(values) & (values >= low) & (values <= high)
     kept = np.flatnonzero(possible & (times_h <= 0) & (times_h >= -WINDOW_H))
     order = kept[np.lexsort((values[kept], variables[kept], times_h[kept]))][-MAX_READINGS:]
-    return Readings(times_h[order], variables[order], values[order], int((~possible).sum()))
+    clock_h = 0.0 if as_of is None else hour_of_day(as_of)
+    return Readings(times_h[order], variables[order], values[order], int((~possible).sum()), clock_h)
+
+
+def hour_of_day(moment: datetime) -> float:
+    """Of an aware moment, in UTC: where the patient is, the case does not say."""
+    return float(moment.timestamp() % 86_400 / 3600)
 
 
 def transform(values: NDArray[np.float64], variables: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -68,11 +90,17 @@ def transform(values: NDArray[np.float64], variables: NDArray[np.int64]) -> NDAr
     return np.where(variables == _STEPS, np.log1p(np.maximum(values, 0)), values)
 
 
-def reading_features(readings: Readings, scale: VitalsScale) -> NDArray[np.float32]:
-    """[n, 5]: value, change, log gap, "first of its kind", log age. Equal-time samples in any order give the same."""
+def standardise(values: NDArray[np.float64], variables: NDArray[np.int64], scale: VitalsScale) -> NDArray[np.float64]:
+    """Values in deviations from the mean of their variable, within ±8."""
     mean, deviation = np.array(scale.mean), np.array(scale.deviation)
-    value = (transform(readings.values, readings.variables) - mean[readings.variables]) / deviation[readings.variables]
-    value = np.clip(value, -8, 8)
+    return np.asarray(np.clip((transform(values, variables) - mean[variables]) / deviation[variables], -8, 8))
+
+
+def reading_features(
+    readings: Readings, scale: VitalsScale, dtype: DTypeLike = np.float32
+) -> NDArray[np.floating[Any]]:
+    """[n, 4]: value, change, log gap, "first of its kind". Samples of one moment in any order give the same."""
+    value = standardise(readings.values, readings.variables, scale)
     change, gap_h, first = np.zeros_like(value), np.zeros_like(value), np.ones_like(value)
     for variable in np.unique(readings.variables):
         own = np.flatnonzero(readings.variables == variable)
@@ -83,7 +111,7 @@ def reading_features(readings: Readings, scale: VitalsScale) -> NDArray[np.float
         change[own[late]] = value[own[late]] - level[before[late]]
         gap_h[own[late]] = moments[which[late]] - moments[before[late]]
         first[own[late]] = 0
-    return np.stack([value, change, np.log1p(gap_h), first, np.log1p(-readings.times_h)], axis=1).astype(np.float32)
+    return np.stack([value, change, np.log1p(gap_h), first], axis=1).astype(dtype)
 
 
 def vitals_statistics(readings: Readings, scale: VitalsScale) -> NDArray[np.float64]:

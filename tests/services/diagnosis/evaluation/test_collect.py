@@ -131,5 +131,5 @@ class Parts(Echo):
     classes: int = 8
 
     def answer(self, case: CaseInput) -> Answer:
-        held = [m for m, there in zip(MODALITIES, (case.images, case.notes, case.vitals), strict=True) if there]
+        held = [m for m, there in zip(MODALITIES, (case.images, case.notes, case.vitals), strict=False) if there]
         return Answer(members={pattern_name(s): np.full((1, 9), 1 / 8) for s in subsets(tuple(held))}, ood={})

@@ -9,7 +9,7 @@ from scipy.stats import binom
 from services.diagnosis.bundle.contents import read_bundle
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.inference.predictor import Predictor
-from services.diagnosis.model.modalities import PATTERNS
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.training.cohort import Cohort, draw_cohort
 from services.diagnosis.training.metrics import expected_calibration_error, macro_auroc
 from services.diagnosis.training.pretrain import CLASSES
@@ -30,9 +30,9 @@ def probabilities(predictor: Predictor, cohort: Cohort) -> dict[str, Array]:
     """Pattern -> calibrated probabilities [n, classes], by the same code that made the card."""
     from services.diagnosis.ward.tables import WARD
 
-    names = ("image", "note", "vitals")
-    catalogue = {name: {f.name: f.values for f in WARD.findings if f.modality == name} for name in names}
-    vocabulary = Vocabulary(predictor.preprocessor.tokenizer, predictor.preprocessor.scale, catalogue)
+    catalogue = {name: {f.name: f.values for f in WARD.findings if f.modality == name} for name in MODALITIES}
+    own = predictor.preprocessor
+    vocabulary = Vocabulary(own.tokenizer, own.scale, own.facts_scale, catalogue)
     network = predictor.engine.network
     encoded = encode_split(network, Feeds.of(cohort, vocabulary, RECIPES["demo"]), N)
     members = calibrated(predictor.engine.calibrator, ask_every_pattern(network, encoded, N))
@@ -56,11 +56,11 @@ def test_probabilities_mean_what_they_say(probabilities: dict[str, Array], cohor
     assert expected_calibration_error(probabilities[pattern], cohort.labels, bins=10) < 0.11
 
 
-def test_all_three_know_more_than_each(probabilities: dict[str, Array], cohort: Cohort) -> None:
-    whole = macro_auroc(probabilities["image+note+vitals"], cohort.labels)
-    assert all(whole > macro_auroc(probabilities[name], cohort.labels) for name in ("image", "note", "vitals"))
+def test_all_together_know_more_than_each(probabilities: dict[str, Array], cohort: Cohort) -> None:
+    whole = macro_auroc(probabilities["+".join(MODALITIES)], cohort.labels)
+    assert all(whole > macro_auroc(probabilities[name], cohort.labels) for name in MODALITIES)
 
 
 def test_it_comes_close_to_what_can_be_known(probabilities: dict[str, Array], cohort: Cohort) -> None:
-    best = macro_auroc(cohort.posteriors()["image+note+vitals"], cohort.labels)
-    assert macro_auroc(probabilities["image+note+vitals"], cohort.labels) > best - 0.06
+    best = macro_auroc(cohort.posteriors()["+".join(MODALITIES)], cohort.labels)
+    assert macro_auroc(probabilities["+".join(MODALITIES)], cohort.labels) > best - 0.06

@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,13 @@ import pytest
 from PIL import Image
 
 from services.diagnosis.case import CaseInput, NoteInput, Truth, VitalsInput
+from services.diagnosis.evaluation.probes.asking import restrict
 from services.diagnosis.inference.prediction import Prediction
 from services.diagnosis.inference.predictor import Predictor
+from services.diagnosis.model.modalities import CONTEXT, MODALITIES, subsets
 from shared.codes import DIAGNOSES, OXYGEN_SATURATION
 
-ALL = ("image", "note", "vitals")
-SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(ALL, size)]
-
-
-def only(case: CaseInput, names: tuple[str, ...]) -> CaseInput:
-    return replace(
-        case,
-        images=case.images if "image" in names else (),
-        notes=case.notes if "note" in names else (),
-        vitals=case.vitals if "vitals" in names else None,
-    )
+SUBSETS = [subset for subset in subsets(MODALITIES) if set(subset) - CONTEXT]
 
 
 def log_odds(prediction: Prediction) -> float:
@@ -54,7 +45,7 @@ def test_importing_the_predictor_imports_no_torch() -> None:
 def test_contributions_add_up_to_the_calibrated_log_odds(
     predictor: Predictor, case: CaseInput, names: tuple[str, ...]
 ) -> None:
-    prediction = predictor.predict(only(case, names))
+    prediction = predictor.predict(restrict(case, names))
     across = prediction.explanation.modalities
     assert across is not None
     assert set(across.contributions) == set(names)
@@ -211,7 +202,7 @@ def test_vital_signs_in_another_unit_are_rejected(predictor: Predictor, case: Ca
 
 
 def test_with_nothing_left_it_abstains_and_says_why(predictor: Predictor, case: CaseInput) -> None:
-    prediction = predictor.predict(_noise(only(case, ("image",))))
+    prediction = predictor.predict(_noise(restrict(case, ("image",))))
     assert prediction.abstained
     assert prediction.diagnoses == ()
     assert any("image" in reason for reason in prediction.reasons)
@@ -219,7 +210,7 @@ def test_with_nothing_left_it_abstains_and_says_why(predictor: Predictor, case: 
 
 def test_a_case_without_evidence_is_refused(predictor: Predictor, case: CaseInput) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        predictor.predict(only(case, ()))
+        predictor.predict(restrict(case, ()))
 
 
 def test_two_images_and_two_notes_are_one_case(predictor: Predictor, case: CaseInput) -> None:

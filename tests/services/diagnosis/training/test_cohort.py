@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from services.diagnosis.inference.inputs import Preprocessor
 from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
-from services.diagnosis.training.cohort import draw_cohort, draw_record
+from services.diagnosis.training.cohort import draw_cohort, draw_part, draw_partial, draw_record
 from services.diagnosis.training.vocabulary import SPECIAL, train_tokenizer
 from services.diagnosis.ward.generate import generate_patient
 
@@ -13,8 +15,8 @@ from services.diagnosis.ward.generate import generate_patient
 def test_a_training_image_is_what_serving_would_make_of_the_case() -> None:
     record = draw_record(9, 3, 128)
     case = generate_patient(9, 3, side=512).case()
-    scale = VitalsScale((0.0,) * 8, (1.0,) * 8)
-    served = Preprocessor(ModelConfig(), train_tokenizer([record.text], size=300), scale).images(case.images)
+    scale, facts = VitalsScale((0.0,) * 8, (1.0,) * 8), TabularScale.fit([record.facts])
+    served = Preprocessor(ModelConfig(), train_tokenizer([record.text], size=300), scale, facts).images(case.images)
     np.testing.assert_allclose(served.inputs["pixels"][0, 0, 0].numpy(), record.square / 255, atol=1 / 255)
 
 
@@ -36,3 +38,35 @@ def test_the_special_pieces_come_first() -> None:
 def test_the_same_notes_give_the_same_pieces() -> None:
     texts = [draw_record(9, index, 128).text for index in range(6)]
     assert len({train_tokenizer(texts, size=1500).to_str() for _ in range(4)}) == 1
+
+
+def test_a_partial_case_is_the_complete_patient_with_one_modality() -> None:
+    complete, note, stream = draw_record(9, 3, 128), draw_part("note", 9, 3), draw_part("vitals", 9, 3)
+    assert (note.text, note.spans, note.label) == (complete.text, complete.spans, complete.label)
+    np.testing.assert_array_equal(stream.readings.values, complete.readings.values)
+    assert note.posterior["note"] == pytest.approx(complete.posterior["note"])
+    assert stream.worsening["vitals"] == pytest.approx(complete.worsening["vitals"])
+    assert note.square.size == 0
+    assert not stream.text
+
+
+def test_a_film_is_not_drawn_without_its_patient() -> None:
+    with pytest.raises(ValueError, match="complete"):
+        draw_part("image", 9, 3)
+
+
+def test_beliefs_are_near_the_labels_that_were_drawn() -> None:
+    cohort = draw_partial("vitals", 9, 0, 400)
+    diagnosis, worse = cohort.beliefs("vitals")
+    # E[1[label = k]] = E[p(k)], so the mean belief is the share of the labels up to 3 standard errors.
+    shares = np.bincount(cohort.labels, minlength=diagnosis.shape[1]) / len(cohort)
+    np.testing.assert_allclose(diagnosis.mean(0), shares, atol=3 * (0.2 * 0.8 / len(cohort)) ** 0.5)
+    assert worse.mean() == pytest.approx(cohort.deterioration.mean(), abs=3 * (0.25 / len(cohort)) ** 0.5)
+
+
+def test_partial_cohorts_do_not_depend_on_the_number_of_processes() -> None:
+    alone, shared = (
+        draw_partial("note", 9, 0, 20, fragments=0.5),
+        draw_partial("note", 9, 0, 20, fragments=0.5, processes=2),
+    )
+    assert alone.digest() == shared.digest()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from services.diagnosis.training.errors import EmptyClass
 from services.diagnosis.training.jobs import Advance, JobFailed, run_side_by_side
 
 
@@ -44,6 +45,14 @@ def test_an_error_names_its_part() -> None:
 
     with pytest.raises(JobFailed, match="part 2 of 2: FloatingPointError: the loss is nan"):
         run_side_by_side([_draw(0), fail], processes=2)
+
+
+def test_a_named_error_of_training_keeps_its_name() -> None:
+    def fail(_: Advance) -> None:
+        raise EmptyClass("sepsis", "train", 3)
+
+    with pytest.raises(EmptyClass, match="no case of sepsis"):
+        run_side_by_side([fail], processes=1)
 
 
 def test_a_killed_part_is_an_error() -> None:

@@ -19,7 +19,9 @@ SHAPE = Shape(modalities=3, dim=DIM, tokens=0, classes=2)
 
 def examples(pooled: Array, labels: NDArray[Any], *, offset: float = 0.0) -> Examples:
     """All three modalities there; `offset` moves every entry away from zero."""
-    features = Features((pooled + offset).astype(np.float32), None, np.ones(pooled.shape[:2], np.bool_))
+    features = Features(
+        (pooled + offset).astype(np.float32), None, np.ones(pooled.shape[:2], np.bool_), ("image", "note", "vitals")
+    )
     return Examples(features, labels.astype(np.int64), 2)
 
 

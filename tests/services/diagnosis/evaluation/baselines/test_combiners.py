@@ -35,7 +35,7 @@ EXPERTS = [Expert(0, 0.8), Expert(1, 0.7), Expert(2, 0.4)]
 
 
 def case(*available: bool) -> Features:
-    return Features(np.zeros((1, 3, SHAPE.dim), np.float32), None, np.array([available]))
+    return Features(np.zeros((1, 3, SHAPE.dim), np.float32), None, np.array([available]), ("image", "note", "vitals"))
 
 
 def test_probabilities_are_averaged_over_what_is_there() -> None:

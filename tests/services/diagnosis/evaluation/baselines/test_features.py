@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from services.diagnosis.evaluation.baselines.features import Examples, Features, masks, pattern_codes, replays
-from services.diagnosis.model.modalities import PATTERNS, mask_of
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 
 AVAILABLE = np.array([[True, True, True], [True, False, True], [False, True, False]])
-FEATURES = Features(np.zeros((3, 3, 2), np.float32), None, AVAILABLE)
+THREE = ("image", "note", "vitals")
+FEATURES = Features(np.zeros((3, 3, 2), np.float32), None, AVAILABLE, THREE)
 
 
 def test_three_modalities_have_the_seven_patterns_of_the_bundle() -> None:
-    assert set(masks(3)) == {mask_of(pattern) for pattern in PATTERNS}
+    assert set(masks(len(MODALITIES))) == {mask_of(pattern) for pattern in PATTERNS}
 
 
 def test_the_code_of_a_pattern_is_a_sum_of_powers_of_two() -> None:
@@ -53,7 +54,7 @@ def test_a_case_without_any_modality_is_refused() -> None:
 
 def test_vectors_that_do_not_fit_the_mask_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
-        Features(np.zeros((2, 3, 2), np.float32), None, AVAILABLE)
+        Features(np.zeros((2, 3, 2), np.float32), None, AVAILABLE, THREE)
 
 
 def test_the_prior_counts_one_case_more_of_each_class() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_nothing_absent_is_looked_at(of_redundant: BaselineSuite, name: str) -> 
     features = redundant(50, 3, offset=3.0).features
     spoiled = features.pooled.copy()
     spoiled[:, 0] = np.nan
-    other = Features(spoiled, None, features.available).under(NOTE_AND_VITALS)
+    other = replace(features, pooled=spoiled).under(NOTE_AND_VITALS)
     np.testing.assert_array_equal(
         of_redundant.probabilities(name, features.under(NOTE_AND_VITALS)), of_redundant.probabilities(name, other)
     )
@@ -141,7 +142,7 @@ def test_a_stored_suite_answers_to_the_last_bit(of_redundant: BaselineSuite, tmp
 
 
 def test_features_of_other_sizes_are_refused(of_redundant: BaselineSuite) -> None:
-    other = Features(np.zeros((1, 3, 4), np.float32), None, np.ones((1, 3), np.bool_))
+    other = Features(np.zeros((1, 3, 4), np.float32), None, np.ones((1, 3), np.bool_), ("image", "note", "vitals"))
     with pytest.raises(ValueError, match="dimension 6"):
         of_redundant.probabilities("late-average", other)
 

@@ -13,7 +13,7 @@ from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 
 Array = NDArray[np.float64]
 CLASSES = 3
-STRENGTH = {"image": 1.0, "note": 1.5, "vitals": 0.5}
+STRENGTH = {"image": 1.0, "note": 1.5, "vitals": 0.5, "tabular": 0.4}
 
 
 def evidence(n: int, *, seed: int = 0, classes: int = CLASSES) -> tuple[NDArray[np.int64], dict[str, Array]]:

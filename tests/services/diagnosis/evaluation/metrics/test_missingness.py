@@ -11,13 +11,13 @@ from services.diagnosis.evaluation.metrics.missingness import RATES, compare_mis
 from services.diagnosis.model.modalities import MODALITIES
 from tests.services.diagnosis.evaluation.metrics.tables import calibrated, deaf_to, evidence, posteriors, table_of
 
-FULL = "image+note+vitals"
+FULL = "+".join(MODALITIES)
 
 
 def test_the_ends_of_a_curve_are_the_full_pattern_and_the_one_without() -> None:
     table = calibrated(500)
     curve = missing(table, resamples=20)["note"]["macro_auroc"]
-    for rate, pattern in (("0", FULL), ("1", "image+vitals")):
+    for rate, pattern in (("0", FULL), ("1", "image+vitals+tabular")):
         answers = table.members[pattern].mean(0)[:, :-1]
         assert curve[rate] == pytest.approx(roc_auc_score(table.labels, answers, multi_class="ovr"))
 

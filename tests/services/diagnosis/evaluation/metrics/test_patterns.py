@@ -9,11 +9,11 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_
 
 from services.diagnosis.evaluation.metrics.patterns import class_names, evaluate_all, evaluate_pattern
 from services.diagnosis.evaluation.metrics.view import view_of
-from services.diagnosis.model.modalities import PATTERNS
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from shared.codes import DIAGNOSES
 from tests.services.diagnosis.evaluation.metrics.tables import calibrated, deaf_to, evidence, posteriors, table_of
 
-FULL = "image+note+vitals"
+FULL = "+".join(MODALITIES)
 B = 100
 
 
@@ -94,7 +94,7 @@ def test_a_sensible_subject_errs_less_where_it_is_certain() -> None:
 
 def test_cases_that_lack_a_modality_are_not_counted() -> None:
     labels, log_likelihood = evidence(100)
-    held = np.ones((100, 3), np.bool_)
+    held = np.ones((100, len(MODALITIES)), np.bool_)
     held[:40, 2] = False
     table = table_of(posteriors(log_likelihood), labels, available=held)
     assert evaluate_pattern(table, "vitals", resamples=10)["n"] == 60

@@ -20,7 +20,7 @@ def additive(weights: dict[str, float], n: int = 50) -> tuple[dict[str, np.ndarr
 
 
 def test_of_a_sum_of_log_odds_each_modality_is_given_its_summand() -> None:
-    answers, odds, _ = additive({"image": 1.0, "note": 2.0, "vitals": 0.5})
+    answers, odds, _ = additive({"image": 1.0, "note": 2.0, "vitals": 0.5, "tabular": 0.7})
     values, error, top = shapley_of_cases(answers, np.array([0.5, 0.5]), MODALITIES)
     expected = np.stack([odds[m] for m in MODALITIES], axis=1) * np.where(top == 1, 1, -1)[:, None]
     assert values == pytest.approx(expected, abs=1e-9)
@@ -28,7 +28,7 @@ def test_of_a_sum_of_log_odds_each_modality_is_given_its_summand() -> None:
 
 
 def test_shares_are_the_parts_of_the_mean_absolute_values() -> None:
-    answers, odds, labels = additive({"image": 1.0, "note": 2.0, "vitals": 0.0})
+    answers, odds, labels = additive({"image": 1.0, "note": 2.0, "vitals": 0.0, "tabular": 0.7})
     found = modality_shares(table_of(answers, labels), prevalence=np.array([0.5, 0.5]), resamples=100)
     sizes = {m: np.abs(odds[m]).mean() for m in MODALITIES}
     assert found["share"]["image"] == pytest.approx(sizes["image"] / sum(sizes.values()))
@@ -44,7 +44,7 @@ def test_an_exclusive_or_of_two_modalities_is_shared_in_halves() -> None:
     told = np.where(np.eye(2)[labels] == 1, 0.95, 0.05)
     answers = {p: told if {"image", "note"} <= set(p.split("+")) else blank for p in PATTERNS}
     found = modality_shares(table_of(answers, labels), prevalence=np.array([0.5, 0.5]), resamples=20)
-    assert [found["share"][m] for m in MODALITIES] == pytest.approx([0.5, 0.5, 0.0])
+    assert [found["share"][m] for m in MODALITIES] == pytest.approx([0.5, 0.5, 0.0, 0.0])
     values, _, _ = shapley_of_cases(answers, np.array([0.5, 0.5]), MODALITIES)
     assert values[0, 0] == pytest.approx(logit(0.95) / 2)
 
@@ -77,14 +77,14 @@ def test_classes_are_told_apart_by_the_top_class() -> None:
 
 def test_cases_that_lack_a_modality_are_left_out() -> None:
     labels, log_likelihood = evidence(100)
-    held = np.ones((100, 3), np.bool_)
+    held = np.ones((100, len(MODALITIES)), np.bool_)
     held[:30, 1] = False
     assert modality_shares(table_of(posteriors(log_likelihood), labels, available=held), resamples=10)["n"] == 70
 
 
 def test_without_a_full_case_there_are_no_shares() -> None:
     labels, log_likelihood = evidence(20)
-    held = np.ones((20, 3), np.bool_)
+    held = np.ones((20, len(MODALITIES)), np.bool_)
     held[:, 1] = False
     with pytest.raises(ValueError, match="every subset"):
         modality_shares(table_of(posteriors(log_likelihood), labels, available=held))

@@ -1,0 +1,83 @@
+"""How a worker answers a question of similarity: consent, contents, the joint space, consent again.
+
+The question's words come from the database and its answer goes there; the broker sees an id.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from services.diagnosis import store
+from services.diagnosis.assembly import assemble
+from services.diagnosis.case import CaseInput
+from services.diagnosis.joint_schemas import QuestionBody, films_out, similar_out
+from services.diagnosis.running import Reader, Worker
+from services.diagnosis.snapshot import Manifest, parse_manifest
+from services.diagnosis.store import Question
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.contracts.base import Purpose
+from shared.database import reading
+from shared.errors import AppError, Unavailable, origin_of
+
+NO_SPACE = "This model bundle has no joint space."
+NOTHING_LEFT = "No evidence of this case may be used."
+log = structlog.get_logger(__name__)
+
+
+def answer_question(worker: Worker, question_id: str) -> None:
+    """Answer a question, or say why not. Does nothing where nobody waits for it any more."""
+    with reading(worker.runtime.sessions) as session:
+        question = store.find_question(session, question_id, worker.runtime.clock())
+    if question is None:
+        return
+    answer, refusal = None, None
+    try:
+        answer = _answer(worker, question)
+    except AppError as error:
+        refusal = error.detail
+    except Exception as error:
+        # Nobody knows what the message holds: the kind of error and its place must do.
+        log.error("a question failed", question=question.id, error=type(error).__name__, at=origin_of(error))
+        refusal = f"The question could not be answered: {type(error).__name__}."
+    with worker.runtime.sessions.begin() as session:
+        store.keep_answer(session, question.id, answer=answer, refusal=refusal)
+
+
+def _answer(worker: Worker, question: Question) -> str:
+    if worker.reader is None:
+        raise Unavailable(NO_SPACE)
+    body = QuestionBody.model_validate_json(question.body)
+    if question.job_id is None:
+        found = worker.reader.search(body.text or "", body.target, body.k)
+        return similar_out(found, body.target).model_dump_json(by_alias=True)
+    return _about_a_case(worker, worker.reader, question.job_id, body)
+
+
+def _about_a_case(worker: Worker, reader: Reader, job_id: str, body: QuestionBody) -> str:
+    with reading(worker.runtime.sessions) as session:
+        job = store.get_job(session, job_id)
+    frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
+    manifest, before = _permitted(worker, job.patient, frozen)
+    if not manifest.used:
+        raise Unavailable(NOTHING_LEFT)
+    case = assemble(manifest.as_of, manifest.evidence, worker.contents.fetch_all(manifest.evidence))
+    answer = _say(reader, case, body)
+    _, after = _permitted(worker, job.patient, manifest)
+    if before is None or after is None or before.epoch != after.epoch:
+        raise Unavailable("This patient's consents changed while the question was answered.")
+    return answer
+
+
+def _say(reader: Reader, case: CaseInput, body: QuestionBody) -> str:
+    if body.ask == "films":
+        return films_out(reader.ask(case, body.text or "")).model_dump_json(by_alias=True)
+    return similar_out(reader.similar_to(case, body.target, body.k), body.target).model_dump_json(by_alias=True)
+
+
+def _permitted(worker: Worker, patient: str, manifest: Manifest) -> tuple[Manifest, ConsentAnswer | None]:
+    """What of a case consent lets us use now, and the answer that says so."""
+    if not manifest.used:
+        return manifest, None
+    question = ConsentQuestion(patient=patient, purpose=Purpose.TREAT, modalities=list(manifest.used))
+    answer = worker.runtime.audit.decide(question)
+    return manifest.under(answer.decisions), answer

@@ -1,0 +1,1 @@
+"""Nearest vectors: one protocol, an exact index in memory, and pgvector for many cases in a database."""

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.encoder import Encoded
+from services.diagnosis.training.cohort import Cohort, draw_partial
+from services.diagnosis.training.pretrain import (
+    CLASSES,
+    UNTOLD,
+    FindingTargets,
+    Pretraining,
+    PretrainingHeads,
+    targets_of,
+    task_loss,
+)
+
+
+def _plan(*, soft: bool) -> Pretraining:
+    return Pretraining("note", 1, 2, 1e-3, None, lambda inputs, _: inputs, 0, soft)
+
+
+def test_the_loss_of_a_belief_is_the_mean_of_its_labels_losses() -> None:
+    logits = torch.randn(1, CLASSES + 1, generator=torch.Generator().manual_seed(0))
+    each = [task_loss(logits, torch.tensor([k]), torch.tensor([0.0])).item() for k in (2, 5)]
+    belief = torch.zeros(1, CLASSES)
+    belief[0, 2], belief[0, 5] = 0.25, 0.75
+    assert task_loss(logits, belief, torch.tensor([0.0])).item() == pytest.approx(0.25 * each[0] + 0.75 * each[1])
+
+
+def test_soft_targets_are_the_posteriors_of_the_encoders_own_modality() -> None:
+    cohort = draw_partial("note", 9, 0, 2)
+    soft, hard = targets_of(cohort, _plan(soft=True)), targets_of(cohort, _plan(soft=False))
+    assert soft[0].tolist() == pytest.approx([cohort.records[i].posterior["note"] for i in range(2)], abs=1e-6)
+    assert hard[0].tolist() == [record.label for record in cohort.records]
+
+
+def test_findings_that_nobody_can_know_are_not_asked_for() -> None:
+    findings = FindingTargets(("fever",), (("unmentioned", "asserted"),), torch.tensor([[UNTOLD], [1]]))
+    heads = PretrainingHeads(ModelConfig(), findings, 0)
+    torch.nn.init.zeros_(heads.findings[0].weight)
+    torch.nn.init.zeros_(heads.findings[0].bias)
+    encoded = Encoded(torch.randn(2, 8, 64), torch.randn(2, 64))
+    assert heads.finding_loss(encoded, findings.targets).item() == pytest.approx(math.log(2))
+    assert heads.finding_loss(encoded, torch.full((2, 1), UNTOLD)).item() == 0.0
+
+
+def test_a_fragment_tells_only_what_it_states() -> None:
+    cohort = draw_partial("note", 9, 0, 40, fragments=1.0)
+    targets = FindingTargets.of(Cohort(cohort.records), {"fever": ("unmentioned", "asserted", "uncertain", "negated")})
+    told = {index for index, record in enumerate(cohort.records) if any(span[2] == "fever" for span in record.spans)}
+    assert {int(row) for row in (targets.targets[:, 0] != UNTOLD).nonzero()[:, 0]} == told
+    assert 0 < len(told) < 40
