@@ -12,6 +12,7 @@ from typing import Any
 
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
+from shared.codes import FACTS
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 PACKAGES = ("safetensors", "scikit-learn", "scipy", "tokenizers", "transformers")
