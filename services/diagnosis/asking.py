@@ -81,7 +81,7 @@ def _drop(runtime: Runtime, question_id: str) -> None:
 
 
 def open_case(runtime: Runtime, principal: Principal, request_id: str, job_id: str, subtype: str) -> None:
-    """Let a finished case be asked about; that is an event, durable before anything is answered.
+    """Let a finished case be asked about; that is an event, in the outbox before anything is answered.
 
     Raises: UnknownDiagnosis, NotFinished.
     """
@@ -90,3 +90,4 @@ def open_case(runtime: Runtime, principal: Principal, request_id: str, job_id: s
         if job.status not in RELEASED:
             raise NotFinished(f"This diagnosis is {job.status}; questions need a finished one.")
         record_read(runtime, session, principal, request_id, job, subtype)
+    runtime.wake_relay()

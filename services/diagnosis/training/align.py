@@ -259,7 +259,13 @@ def fit_joint(
         weights={key: value.detach().clone() for key, value in space.state_dict().items()},
         references=_references(space, train, references),
         films=_films(network, space, held_out),
-        record={"plan": asdict(plan), "seed": seed, "cases": len(pairs), "loss": history},
+        record={
+            "plan": asdict(plan),
+            "seed": seed,
+            "cases": len(pairs),
+            "loss": history,
+            "caseRetrieval": case_retrieval(space, held_out.encoded, held_out.cohort.labels),
+        },
     )
 
 
@@ -281,6 +287,29 @@ def film_cells(network: ConsiliumNetwork, feeds: Feeds, n: int, *, size: int = 5
             for start in range(0, n, size)
         ]
     return torch.cat(parts)
+
+
+def case_retrieval(
+    space: JointSpace, encoded: Mapping[str, Encoded], labels: NDArray[np.int64], k: int = 5
+) -> dict[str, float]:
+    """Of the k nearest cases of a split, the share with the same diagnosis: in the space, by the mean cosine of the
+    encoders' own pooled vectors, and by chance.
+    """
+    with torch.no_grad():
+        joint = combine(torch.stack([space.embed(name, item) for name, item in encoded.items()], dim=1))
+        pooled = [functional.normalize(item.pooled, dim=-1) for item in encoded.values()]
+        scores = {
+            "joint": joint @ joint.T,
+            "pooled": torch.stack([vectors @ vectors.T for vectors in pooled]).mean(0),
+        }
+    same = labels[:, None] == labels[None]
+    found: dict[str, float] = {"n": len(labels), "k": k}
+    for name, score in scores.items():
+        nearest = score.fill_diagonal_(float("-inf")).topk(min(k, len(labels) - 1)).indices.numpy()
+        found[name] = float(np.take_along_axis(same, nearest, 1).mean())
+    others = len(labels) - 1
+    found["chance"] = float(((same.sum(1) - 1) / others).mean())
+    return found
 
 
 def _films(network: ConsiliumNetwork, space: JointSpace, split: Split) -> Films:

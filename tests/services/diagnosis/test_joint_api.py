@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from shared.auth import Role
+from shared.contracts.audit import AuditEvent
 from shared.contracts.base import Modality
 from shared.database import create_engine
-from tests.support.diagnosis_house import House, hours_ago, open_house
+from tests.support.diagnosis_house import House, eventually, hours_ago, open_house
 
 PHRASE = "is there a line or tube?"
 
@@ -124,9 +125,11 @@ def test_withdrawn_consent_keeps_films_from_questions(busy: House) -> None:
 def test_every_question_of_a_case_is_an_event_without_its_words(busy: House) -> None:
     job = admit(busy, "p-event")
     query(busy, job, "has Mrs Smith a pacemaker?").raise_for_status()
-    [event] = [
-        event for event in busy.ward.log_of("films-queried") if event.object is not None and event.object.id == job
-    ]
+
+    def of_this_case() -> list[AuditEvent]:
+        return [e for e in busy.ward.log_of("films-queried") if e.object is not None and e.object.id == job]
+
+    [event] = eventually(of_this_case, what="the event")
     assert "Smith" not in event.model_dump_json()
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from services.diagnosis.model.encoder import Encoded
-from services.diagnosis.model.joint import JointConfig
+from services.diagnosis.model.joint import JointConfig, JointSpace
 from services.diagnosis.model.preprocessing.phrases import tokenize
-from services.diagnosis.training.align import Alignment, Pairs, agreement_loss, align, contrast
+from services.diagnosis.training.align import Alignment, Pairs, agreement_loss, align, case_retrieval, contrast
 from services.diagnosis.training.vocabulary import train_tokenizer
 from services.diagnosis.ward.captions import WORDS, Film, all_claims, holds, word
 from services.diagnosis.ward.chance import WIDTH, Chance
@@ -90,3 +90,14 @@ def test_the_same_seed_gives_the_same_space() -> None:
     spaces = [align(config, toy_pairs(64, 0), tokenizer, plan, seed=5)[0].state_dict() for _ in range(2)]
     for key, value in spaces[0].items():
         torch.testing.assert_close(value, spaces[1][key], rtol=0, atol=0)
+
+
+def test_cases_whose_encodings_are_their_diagnosis_are_found_by_both() -> None:
+    torch.manual_seed(0)
+    space = JointSpace(JointConfig(("image", "note"), dim=16, tokens=1, vocab_size=9, width=16))
+    labels = np.repeat(np.arange(2), 6)
+    tokens = torch.eye(16)[labels][:, None]
+    encoded = {name: Encoded(tokens, tokens[:, 0]) for name in ("image", "note")}
+    found = case_retrieval(space, encoded, labels)
+    assert (found["joint"], found["pooled"]) == (1.0, 1.0)
+    assert found["chance"] == pytest.approx(5 / 11)
