@@ -25,7 +25,7 @@ def explain(chance: dict[tuple[int, ...], float]) -> ModalityExplanation:
     for subset in subsets(PRESENT):
         fitting = [p for bits, p in chance.items() if all(bits[PRESENT.index(name)] == SEEN[name] for name in subset)]
         members[pattern_name(subset)] = np.array([[np.mean(fitting), 1 - np.mean(fitting)]])
-    return explain_modalities(members, PRESENT, 0, float(np.mean(list(chance.values()))), DIAGNOSES)
+    return explain_modalities(members, PRESENT, 0, float(np.mean(list(chance.values()))), DIAGNOSES[0])
 
 
 def log_odds(p: float) -> float:
