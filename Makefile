@@ -52,7 +52,7 @@ test-e2e: setup ## The whole suite over real sockets, embedded and distributed
 
 test-all: lint types test test-slow ## Everything
 
-demo-model: $(READY) ## Train the shipped demo bundle again from its seed (some 15 minutes on two idle cores)
+demo-model: $(READY) ## Train the demo bundle again from its seed (under an hour on two idle cores)
 	$(BIN)/consilium train --recipe demo --out build/demo-bundle
 	@cmp -s build/demo-bundle/manifest.json services/diagnosis/bundles/demo/manifest.json \
 	  && echo "The same bundle as the shipped one, byte for byte." \

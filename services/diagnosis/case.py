@@ -79,10 +79,10 @@ class CaseInput:
     age_years: float | None = None
     sex: str | None = None
     laboratory: tuple[LaboratoryValue, ...] = ()
-    others: Mapping[str, OtherInput] = field(default_factory=dict)
-    """Further modalities of the registry, by name."""
     stated_by: tuple[str, ...] = ()
     """Ids of the evidence that states age, sex and laboratory values."""
+    others: Mapping[str, OtherInput] = field(default_factory=dict)
+    """Further modalities of the registry, by name."""
 
     @property
     def facts(self) -> bool:

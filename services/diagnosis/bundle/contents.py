@@ -257,7 +257,7 @@ def _vocabulary() -> dict[str, Any]:
 
 
 def _check_vocabulary(config: Mapping[str, Any]) -> None:
-    """A bundle of other labels or modalities would be read wrong without a word."""
+    """A bundle of other modalities or variables would be read wrong without a word; labels are its own."""
     for key, value in _vocabulary().items():
         if config[key] != value:
             raise ValueError(f"{key} of the bundle differ from this code's")

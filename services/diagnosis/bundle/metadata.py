@@ -12,7 +12,7 @@ from typing import Any
 
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
-from shared.codes import DIAGNOSES, FACTS
+from shared.codes import FACTS
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 PACKAGES = ("safetensors", "scikit-learn", "scipy", "tokenizers", "transformers")
@@ -36,7 +36,7 @@ def monai_metadata(config: ModelConfig, card: Mapping[str, Any], *, name: str, v
         "data_source": card["trainingData"],
         "data_type": "radiograph pixels, text, time series",
         "intended_use": card["intendedUse"],
-        "network_data_format": {"inputs": _inputs(config), "outputs": {"pred": _prediction()}},
+        "network_data_format": {"inputs": _inputs(config), "outputs": {"pred": _prediction(config)}},
     }
 
 
@@ -70,8 +70,9 @@ def _inputs(config: ModelConfig) -> dict[str, Any]:
     return {name: known.get(name, other) for name in MODALITIES}
 
 
-def _prediction() -> dict[str, Any]:
-    channels = [*(coding.display for coding in DIAGNOSES), "Deterioration within 24 hours"]
+def _prediction(config: ModelConfig) -> dict[str, Any]:
+    channels = [*(coding.display for coding in config.labels)]
+    channels += ["Deterioration within 24 hours"] if config.deterioration else []
     return {
         "type": "probabilities",
         "format": "multiclass",

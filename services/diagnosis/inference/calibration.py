@@ -9,13 +9,15 @@ fits all of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from services.diagnosis.model.modalities import PATTERNS
+from services.diagnosis.model.config import TASKS
+from services.diagnosis.model.modalities import PATTERNS, TaskSpec
+from services.diagnosis.model.tasks import task_probabilities
 
 MIN_CASES, MIN_CASES_PER_CLASS = 200, 10
 """Below either, the answers under a pattern are called uncalibrated."""
@@ -95,18 +97,17 @@ class Calibrator:
     """Pattern -> what follows the softmax; patterns without one are not in it."""
     checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Pattern -> naturally incomplete patients against replayed ones: how many, and the calibration error of both."""
-    binary: int = 1
-    """How many of the last logits are yes-or-no questions; the ones before are diagnoses that exclude one another."""
+    tasks: tuple[TaskSpec, ...] = TASKS
+    """The questions that the logits answer; the first is the diagnosis."""
 
     def member_probabilities(self, logits: Tensor, patterns: Tensor) -> Tensor:
         """Member logits [members, batch, logits] and pattern indices [batch] -> probabilities of the same shape."""
         scaled = logits.to(self.temperatures.dtype) / self.temperatures[patterns] + self.shifts[patterns]
-        classes = scaled.shape[-1] - self.binary
-        probabilities = torch.cat([scaled[..., :classes].softmax(-1), scaled[..., classes:].sigmoid()], dim=-1)
+        probabilities = task_probabilities(self.tasks, scaled)
         return self._bend(probabilities, patterns) if self.curves else probabilities
 
     def _bend(self, probabilities: Tensor, patterns: Tensor) -> Tensor:
-        bent, classes = probabilities, probabilities.shape[-1] - self.binary
+        bent, classes = probabilities, self.tasks[0].logits
         for row in sorted(set(patterns.tolist())):
             curve = self.curves.get(PATTERNS[row])
             if curve is not None:
@@ -130,10 +131,10 @@ class Calibrator:
                 "temperatures": self.temperatures[index].tolist(),
                 "shifts": self.shifts[index].tolist(),
                 "n": self.counts[pattern],
+                "tasks": [asdict(task) for task in self.tasks],
                 "nPerClass": list(self.class_counts[pattern]),
                 "curve": self.curves[pattern].to_json() if pattern in self.curves else None,
                 "naturalAgainstReplayed": dict(self.checks.get(pattern, {})),
-                "binary": self.binary,
             }
             for index, pattern in enumerate(PATTERNS)
         }
@@ -149,7 +150,7 @@ class Calibrator:
             {pattern: tuple(row["nPerClass"]) for pattern, row in rows.items()},
             {pattern: curve_from_json(row["curve"]) for pattern, row in rows.items() if row["curve"] is not None},
             {p: row["naturalAgainstReplayed"] for p, row in rows.items() if row["naturalAgainstReplayed"]},
-            int(next(iter(rows.values())).get("binary", 1)),
+            tuple(TaskSpec(**task) for task in rows[PATTERNS[0]].get("tasks", ())) or TASKS,
         )
 
 

@@ -43,11 +43,10 @@ def decide(
         return Prediction(bundle, dict(outcomes), (), None, None, True, reasons, {}, Explanation())
     pattern = pattern_name([name for name, outcome in outcomes.items() if outcome.used])
     own = members[pattern]
-    classes = len(contents.labels)
-    diagnoses = own[:, :classes]
+    diagnoses = own[:, : len(contents.labels)]
     prediction_set = _prediction_set(contents, diagnoses.mean(0), pattern)
     uncertainty, ranked = decompose(diagnoses), rank(contents, own, pattern)
-    why = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty, ranked[0])
+    why = abstention_reasons(contents.thresholds, pattern, prediction_set, uncertainty, ranked[0], contents.labels)
     calibration = Calibration(contents.calibrator.is_calibrated(pattern), contents.calibrator.counts[pattern])
     reservations = () if calibration.calibrated else (uncalibrated_note(pattern, calibration.cases),)
     set_aside = not all(outcome.used for outcome in outcomes.values())
@@ -59,7 +58,7 @@ def decide(
         uncertainty,
         bool(why),
         (*why, *reservations, *(what_would_help(outcomes) if why or set_aside else ())),
-        {"deterioration24h": _risk(contents, own[:, classes], pattern)} if contents.config.deterioration else {},
+        {"deterioration24h": _risk(contents, own[:, -1], pattern)} if contents.config.deterioration else {},
         Explanation(),
         calibration,
         _verdicts(contents, diagnoses.mean(0), pattern),

@@ -56,9 +56,9 @@ def explain(
     """The explanation of the first diagnosis; of nothing but the rejections where there is none."""
     explanation = Explanation()
     if prediction.diagnoses:
+        label = predictor.contents.labels.index(prediction.diagnoses[0].coding)
         contents = predictor.contents
-        label = contents.labels.index(prediction.diagnoses[0].coding)
-        across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels)
+        across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels[label])
         explanation = Explanation(
             similar=similar_cases(predictor, used),
             what_if=explain_absence(contents, members, tuple(used)),
@@ -77,7 +77,7 @@ def explain(
 
 
 def explain_modalities(
-    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float, labels: Sequence[Coding]
+    members: Mapping[str, Array], present: tuple[str, ...], label: int, prevalence: float, coding: Coding
 ) -> ModalityExplanation:
     """Exact Shapley values and interactions of the calibrated log-odds; the empty set is worth the prevalence."""
     base = float(logit(np.array([prevalence]))[0])
@@ -89,7 +89,7 @@ def explain_modalities(
         pair: relation(index, *(contributions[name] for name in pair.split("+")))
         for pair, index in interactions.items()
     }
-    return ModalityExplanation(labels[label].code, base, contributions, interactions, relations)
+    return ModalityExplanation(coding.code, base, contributions, interactions, relations)
 
 
 def explain_absence(

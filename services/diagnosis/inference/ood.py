@@ -66,9 +66,10 @@ class OodReference:
         return np.asarray(np.where(offset < 0, -offset / below, offset / above))
 
     def most_extreme(self, features: Array) -> int | None:
-        """Which feature is out of its range, where that look is what makes the input strange."""
-        looks = (self.looks(features) - self.spread[0]) / self.spread[1]
-        return int(self.excess(features).argmax()) if LOOKS[int(looks.argmax())] == "extreme" else None
+        """Which feature is farthest out of its range, where that is farther than in 99 % of familiar inputs."""
+        excess, place = self.excess(features), LOOKS.index("extreme")
+        beyond = (float(excess.max()) - self.spread[0, place]) / self.spread[1, place]
+        return int(excess.argmax()) if beyond > 1 else None
 
     def p_value(self, features: Array) -> float:
         """(1 + how many calibration inputs lie as far or farther) / (n + 1)."""

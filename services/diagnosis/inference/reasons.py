@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from services.diagnosis.inference.prediction import ModalityOutcome, PredictionSet, RankedDiagnosis, Uncertainty
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
-from shared.codes import DIAGNOSES
+from shared.codes import DIAGNOSES, Coding
 
 WORDS = {
     "image": "the chest radiograph",
@@ -21,7 +21,6 @@ WANTED = {
     "vitals": "a record of vital signs",
     "tabular": "laboratory values",
 }
-_DISPLAY = {coding.code: coding.display for coding in DIAGNOSES}
 _NAMED = 6
 
 
@@ -31,9 +30,10 @@ def abstention_reasons(
     prediction_set: PredictionSet,
     uncertainty: Uncertainty,
     leading: RankedDiagnosis,
+    labels: Sequence[Coding] = DIAGNOSES,
 ) -> tuple[str, ...]:
     """Why not to advise on this case; empty where there is no reason."""
-    return tuple(_reasons(thresholds, pattern, prediction_set, uncertainty, leading))
+    return tuple(_reasons(thresholds, pattern, prediction_set, uncertainty, leading, labels))
 
 
 def _reasons(
@@ -42,14 +42,15 @@ def _reasons(
     prediction_set: PredictionSet,
     uncertainty: Uncertainty,
     leading: RankedDiagnosis,
+    labels: Sequence[Coding],
 ) -> Iterator[str]:
     evidence = listed([WORDS.get(name, name) for name in pattern.split("+")])
     if len(prediction_set.codes) > thresholds.largest_set:
         yield (
             f"{len(prediction_set.codes)} diagnoses remain possible at {prediction_set.coverage:.0%} coverage "
-            f"({_named(prediction_set.codes)}): {evidence} cannot tell them apart."
+            f"({_named(prediction_set.codes, labels)}): {evidence} cannot tell them apart."
         )
-    row, k = PATTERNS.index(pattern), DIAGNOSES.index(leading.coding)
+    row, k = PATTERNS.index(pattern), tuple(labels).index(leading.coding)
     if leading.probability < thresholds.confidence.least[row, k]:
         wrong = thresholds.confidence.wrong_below[row, k]
         yield (
@@ -94,8 +95,9 @@ def listed(parts: Sequence[str], word: str = "and") -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
 
 
-def _named(codes: Sequence[str]) -> str:
-    names = [_DISPLAY.get(code, code) for code in codes]
+def _named(codes: Sequence[str], labels: Sequence[Coding]) -> str:
+    display = {coding.code: coding.display for coding in labels}
+    names = [display.get(code, code) for code in codes]
     more = len(names) - _NAMED
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMED])} and {more} more"
 

@@ -12,7 +12,7 @@ split, at most 5 % of such patients are on it (learn then test, Angelopoulos et 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from shared.codes import DIAGNOSES, PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS
 
 Array = NDArray[np.float64]
 Verdict = Literal["ruled in", "ruled out", "uncertain"]
-CRITICAL = tuple(DIAGNOSES.index(coding) for coding in (PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS))
+CRITICAL: tuple[int, ...] = tuple(DIAGNOSES.index(coding) for coding in (PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS))
 """Missing these kills within hours: the classes whose miss rate is controlled."""
 MISS_RATE, CONFIDENCE = 0.05, 0.9
 NEVER, ALWAYS = -1.0, 2.0
@@ -58,7 +58,7 @@ class VerdictTable:
     def safely_ruled_out(self, probabilities: Array, pattern: str) -> tuple[int, ...]:
         """Critical classes whose miss rate is controlled, and which this case may be said not to have."""
         row = PATTERNS.index(pattern)
-        return tuple(k for k in CRITICAL if probabilities[k] < self.safe_below[row, k])
+        return tuple(np.flatnonzero(probabilities < self.safe_below[row]).tolist())
 
     def cases(self, pattern: str, k: int) -> int:
         return int(self.counts[PATTERNS.index(pattern), k])
@@ -88,12 +88,14 @@ def fit_verdicts(
     *,
     alpha: float = 0.1,
     rows: Mapping[str, NDArray[np.int64]] | None = None,
+    critical: Sequence[int] = CRITICAL,
 ) -> VerdictTable:
     """Thresholds of every cell from a calibration split.
 
     Args:
         probabilities: pattern -> [n, classes]; labels: [n].
         rows: pattern -> the cases that count for it; default: all.
+        critical: the classes whose miss rate is controlled; default: of the demo's diagnoses.
     """
     classes = next(iter(probabilities.values())).shape[1]
     out, into, safe = np.full((3, len(PATTERNS), classes), NEVER)
@@ -107,7 +109,7 @@ def fit_verdicts(
             counts[row, k] = len(having)
             out[row, k] = lower_threshold(having, alpha)
             into[row, k] = -lower_threshold(-lacking, alpha, nothing=-ALWAYS)
-            if k in CRITICAL:
+            if k in critical:
                 safe[row, k] = controlled_threshold(having, MISS_RATE, CONFIDENCE)
     return VerdictTable(alpha, out, into, MISS_RATE, CONFIDENCE, safe, counts)
 

@@ -162,8 +162,9 @@ class ModelConfig:
             "fusion": FusionConfig,
         }
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
-        if "labels" in built:
-            built["labels"] = tuple(Coding(**coding) for coding in built["labels"])
+        # Bundles made before labels were their own have the demo's.
+        built["labels"] = tuple(Coding(**coding) for coding in built["labels"]) if "labels" in built else DIAGNOSES
+        built.setdefault("deterioration", True)
         config: ModelConfig = _build(cls, built)
         return config
 

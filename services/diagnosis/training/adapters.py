@@ -38,7 +38,7 @@ class Adapted:
 
         told = LoraConfig(
             r=config.rank,
-            lora_alpha=config.alpha,
+            lora_alpha=config.alpha,  # type: ignore[arg-type]  # peft divides by it; a fraction is as good
             lora_dropout=config.dropout,
             target_modules=list(config.targets),
         )
@@ -55,7 +55,7 @@ class Adapted:
 
         for name, layer in list(self.module.named_modules()):
             if isinstance(layer, LoraLayer):
-                layer.merge()  # type: ignore[attr-defined]
+                layer.merge()
                 parent: Any = self.module.get_submodule(name.rpartition(".")[0])
                 setattr(parent, name.rpartition(".")[2], layer.get_base_layer())
         self.module.requires_grad_(True)

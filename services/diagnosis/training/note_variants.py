@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+SHORT = 6
+"""Sentences of a note that is short: most variants are, for the long ones are familiar anyway."""
 _HEADING = re.compile(r"^[A-Za-z /]{2,40}:[ \t]*", re.MULTILINE)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 
@@ -15,9 +17,10 @@ def vary_text(text: str, rng: np.random.Generator) -> str:
     if rng.random() < 0.4:
         text = _HEADING.sub("", text)
     sentences = [part for part in _SENTENCES.split(text) if part.strip()]
-    if rng.random() < 0.6 and len(sentences) > 2:
-        if rng.random() < 0.5:
-            length = int(rng.integers(2, len(sentences) + 1))
+    if rng.random() < 0.8 and len(sentences) > 2:
+        if rng.random() < 0.7:
+            most = len(sentences) if rng.random() < 0.3 else min(len(sentences), SHORT)
+            length = int(rng.integers(2, most + 1))
             start = int(rng.integers(0, len(sentences) - length + 1))
             sentences = sentences[start : start + length]
         else:

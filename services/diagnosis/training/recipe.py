@@ -25,7 +25,7 @@ class Recipe:
     """Encoders learn the ward's exact beliefs, not the drawn labels; real datasets have labels alone."""
     image_epochs: int = 10
     note_epochs: int = 3
-    vitals_epochs: int = 14
+    vitals_epochs: int = 5
     tabular_epochs: int = 4
     fusion_epochs: int = 16
     joint_epochs: int = 0

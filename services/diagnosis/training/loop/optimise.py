@@ -160,7 +160,8 @@ class _Loop:
         if watch:
             watched = {name: value.item() for name, value in losses.watched.items()}
             self.journal.write(
-                self.step + 1, {"loss": total, **watched, "gradient/norm": float(norm), "learning_rate": rate, **told}
+                self.step + 1,
+                {"loss": total, **watched, "gradient/norm": float(norm), "learning_rate": float(rate), **told},
             )
 
     def _require_finite(self, value: float, what: str) -> None:

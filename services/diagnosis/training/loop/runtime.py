@@ -74,7 +74,7 @@ class Runtime:
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> float:
         """Returns: the norm before clipping."""
         before = self._accelerator.clip_grad_norm_(parameters, norm)
-        return float(before)  # type: ignore[arg-type]
+        return float(before)
 
     def skipped(self) -> bool:
         """Whether the scaler left the last step out because the gradients overflowed."""

@@ -11,6 +11,7 @@ from services.diagnosis.inference.explanation import explain_modalities
 from services.diagnosis.inference.prediction import ModalityExplanation
 from services.diagnosis.inference.shapley import relation
 from services.diagnosis.model.modalities import pattern_name, subsets
+from shared.codes import DIAGNOSES
 
 PRESENT = ("image", "note", "vitals")
 SEEN = {"image": 1, "note": 0, "vitals": 1}
@@ -24,7 +25,7 @@ def explain(chance: dict[tuple[int, ...], float]) -> ModalityExplanation:
     for subset in subsets(PRESENT):
         fitting = [p for bits, p in chance.items() if all(bits[PRESENT.index(name)] == SEEN[name] for name in subset)]
         members[pattern_name(subset)] = np.array([[np.mean(fitting), 1 - np.mean(fitting)]])
-    return explain_modalities(members, PRESENT, 0, float(np.mean(list(chance.values()))))
+    return explain_modalities(members, PRESENT, 0, float(np.mean(list(chance.values()))), DIAGNOSES)
 
 
 def log_odds(p: float) -> float:

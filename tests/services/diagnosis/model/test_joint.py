@@ -20,7 +20,7 @@ def space() -> JointSpace:
 
 
 def lengths(vectors: torch.Tensor) -> list[float]:
-    return vectors.norm(dim=-1).flatten().tolist()
+    return [float(length) for length in vectors.detach().norm(dim=-1).flatten()]
 
 
 def test_every_vector_has_length_one(space: JointSpace) -> None:

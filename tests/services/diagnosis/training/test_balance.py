@@ -90,7 +90,8 @@ class _Two(Objective):
 
 
 def _losses(objective: _Two) -> Losses:
-    return objective(np.arange(4), 0, torch.Generator())
+    losses: Losses = objective(np.arange(4), 0, torch.Generator())
+    return losses
 
 
 def test_mmpareto_replaces_the_gradients_of_the_encoders() -> None:

@@ -37,7 +37,7 @@ def test_an_error_inside_a_stage_is_printed_and_the_work_kept(tmp_path: Path, mo
 
 
 def test_success_removes_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = {}
+    seen: dict[str, object] = {}
 
     def succeed(place: Path, **options: object) -> None:
         seen.update(options, place=place)

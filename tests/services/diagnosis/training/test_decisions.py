@@ -14,7 +14,7 @@ WHOLE = PATTERNS[-1]
 Logits = dict[str, torch.Tensor]
 
 
-def draw(seed: int) -> tuple[Logits, np.ndarray, np.ndarray, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+def draw(seed: int) -> tuple[Logits, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Truth from softmax(z); three members tell 2 z with noise of their own."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(N, CLASSES + 1)) * 1.5

@@ -24,6 +24,7 @@ TINY = replace(
     train=96,
     calibration=64,
     test=64,
+    notes_alone=32,
     batch_size=32,
     variants=2,
     references=16,
@@ -52,8 +53,9 @@ def test_a_bundle_records_what_it_was_trained_on(bundle: Path) -> None:
         "train": 96,
         "calibration": 64,
         "test": 64,
+        "notes alone": 32,
     }
-    assert len({split["digest"] for split in training["data"].values()}) == 3
+    assert len({split["digest"] for split in training["data"].values()}) == 4
 
 
 def test_a_bundle_names_source_and_licence_of_data_and_parts(bundle: Path) -> None:

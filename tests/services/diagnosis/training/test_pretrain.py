@@ -42,8 +42,8 @@ def test_soft_targets_are_the_posteriors_of_the_encoders_own_modality() -> None:
 def test_findings_that_nobody_can_know_are_not_asked_for() -> None:
     findings = FindingTargets(("fever",), (("unmentioned", "asserted"),), torch.tensor([[UNTOLD], [1]]))
     heads = PretrainingHeads(ModelConfig(), findings, 0)
-    torch.nn.init.zeros_(heads.findings[0].weight)
-    torch.nn.init.zeros_(heads.findings[0].bias)
+    for parameter in heads.findings.parameters():
+        torch.nn.init.zeros_(parameter)
     encoded = Encoded(torch.randn(2, 8, 64), torch.randn(2, 64))
     assert heads.finding_loss(encoded, findings.targets).item() == pytest.approx(math.log(2))
     assert heads.finding_loss(encoded, torch.full((2, 1), UNTOLD)).item() == 0.0

@@ -133,7 +133,7 @@ def test_a_stored_suite_answers_to_the_last_bit(of_redundant: BaselineSuite, tmp
     features = redundant(100, 3, offset=3.0).features
     of_redundant.save(tmp_path)
     again = BaselineSuite.load(tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".json", ".safetensors"}
     assert again.names == of_redundant.names
     for name in again.names:
         np.testing.assert_array_equal(

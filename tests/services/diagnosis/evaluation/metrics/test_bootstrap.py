@@ -11,6 +11,7 @@ from services.diagnosis.evaluation.metrics.calibration import bin_equally, squar
 from services.diagnosis.evaluation.metrics.discrimination import auroc_and_precision, macro
 from services.diagnosis.evaluation.metrics.figures import figures_of
 from services.diagnosis.evaluation.metrics.view import view_of
+from services.diagnosis.model.modalities import MODALITIES
 from tests.services.diagnosis.evaluation.metrics.tables import calibrated, evidence, posteriors, table_of
 
 FULL = "image+note+vitals"
@@ -41,7 +42,7 @@ def test_figures_by_weights_are_those_of_the_resamples_written_out() -> None:
     # Naturally incomplete cases, two per patient, three classes: every figure against the same code on copies, and
     # discrimination against scikit-learn.
     labels, log_likelihood = evidence(120, seed=3)
-    held = np.random.default_rng(0).random((120, 3)) < 0.8
+    held = np.random.default_rng(0).random((120, len(MODALITIES))) < 0.8
     patients = np.repeat(np.arange(60).astype(str), 2)
     table = table_of(posteriors(log_likelihood), labels, available=held, patients=patients)
     view = view_of(table, "image+note")

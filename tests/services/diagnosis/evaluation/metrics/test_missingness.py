@@ -66,7 +66,7 @@ def test_a_baseline_that_reads_absence_as_zeros_loses_more() -> None:
     labels, log_likelihood = evidence(1500)
     answers, names = posteriors(log_likelihood), np.arange(1500).astype(str)
     misled = {**log_likelihood, "note": np.tile([3.0, 0.0, 0.0], (1500, 1))}
-    baseline = dict(answers) | {"image+vitals": posteriors(misled)[FULL]}
+    baseline = dict(answers) | {"image+vitals+tabular": posteriors(misled)[FULL]}
     found = compare_missing(answers, baseline, labels, names, MODALITIES, resamples=50)["note"]
     assert found["drop"] < found["baseline_drop"]
     assert found["drop"] == missing_curves(answers, labels, names, MODALITIES, resamples=5)["note"]["drop"]["0.5"]

@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from services.diagnosis.evaluation.metrics.paired import compare
 from services.diagnosis.evaluation.metrics.patterns import evaluate_pattern
+from services.diagnosis.model.modalities import MODALITIES
 from tests.services.diagnosis.evaluation.metrics.tables import calibrated, evidence, posteriors, table_of
 
 FULL = "image+note+vitals"
@@ -40,7 +41,7 @@ def test_pairing_narrows_the_interval() -> None:
 
 def test_only_cases_that_both_were_asked_about_are_compared() -> None:
     labels, log_likelihood = evidence(90)
-    held = np.ones((90, 3), np.bool_)
+    held = np.ones((90, len(MODALITIES)), np.bool_)
     held[:30, 0], held[60:, 1] = False, False
     table = table_of(posteriors(log_likelihood), labels, available=held)
     found = compare((table, "image"), (table, "note"), resamples=10)

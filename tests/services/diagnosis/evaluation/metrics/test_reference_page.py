@@ -18,7 +18,7 @@ from tests.support.common import PROJECT_ROOT
 
 PAGE = (PROJECT_ROOT / "docs" / "reference" / "metrics.md").read_text()
 NAMED = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`]+)`", PAGE))))
-KEYS = re.compile(r"image|note|vitals|[FM]|[012]|0\.\d|sex")
+KEYS = re.compile(r"image|note|vitals|tabular|[FM]|[012]|0\.\d|sex")
 """Keys that are values: modalities, groups, classes, rates."""
 
 

@@ -20,17 +20,20 @@ def windows(*notes: list[int]) -> NoteWindows:
     for row, note in enumerate(notes):
         ids[row, : len(note) + 2] = [2, *note, 3]
         attention[row, : len(note) + 2] = 1
-    shape = ids.shape
+    nothing = np.zeros_like(ids)
+    owners = np.zeros(len(notes), np.int64)
     return NoteWindows(
         ids,
         attention,
-        np.zeros_like(ids),
-        np.zeros(len(notes), np.int64),
-        np.zeros((*shape, 2), np.int64),
-        0,
-        1,
-        1,
-        False,
+        contexts=nothing,
+        sections=nothing,
+        ages=owners,
+        notes=owners,
+        offsets=np.zeros((*ids.shape, 2), np.int64),
+        unknown_share=0,
+        pieces_per_word=1,
+        pieces=ids.size,
+        truncated=False,
     )
 
 

@@ -35,7 +35,7 @@ def _train(session: Session = Session(), *, plan: Plan = PLAN, **options: Any) -
 
 
 def _kill_at(step: int) -> Callable[[], None]:
-    done = []
+    done: list[None] = []
 
     def on_step() -> None:
         done.append(None)

@@ -9,6 +9,7 @@ import { RadiographPanel } from '@/features/case/components/radiograph-panel';
 import { SimilarCases } from '@/features/case/components/similar-cases';
 import { Summary } from '@/features/case/components/summary';
 import { VitalsPanel } from '@/features/case/components/vitals-panel';
+import { WhatIf } from '@/features/case/components/what-if';
 import type { Diagnosis } from '@/lib/contract';
 
 /** A final diagnosis: the advice on the left, the evidence on the right. */
@@ -23,6 +24,7 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
           <Assessment diagnosis={diagnosis} />
           <Summary diagnosis={diagnosis} />
           <Contributions diagnosis={diagnosis} />
+          <WhatIf diagnosis={diagnosis} />
           <FeedbackForm diagnosis={diagnosis} />
           <SimilarCases diagnosis={diagnosis} />
           <Provenance diagnosis={diagnosis} />

@@ -30,7 +30,10 @@ export function Contributions({ diagnosis }: { diagnosis: Diagnosis }) {
       {interactions.length === 0 ? null : (
         <p className="small muted">
           Of this by acting together:{' '}
-          {interactions.map(([key, value]) => `${modalityNames(key)} ${signed(value)}`).join(', ')}.
+          {interactions
+            .map(([key, value]) => `${modalityNames(key)} ${signed(value)}${labelOf(explanation.relations?.[key])}`)
+            .join(', ')}
+          .
         </p>
       )}
     </Panel>
@@ -52,6 +55,11 @@ function Row({ step, waterfall }: { step: Step; waterfall: Waterfall }) {
       <td className="number">{edge ? signed(step.to) : signed(step.to - step.from)}</td>
     </tr>
   );
+}
+
+/** What two modalities are to each other; nothing where they only add up. */
+function labelOf(relation: string | undefined): string {
+  return relation === undefined || relation === 'additive' ? '' : ` (${relation})`;
 }
 
 function nameOf(step: Step): string {

@@ -1,0 +1,36 @@
+"""The diagnoses that a bundle tells apart are its own: another task needs no other code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import torch
+
+from services.diagnosis.inference.calibration import Calibrator
+from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.modalities import PATTERNS
+from shared.codes import COVID_19_PNEUMONIA, DIAGNOSES, NO_ACUTE_DISEASE, PNEUMONIA
+
+CONFIG = replace(ModelConfig(), labels=(NO_ACUTE_DISEASE, PNEUMONIA, COVID_19_PNEUMONIA), deterioration=False)
+
+
+def test_labels_and_tasks_survive_json() -> None:
+    read = ModelConfig.from_json(json.loads(json.dumps(CONFIG.to_json())))
+    assert (read, read.logits, [task.name for task in read.tasks]) == (CONFIG, 3, ["diagnosis"])
+
+
+def test_the_demo_has_its_diagnoses_and_the_risk_of_deterioration() -> None:
+    assert (ModelConfig().labels, ModelConfig().logits) == (DIAGNOSES, len(DIAGNOSES) + 1)
+
+
+def test_a_bundle_without_deterioration_is_calibrated_as_diagnoses_alone() -> None:
+    ones = torch.ones(len(PATTERNS), 3, dtype=torch.float64)
+    counts = dict.fromkeys(PATTERNS, 10)
+    classes = dict.fromkeys(PATTERNS, (3, 3, 4))
+    calibrator = Calibrator(ones, ones * 0, counts, classes, tasks=CONFIG.tasks)
+    read = Calibrator.from_json(json.loads(json.dumps(calibrator.to_json())))
+    logits = torch.tensor([[[0.0, 0.0, torch.log(torch.tensor(2.0))]]])
+    # odds 1 : 1 : 2
+    expected = torch.tensor([[0.25, 0.25, 0.5]], dtype=torch.float64)
+    torch.testing.assert_close(read.probabilities(logits, torch.tensor([0])), expected)
