@@ -60,7 +60,7 @@ def explain(
         contents = predictor.contents
         across = explain_modalities(members, tuple(used), label, contents.prevalence[label], contents.labels[label])
         explanation = Explanation(
-            similar=similar_cases(predictor, used),
+            similar=find_similar(contents.reference, used, contents.labels),
             what_if=explain_absence(contents, members, tuple(used)),
             next_best=find_next_best(contents, members, tuple(used)),
         )
@@ -116,13 +116,6 @@ def find_next_best(
     pattern = pattern_name(used)
     drops = contents.drops.expect(members[pattern][:, : len(contents.labels)].mean(0), pattern)
     return tuple(NextBest(drop.modality, drop.expected, drop.interval) for drop in drops)
-
-
-def similar_cases(predictor: Predictor, used: Mapping[str, EncodedModality]) -> tuple[SimilarCase, ...]:
-    """The nearest reference cases in the joint space; without one, by what each encoder says alone."""
-    if predictor.joint is not None:
-        return predictor.joint.similar(used, SIMILAR)
-    return find_similar(predictor.contents.reference, used, predictor.contents.labels)
 
 
 def find_similar(
