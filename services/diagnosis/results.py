@@ -74,13 +74,12 @@ def compose(
 def _modalities(manifest: Manifest, prediction: Prediction | None) -> dict[Source, ModalityOut]:
     every = {Source(kind): _modality(kind, manifest, prediction) for kind in Modality}
     outcome = prediction.modalities.get(Source.TABULAR) if prediction else None
-    return {**every, Source.TABULAR: _facts(outcome)}
+    # What nobody stated is not listed: it is no evidence that anybody could send.
+    return every if outcome is None else {**every, Source.TABULAR: _facts(outcome)}
 
 
-def _facts(outcome: ModalityOutcome | None) -> ModalityOut:
+def _facts(outcome: ModalityOutcome) -> ModalityOut:
     """Age, sex and laboratory values: no evidence of their own, so no age and no consent of their own either."""
-    if outcome is None:
-        return ModalityOut(status=ModalityStatus.MISSING)
     quality = {**outcome.quality, **({} if outcome.reason is None else {"reason": outcome.reason})}
     status = ModalityStatus.USED if outcome.used else ModalityStatus.REJECTED
     return ModalityOut(status=status, evidence=list(outcome.evidence), quality=quality, ood=_ood(outcome))

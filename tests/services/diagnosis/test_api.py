@@ -65,7 +65,6 @@ def test_evidence_after_as_of_is_not_used(busy: House) -> None:
         "image": "used",
         "note": "missing",
         "vitals": "missing",
-        "tabular": "missing",
     }
 
 

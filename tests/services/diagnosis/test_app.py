@@ -47,7 +47,7 @@ def test_a_case_without_any_consent_abstains_and_says_why(house: House) -> None:
     assert (result["status"], result["diagnoses"], statuses) == (
         "abstained",
         [],
-        {"image": "no-consent", "note": "no-consent", "vitals": "no-consent", "tabular": "missing"},
+        {"image": "no-consent", "note": "no-consent", "vitals": "no-consent"},
     )
 
 

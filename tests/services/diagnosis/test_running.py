@@ -108,7 +108,7 @@ def test_a_modality_whose_consent_was_withdrawn_while_queued_is_not_read(house: 
     house.ward.withdraw("p-1", Modality.IMAGE)
     house.start_worker()
     result = house.finished(job)
-    assert _statuses(result) == {"image": "no-consent", "note": "used", "vitals": "used", "tabular": "missing"}
+    assert _statuses(result) == {"image": "no-consent", "note": "used", "vitals": "used"}
     assert "img-1" not in house.ward.fetched
 
 
