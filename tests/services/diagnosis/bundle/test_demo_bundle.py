@@ -20,9 +20,9 @@ TEXT = (DEMO_BUNDLE / "docs" / "README.md").read_text(encoding="utf-8")
 FILES = sorted(path.relative_to(DEMO_BUNDLE).as_posix() for path in DEMO_BUNDLE.rglob("*") if path.is_file())
 
 
-def test_the_weights_are_smaller_than_eight_and_the_whole_bundle_than_ten_megabytes() -> None:
+def test_the_weights_are_smaller_than_eight_and_the_whole_bundle_than_fourteen_megabytes() -> None:
     assert (DEMO_BUNDLE / "models" / "weights.safetensors").stat().st_size < 8_000_000
-    assert sum((DEMO_BUNDLE / file).stat().st_size for file in FILES) < 10_000_000
+    assert sum((DEMO_BUNDLE / file).stat().st_size for file in FILES) < 14_000_000
 
 
 def test_it_is_signed_with_the_projects_key() -> None:
