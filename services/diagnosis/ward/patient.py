@@ -121,6 +121,7 @@ class WardPatient:
             vitals=self._vitals() if "vitals" in present else None,
             age_years=float(self.person.age_years),
             sex=self.person.sex,
+            stated_by=tuple(f"{self.patient_id}-{name}" for name in ("image", "note", "vitals") if name in present)[:1],
         )
 
     @cached_property

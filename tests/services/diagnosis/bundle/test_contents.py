@@ -28,11 +28,8 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     identity, contents = read_bundle(DEMO_BUNDLE)
     write_bundle(tmp_path / "again", contents, name=identity.name, version=identity.version)
     again = read_bundle(tmp_path / "again")[1]
-    assert (again.config, again.calibrator, again.prevalence) == (
-        contents.config,
-        contents.calibrator,
-        contents.prevalence,
-    )
+    assert (again.config, again.prevalence) == (contents.config, contents.prevalence)
+    assert again.calibrator.to_json() == contents.calibrator.to_json()
     np.testing.assert_array_equal(again.reference.vectors, contents.reference.vectors)
     for name, tensor in contents.weights.items():
         assert again.weights[name].equal(tensor)
