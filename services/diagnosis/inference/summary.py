@@ -80,7 +80,8 @@ def _shares(contributions: Mapping[str, float], outcomes: Mapping[str, ModalityO
         verb = "speak" if name == "vitals" else "speaks"
         yield SummarySentence(
             f"{_NAMES[name].capitalize()} {verb} {'for' if value > 0 else 'against'} it ({value:+.2f} log-odds).",
-            outcomes[name].evidence,
+            # Facts that no item states are facts of the case as a whole.
+            outcomes[name].evidence or _used(outcomes)[1],
         )
 
 

@@ -69,6 +69,7 @@ def parts_of(explanation: Explanation) -> dict[str, float]:
     sums = {
         "note": sum(span.contribution for note in explanation.notes for span in note.spans),
         "vitals": sum(window.contribution for window in explanation.vitals),
+        "tabular": sum(fact.contribution for fact in explanation.tabular),
     }
     if all(image.grid is not None for image in explanation.images):
         sums["image"] = float(sum(heat_of(image).sum() for image in explanation.images))

@@ -82,3 +82,11 @@ def test_redundant_evidence_is_said_to_repeat_itself() -> None:
 
 def test_a_rejected_modality_is_named_with_its_reason() -> None:
     assert sentences()["The radiograph was not used: the image is blank."] == ("image-1",)
+
+
+def test_facts_that_no_item_states_rest_on_the_case_as_a_whole() -> None:
+    outcomes = {**OUTCOMES, "tabular": ModalityOutcome(True, (), {}, 0.1, False)}
+    across = ModalityExplanation(FIRST.code, -2.0, {"note": 1.0, "tabular": -0.2}, {})
+    found = summarise(RANKED, outcomes, Explanation(modalities=across), {"note-1": NOTE}, "vitals-1")
+    facts = next(sentence for sentence in found if sentence.text.startswith("What is known of age"))
+    assert facts.evidence == ("note-1", "vitals-1")
