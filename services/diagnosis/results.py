@@ -78,6 +78,11 @@ def _modalities(manifest: Manifest, prediction: Prediction | None) -> dict[Sourc
     return every if outcome is None else {**every, Source.TABULAR: _facts(outcome)}
 
 
+def _status(modalities: dict[Source, ModalityOut], source: Source) -> ModalityStatus:
+    """Facts that nobody stated are not listed, and missing all the same."""
+    return modalities[source].status if source in modalities else ModalityStatus.MISSING
+
+
 def _facts(outcome: ModalityOutcome) -> ModalityOut:
     """Age, sex and laboratory values: no evidence of their own, so no age and no consent of their own either."""
     quality = {**outcome.quality, **({} if outcome.reason is None else {"reason": outcome.reason})}
@@ -216,7 +221,7 @@ def _explanation(job_id: str, found: Explanation, modalities: Mapping[Source, Mo
         next_best=[
             wire.NextBest(
                 modality=Source(n.modality),
-                status=modalities[Source(n.modality)].status,
+                status=_status(modalities, Source(n.modality)),
                 expected_drop=n.expected_drop,
                 interval=n.interval,
             )
