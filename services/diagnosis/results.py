@@ -78,7 +78,7 @@ def _modalities(manifest: Manifest, prediction: Prediction | None) -> dict[Sourc
     return every if outcome is None else {**every, Source.TABULAR: _facts(outcome)}
 
 
-def _status(modalities: dict[Source, ModalityOut], source: Source) -> ModalityStatus:
+def _status(modalities: Mapping[Source, ModalityOut], source: Source) -> ModalityStatus:
     """Facts that nobody stated are not listed, and missing all the same."""
     return modalities[source].status if source in modalities else ModalityStatus.MISSING
 
