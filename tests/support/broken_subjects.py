@@ -20,6 +20,7 @@ from services.diagnosis.inference.prediction import (
     NoteSpan,
     Prediction,
     VitalsExplanation,
+    VitalsProfile,
 )
 
 
@@ -134,7 +135,12 @@ class RandomExplanations(Wrapped):
             images=tuple(_random_image(image, rng) for image in explanation.images),
             notes=tuple(_random_note(note, len(text), rng) for note in explanation.notes),
             vitals=_random_vitals(explanation.vitals, case, rng),
+            profiles=tuple(_random_profile(profile, rng) for profile in explanation.profiles),
         )
+
+
+def _random_profile(profile: VitalsProfile, rng: np.random.Generator) -> VitalsProfile:
+    return replace(profile, contributions=tuple(rng.normal(size=len(profile.contributions)).tolist()))
 
 
 def _random_image(image: ImageExplanation, rng: np.random.Generator) -> ImageExplanation:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from services.diagnosis.bundle.identity import BundleIdentity
 from shared.codes import Coding
+
+if TYPE_CHECKING:  # the web part knows no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Interval = tuple[float, float]
 

@@ -37,13 +37,13 @@ def measure_ood(
         share of ordinary inputs above the working threshold with its exact interval; `cases`: kind -> `distance`,
         `auroc`, `fpr95`, `detected` (share above the working threshold), with intervals over patients. FPR95 is the
         share of strangers accepted where 95 % of ordinary inputs are. `epistemic`: how well the mutual information of
-        the members tells the same far strangers. Modalities without scores are left out.
+        the members tells the same far strangers. Modalities without scores or strangers are left out.
     """
     found = {name: _Asked({}, {}, []) for name in MODALITIES}
     for index, case in enumerate(cases):
-        for name in held(case.inputs):
+        for name in (name for name in held(case.inputs) if name in strangers):
             own, rng = restrict(case.inputs, (name,)), np.random.default_rng([seed, index])
-            variants = {"": own, **{kind: s.make(own, rng) for kind, s in strangers.get(name, {}).items()}}
+            variants = {"": own, **{kind: s.make(own, rng) for kind, s in strangers[name].items()}}
             answers = {kind: subject.answer(variant) for kind, variant in variants.items() if held(variant)}
             if name in answers[""].ood:
                 found[name].patients.append(case.patient)

@@ -86,7 +86,7 @@ def test_a_pattern_is_nan_where_the_case_lacks_a_modality() -> None:
     table = collect(Echo(), Numbers(9), Sample(TASK))
     missing = np.isnan(table.members["note+vitals"]).any((0, 2))
     assert missing.tolist() == [i % 3 != 0 for i in range(9) if i % 7 != 6]
-    assert table.available.tolist() == [[False, True, i % 3 == 0] for i in range(9) if i % 7 != 6]
+    assert table.available.tolist() == [[False, True, i % 3 == 0, False] for i in range(9) if i % 7 != 6]
     assert set(table.members) == {"note", "vitals", "note+vitals", "as-available"}
 
 

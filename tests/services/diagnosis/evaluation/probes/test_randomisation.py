@@ -17,6 +17,7 @@ from services.diagnosis.evaluation.probes.randomisation import (
 )
 from services.diagnosis.inference.prediction import Explanation
 from services.diagnosis.inference.predictor import Predictor
+from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.ward.generate import iter_cases
 from tests.support.known_subject import GuessingSubject, KnownSubject, known_case, known_cases
 
@@ -96,5 +97,5 @@ def test_any_label_can_be_explained(predictor: Predictor, cases: list[LabelledCa
     for label in (0, 5):
         across = explainer(predictor)(case, label).modalities
         assert across is not None
-        p = members["image+note+vitals"][:, label].mean()
+        p = members["+".join(MODALITIES)][:, label].mean()
         assert across.base + sum(across.contributions.values()) == pytest.approx(np.log(p / (1 - p)), abs=1e-6)

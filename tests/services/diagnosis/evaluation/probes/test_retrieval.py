@@ -5,6 +5,7 @@ import pytest
 
 from services.diagnosis.evaluation.probes.retrieval import chance_of, measure_retrieval, ranks_of
 from services.diagnosis.evaluation.subject import Table
+from services.diagnosis.model.modalities import MODALITIES
 
 RNG = np.random.default_rng(0)
 
@@ -15,7 +16,7 @@ def table(pooled: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None, n: i
         patients=np.arange(n).astype(str),
         members={},
         sets={},
-        available=np.ones((n, 3), np.bool_),
+        available=np.ones((n, len(MODALITIES)), np.bool_),
         ood={},
         coverage=0.9,
         pooled=pooled,
@@ -23,22 +24,22 @@ def table(pooled: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None, n: i
 
 
 def test_a_shared_space_finds_every_patient() -> None:
-    shared = RNG.normal(size=(100, 1, 16)).astype(np.float32).repeat(3, 1) * np.array([1, 2, 3], np.float32)[:, None]
+    shared = RNG.normal(size=(100, 1, 16)).astype(np.float32).repeat(4, 1) * np.array([1, 2, 3, 4], np.float32)[:, None]
     found = measure_retrieval(table(shared), seed=1)
-    assert len(found) == 7  # n and six ordered pairs
+    assert len(found) == 13  # n and twelve ordered pairs
     assert found["image_to_note"]["recall_at_1"] == 1
     assert found["vitals_to_image"]["median_rank"] == 1
 
 
 def test_unrelated_spaces_find_as_many_as_chance() -> None:
-    found = measure_retrieval(table(RNG.normal(size=(100, 3, 16)).astype(np.float32)), seed=1)["image_to_note"]
+    found = measure_retrieval(table(RNG.normal(size=(100, 4, 16)).astype(np.float32)), seed=1)["image_to_note"]
     assert found["recall_at_10_chance"] == pytest.approx(0.1)
     assert found["intervals"]["recall_at_10"]["low"] < 0.1 < found["intervals"]["recall_at_10"]["high"] + 0.05
     assert 30 < found["median_rank"] < 70
 
 
 def test_a_space_in_which_all_is_one_finds_nobody() -> None:
-    assert measure_retrieval(table(np.ones((100, 3, 4), np.float32)), seed=1)["note_to_vitals"]["recall_at_10"] == 0
+    assert measure_retrieval(table(np.ones((100, 4, 4), np.float32)), seed=1)["note_to_vitals"]["recall_at_10"] == 0
 
 
 def test_chance_with_several_cases_of_a_patient_by_hand() -> None:
