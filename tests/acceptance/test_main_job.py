@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from services.diagnosis.ward.patient import WardPatient
 from shared.auth import Role
@@ -24,6 +25,8 @@ from tests.support.suite import RunningSuite, until
 pytestmark = pytest.mark.e2e
 
 NextPatient = Callable[[], WardPatient]
+PROPOSED = {JPEGLSLossless: ["-xt"], JPEG2000Lossless: ["-xv"], RLELossless: ["-xr"]}
+"""What storescu, which recodes nothing, has to be told of a file that is compressed."""
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +245,8 @@ def test_a_radiograph_sent_by_storescu_is_diagnosed(suite: RunningSuite, ward: N
         pytest.skip("dcmtk's storescu is not installed (Debian package dcmtk)")
     case = Case.of(ward())
     path = save(out, case)
-    command = ["storescu", "-aec", "CONSILIUM", "127.0.0.1", str(suite.dimse_port), str(path)]
+    proposed = PROPOSED.get(case.dataset.file_meta.TransferSyntaxUID, [])
+    command = ["storescu", *proposed, "-aec", "CONSILIUM", "127.0.0.1", str(suite.dimse_port), str(path)]
     subprocess.run(command, check=True, timeout=60)
     consent(suite.ehr, case.patient, ["image"])
     assert suite.diagnose(case.patient)["modalities"]["image"]["status"] == "used"
