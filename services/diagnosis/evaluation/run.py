@@ -225,7 +225,7 @@ def _arranged(probes: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     }
     explanations |= {name: probes[name] for name in ("randomisation", "integration") if name in probes}
     found = {"explanations": explanations, "ood": probes["ood"], "latency": probes["latency"]}
-    return found | {name: probes[name] for name in ("temporal", "gaps") if name in probes}
+    return found | {name: probes[name] for name in ("temporal", "gaps", "joint") if name in probes}
 
 
 def _examples(

@@ -32,7 +32,7 @@ def measure_retrieval(table: Table, *, seed: int) -> dict[str, Any]:
         if both.sum() > 1:
             ranks = ranks_of(table.pooled[both, first], table.pooled[both, second], table.patients[both])
             name = f"{MODALITIES[first]}_to_{MODALITIES[second]}"
-            found[name] = _recall(ranks, table.patients[both], seed)
+            found[name] = recall_of(ranks, table.patients[both], seed)
     return found
 
 
@@ -44,7 +44,8 @@ def ranks_of(queries: NDArray[np.float32], gallery: NDArray[np.float32], patient
     return np.asarray(1 + ((similarity >= best[:, None]) & ~own).sum(1), np.float64)
 
 
-def _recall(ranks: Array, patients: NDArray[np.str_], seed: int) -> dict[str, Any]:
+def recall_of(ranks: Array, patients: NDArray[np.str_], seed: int) -> dict[str, Any]:
+    """Recall at 1, 5 and 10 with intervals and chance, and the median rank. `ranks` [n], as `ranks_of`."""
     columns = {f"recall_at_{k}": (ranks <= k).astype(np.float64) for k in AT}
     return {
         "n": len(ranks),

@@ -13,6 +13,7 @@ from services.diagnosis.evaluation.probes.additivity import measure_additivity, 
 from services.diagnosis.evaluation.probes.asking import held
 from services.diagnosis.evaluation.probes.faithfulness import Effort, measure_faithfulness
 from services.diagnosis.evaluation.probes.gaps import measure_gaps
+from services.diagnosis.evaluation.probes.joint import measure_joint
 from services.diagnosis.evaluation.probes.latency import measure_latency
 from services.diagnosis.evaluation.probes.localisation import measure_localisation
 from services.diagnosis.evaluation.probes.ood import measure_ood
@@ -27,6 +28,8 @@ Cases = Sequence[LabelledCase]
 Probe = Callable[[Cases, Advance], dict[str, Any]]
 SHARES = {"faithfulness": 2, "temporal": 3, "latency": 2, "randomisation": 4, "integration": 6}
 """Probes that ask often (faithfulness: some 600 times a case) look at every k-th case only."""
+MORE = {"joint": 5}
+"""Probes that encode and do not explain look at so many times as many cases."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,18 @@ class Scope:
     effort: Effort | None = None
     """Of the faithfulness; None: as much as it takes by itself."""
 
-    def cases(self, every: int = 1) -> list[LabelledCase]:
-        """At most `count` labelled cases, evenly from the whole, or every so manieth of them."""
-        stride = max(1, len(self.dataset) // self.count) * every
+    def size(self, probe: str) -> int:
+        """Cases that a probe looks at, as far as the dataset holds so many."""
+        count = min(len(self.dataset), self.count * MORE.get(probe, 1))
+        return len(range(0, count, SHARES.get(probe, 1)))
+
+    def cases(self, probe: str) -> list[LabelledCase]:
+        """The labelled cases of a probe, evenly from the whole."""
+        size, every = self.size(probe), SHARES.get(probe, 1)
+        stride = max(1, len(self.dataset) // (self.count * MORE.get(probe, 1))) * every
         chosen = self.dataset.cases(split=self.split, shard=(0, stride))
         useful = (case for case in chosen if self.task.name in case.targets and held(case.inputs))
-        return list(islice(useful, -(-self.count // every)))
+        return list(islice(useful, size))
 
 
 def run_probes(
@@ -57,15 +66,14 @@ def run_probes(
     Raises: JobFailed.
     """
     probes = {name: probe for name, probe in _probes(subject, scope).items() if only is None or name in only}
-    counts = {name: len(range(0, scope.count, SHARES.get(name, 1))) for name in probes}
-    with reporter.stage("explanations and inputs", sum(counts.values())) as advance:
-        jobs = [_job(probe, scope, SHARES.get(name, 1)) for name, probe in probes.items()]
+    with reporter.stage("explanations and inputs", sum(scope.size(name) for name in probes)) as advance:
+        jobs = [_job(probe, scope, name) for name, probe in probes.items()]
         answers = run_side_by_side(jobs, processes=processes, on_step=advance)
     return dict(zip(probes, answers, strict=True))
 
 
-def _job(probe: Probe, scope: Scope, every: int) -> Job:
-    return lambda advance: probe(scope.cases(every), advance)
+def _job(probe: Probe, scope: Scope, name: str) -> Job:
+    return lambda advance: probe(scope.cases(name), advance)
 
 
 def _probes(subject: Subject, scope: Scope) -> dict[str, Probe]:
@@ -85,6 +93,8 @@ def _probes(subject: Subject, scope: Scope) -> dict[str, Probe]:
     predictor = getattr(subject, "predictor", None)
     if isinstance(predictor, Predictor):
         probes["randomisation"] = partial(_randomisation, predictor, seed)
+        if predictor.joint is not None and task.answered_by == "diagnosis" and not task.groups:
+            probes["joint"] = lambda cases, advance: measure_joint(predictor, cases, seed=seed, advance=advance)
         probes["integration"] = lambda cases, advance: measure_integration(predictor, cases, seed=seed, advance=advance)
     probes["additivity"] = lambda cases, advance: measure_additivity(subject, cases, seed=seed, advance=advance)
     probes["localisation"] = lambda cases, advance: measure_localisation(

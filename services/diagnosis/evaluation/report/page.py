@@ -75,6 +75,11 @@ REST = (
     ("availability", "Availability", "Does the model, or the dataset, read the answer from what is missing?"),
     ("temporal", "Over time", "The answer as evidence accumulates."),
     ("retrieval", "Cross-modal retrieval", "Is the same patient's other modality the nearest? Chance beside it."),
+    (
+        "joint",
+        "Joint space",
+        "Similarities, no probabilities: the same patient, the same diagnosis, and what a phrase names.",
+    ),
     ("latency", "Latency", "One process, one thread."),
 )
 
