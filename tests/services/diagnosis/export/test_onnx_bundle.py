@@ -86,7 +86,7 @@ def test_another_ward_gives_the_same_probabilities(
 def test_a_graph_with_another_weight_is_not_let_through(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = onnx_bundle.write_graphs
+    honest = writing.write_graphs
 
     def tamper(directory: Path, graphs: list[writing.Graph]) -> None:
         honest(directory, graphs)

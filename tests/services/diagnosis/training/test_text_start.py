@@ -37,8 +37,9 @@ def test_the_network_begins_with_the_weights_of_the_files(files: Path) -> None:
     recipe = adopt_files(named)
     network = ConsiliumNetwork(recipe.model)
     (origin,) = begin_from_files(network, recipe)
-    words = network.encoder("note").get_parameter("transformer.embeddings.word_embeddings.weight")
-    expected = BertModel.from_pretrained(files).get_input_embeddings().weight
+    place = "embeddings.word_embeddings.weight"
+    words = network.encoder("note").get_parameter(f"transformer.{place}")
+    expected = BertModel.from_pretrained(files).get_parameter(place)
     torch.testing.assert_close(words, expected)
     assert "sha256:" in origin.origin
 
