@@ -138,6 +138,7 @@ def demo(
 def _register() -> None:
     """Add the commands that belong to single services."""
     from services.audit.cli import app as audit_app
+    from services.diagnosis.bench.cli import bench as bench_app
     from services.diagnosis.bundle.cli import bundle as bundle_app
     from services.diagnosis.evaluation.cli import evaluate
     from services.diagnosis.training.cli import train
@@ -147,6 +148,7 @@ def _register() -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
     app.add_typer(bundle_app, name="bundle")
+    app.add_typer(bench_app, name="bench")
     app.add_typer(audit_app, name="audit")
 
 

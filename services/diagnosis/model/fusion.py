@@ -75,7 +75,7 @@ class FusionMember(nn.Module):
 
     def _joint(self, tokens: Tensor, available: Tensor) -> Tensor:
         if self.mode == "late":
-            return tokens.new_zeros(len(tokens), len(self.bias))
+            return tokens.new_zeros(tokens.shape[0], len(self.bias))
         code = (available.long() * 2 ** torch.arange(available.shape[1], device=available.device)).sum(1)
         several = available.sum(1, keepdim=True) > (0 if self.mode == "early" else 1)
         joint: Tensor = self.trunk(tokens, available) * self.beta[code] * several
@@ -135,7 +135,7 @@ class Trunk(nn.Module):
     def forward(self, tokens: Tensor, available: Tensor) -> Tensor:
         context = (self.token_norm(tokens) + self.modality).flatten(1, 2)  # [batch, modalities * n, dim]
         mask = available.repeat_interleave(tokens.shape[2], dim=1)
-        latents = self.latents.expand(len(tokens), -1, -1)
+        latents = self.latents.expand(tokens.shape[0], -1, -1)
         for block in self.blocks:
             latents = block(latents, context, mask)
         logits: Tensor = self.out(torch.cat([latents.flatten(1), self._products(tokens, available)], dim=1))

@@ -21,7 +21,7 @@ class TabularEncoder(Encoder):
     def positions(self, inputs: Inputs) -> Positions:
         """`values` [batch, variables], standardised; `mask` [batch, variables], True where known."""
         values = inputs["values"]
-        names = self.variable.weight.expand(len(values), -1, -1)  # [batch, variables, dim]
+        names = self.variable.weight.expand(values.shape[0], -1, -1)  # [batch, variables, dim]
         features = names + self.fact(torch.cat([names, values[..., None]], dim=-1))
         return Positions(features, inputs["mask"])
 

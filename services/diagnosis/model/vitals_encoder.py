@@ -196,11 +196,11 @@ class VitalsEncoder(ReadingPositions):
         self.readout = ReadOut(dim, tokens, config)
 
     def pool(self, positions: Positions) -> Encoded:
-        embedded, times_h, variables = _split(positions)
+        embedded, times_h, variables = split_positions(positions)
         scores, values = self.latents(embedded)
-        latents = gather_all(_aged(scores, times_h, self.latents.decay, positions.mask), values)
+        latents = gather_all(age_scores(scores, times_h, self.latents.decay, positions.mask), values)
         scores, values = self.signs(embedded)
-        aged = _aged(scores, times_h, self.signs.decay, positions.mask)
+        aged = age_scores(scores, times_h, self.signs.decay, positions.mask)
         signs = gather_by_sign(aged, values, variables, positions.mask, self.config.variables)
         encoded: Encoded = self.readout(latents, self.latents.null, signs, self.signs.null)
         return encoded
@@ -220,20 +220,21 @@ class DenseVitalsEncoder(ReadingPositions):
         self.pooler = TokenPooler(dim, tokens)
 
     def pool(self, positions: Positions) -> Encoded:
-        embedded, times_h, _ = _split(positions)
+        embedded, times_h, _ = split_positions(positions)
         ages = torch.stack([times_h / 24, torch.log1p(-times_h)], dim=-1)  # [batch, n, 2]
         seen = self.layers(self.embed(embedded) + self.age(ages), src_key_padding_mask=~positions.mask)
         encoded: Encoded = self.pooler(seen, positions.mask)
         return encoded
 
 
-def _split(positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
+def split_positions(positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
     """Embedding, hours and variable of each reading, as `ReadingPositions.positions` packs them."""
     features = positions.features
     return features[..., :-2], features[..., -2], features[..., -1].round().long()
 
 
-def _aged(scores: Tensor, times_h: Tensor, decay: Tensor, mask: Tensor) -> Tensor:
+def age_scores(scores: Tensor, times_h: Tensor, decay: Tensor, mask: Tensor) -> Tensor:
+    """Scores [batch, n, slots, heads] of readings as old as they are; `NEVER` where there is no reading."""
     aged = scores + decay * times_h[..., None, None]
     return aged.masked_fill(~mask[..., None, None], NEVER)
 

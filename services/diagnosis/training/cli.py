@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,10 @@ import typer
 
 
 def train(
-    recipe: Annotated[str, typer.Option(help="Which recipe to run.")] = "demo",
+    recipe: Annotated[str, typer.Option(help="Which recipe to run: demo, or large (for a GPU).")] = "demo",
+    note_encoder: Annotated[
+        Path | None, typer.Option(help="Directory of a pretrained text encoder to begin from; nothing is downloaded.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bundle.")] = 1,
     out: Annotated[Path, typer.Option(help="Directory of the bundle; its old content is replaced.")] = Path("out/demo"),
     patients: Annotated[int | None, typer.Option(min=192, help="Cases in all; default: the recipe's.")] = None,
@@ -55,6 +58,9 @@ def train(
     _require_one_of(precision, ("32", "bf16-mixed", "16-mixed"), "--precision")
     _require_one_of(device, ("auto", "cpu"), "--device")
     chosen = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale)
+    if note_encoder is not None:
+        note = replace(chosen.model.note, pretrained=str(note_encoder))
+        chosen = replace(chosen, model=replace(chosen.model, note=note))
     from services.diagnosis.training.loop.session import Session, close_work, is_first, open_work
     from services.diagnosis.training.precision import require_precision
     from shared.errors import AppError

@@ -100,8 +100,8 @@ class Cohort:
         )
 
     def groups(self) -> dict[str, NDArray[np.str_]]:
-        """Attribute -> group of every record [n], of the attributes that all records have."""
-        shared = set.intersection(*(set(record.groups) for record in self.records))
+        """Attribute -> group of every record [n], of the attributes that all records have; nothing of nobody."""
+        shared = set.intersection(*(set(record.groups) for record in self.records)) if self.records else set()
         return {name: np.array([record.groups[name] for record in self.records]) for name in sorted(shared)}
 
     def digest(self) -> str:

@@ -1,11 +1,11 @@
-"""The demo recipe from seed to bundle: synthetic ward in, calibrated and described bundle out."""
+"""A recipe from seed to bundle: synthetic ward in, calibrated and described bundle out."""
 
 from __future__ import annotations
 
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.align import Alignment, Split, fit_joint
-from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO
+from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO, PartOrigin
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.checks import require_every_class
 from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
@@ -50,6 +50,7 @@ from services.diagnosis.training.stages import (
     train_encoders,
     train_fusion,
 )
+from services.diagnosis.training.text_start import adopt_files, begin_from_files
 from services.diagnosis.training.vocabulary import tokenizer_of
 from shared.codes import DIAGNOSES
 
@@ -77,6 +78,7 @@ def train_demo(
     # What would stop the writing is said before the hours of training, not after.
     check_room(out)
     key = key or read_private_key(local_key())
+    recipe = adopt_files(recipe)
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
@@ -87,6 +89,7 @@ def train_demo(
         sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
+        parts = (*PARTS_OF_THE_DEMO, *begin_from_files(network, recipe))
         history: dict[str, Any] = train_encoders(
             network, sources, vocabulary, recipe, seed, reporter, processes, session
         )
@@ -105,7 +108,7 @@ def train_demo(
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         joint = _align(network, recipe, seed, vocabulary, cohorts, feeds, encoded, reporter)
         with reporter.stage("calibration and evaluation", 1):
-            contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
+            contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history, parts, processes)
         contents = replace(contents, joint=joint)
     companions = [] if baselines is None else [baselines]
     identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions, key=key)
@@ -189,6 +192,8 @@ def _decide(
     feeds: Mapping[str, Feeds],
     encoded: Mapping[str, Any],
     history: Mapping[str, Any],
+    origins: Sequence[PartOrigin],
+    processes: int,
 ) -> BundleContents:
     """Everything after the weights: calibration, sets, intervals, thresholds, OOD, references, card."""
     held_out = cohorts["calibration"]
@@ -202,7 +207,7 @@ def _decide(
     )
     order = WordOrder.fit(feeds["train"].note.windows, vocabulary=recipe.model.note.vocab_size)
     known, judged = (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"])
-    ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50)
+    ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50, processes=processes)
     unseen = calibrated(parts.calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
     metrics = evaluate(
         unseen,
@@ -216,7 +221,7 @@ def _decide(
         order,
         seed=seed,
     )
-    training = _training_record(recipe, seed, cohorts, history)
+    training = _training_record(recipe, seed, cohorts, history, origins)
     return BundleContents(
         config=recipe.model,
         weights={key: value.detach().clone() for key, value in network.state_dict().items()},
@@ -245,14 +250,18 @@ def _prevalence(train: Cohort) -> tuple[float, ...]:
 
 
 def _training_record(
-    recipe: Recipe, seed: int, cohorts: Mapping[str, Cohort], history: Mapping[str, Any]
+    recipe: Recipe,
+    seed: int,
+    cohorts: Mapping[str, Cohort],
+    history: Mapping[str, Any],
+    origins: Sequence[PartOrigin],
 ) -> dict[str, Any]:
     return {
         "recipe": {key: value for key, value in asdict(recipe).items() if key != "model"},
         "seed": seed,
         "wardSeed": WARD_SEED_OFFSET + seed,
         "data": {name: _data_record(cohort, WARD_SEED_OFFSET + seed) for name, cohort in cohorts.items()},
-        "parts": [asdict(part) for part in PARTS_OF_THE_DEMO],
+        "parts": [asdict(origin) for origin in origins],
         "loss": history,
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -19,6 +19,7 @@ from services.diagnosis.model.preprocessing.rhythm import rhythm_statistics
 from services.diagnosis.model.preprocessing.vitals import Readings, vitals_statistics
 from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 from services.diagnosis.training.note_variants import vary_text
 from services.diagnosis.training.stages import Feeds, Vocabulary, variations
 
@@ -36,14 +37,20 @@ def fit_references(
     *,
     seed: int,
     at_most: int = 3000,
+    processes: int = 1,
 ) -> dict[str, OodReference]:
-    """Out-of-distribution statistics of every modality, on plain and varied inputs alike."""
-    references = {}
-    for name in MODALITIES:
-        fitted = ood_features(network, name, *train, vocabulary, order, seed=seed, at_most=at_most)
-        judged = ood_features(network, name, *held_out, vocabulary, order, seed=seed + 1, at_most=at_most)
-        references[name] = fit_ood(fitted, judged, encoded=network.config.dim)
-    return references
+    """Out-of-distribution statistics of every modality, on plain and varied inputs alike, side by side."""
+
+    def job(name: str) -> Job:
+        def run(_: Advance) -> OodReference:
+            fitted = ood_features(network, name, *train, vocabulary, order, seed=seed, at_most=at_most)
+            judged = ood_features(network, name, *held_out, vocabulary, order, seed=seed + 1, at_most=at_most)
+            return fit_ood(fitted, judged, encoded=network.config.dim)
+
+        return run
+
+    answers = run_side_by_side([job(name) for name in MODALITIES], processes=processes)
+    return dict(zip(MODALITIES, answers, strict=True))
 
 
 def ood_features(

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.config import (
+    FusionConfig,
+    ImageConfig,
+    ModelConfig,
+    NoteConfig,
+    TabularConfig,
+    VitalsConfig,
+)
+
+FEWEST = 64
+"""Cases of a split, however small the run: enough that each of eight diagnoses is usually among them."""
+FEWEST_STEPS = 4
+"""Of an epoch, however few the cases."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +58,65 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def scaled(self, *, patients: int | None = None, epochs: float = 1.0) -> Recipe:
-        """The same recipe on `patients` cases in all (split in the same proportions) and `epochs` times as long."""
-        total = self.train + self.calibration + self.test
-        share = 1.0 if patients is None else patients / total
+        """The same recipe on `patients` cases in all (split in the same proportions) and `epochs` times as long.
+
+        A stage has one epoch at least; what is then still too long for the note encoder is taken from its notes alone.
+        An encoding of the cases that no epoch of the fusion would see is left out.
+        """
+        share = 1.0 if patients is None else patients / (self.train + self.calibration + self.test)
+        train, calibration, test = self.train, self.calibration, self.test
+        if patients is not None:
+            test = max(FEWEST, round(test * share))
+            calibration = min(max(FEWEST, round(calibration * share)), max(FEWEST, (patients - test) // 2))
+            train = max(FEWEST, patients - calibration - test)
+        fusion_epochs = max(1, round(self.fusion_epochs * epochs))
         return replace(
             self,
-            train=max(64, round(self.train * share)),
-            calibration=max(64, round(self.calibration * share)),
-            test=max(64, round(self.test * share)),
-            notes_alone=round(self.notes_alone * share),
+            train=train,
+            calibration=calibration,
+            test=test,
+            notes_alone=round(self.notes_alone * share * min(1.0, self.note_epochs * epochs)),
+            batch_size=min(self.batch_size, train // FEWEST_STEPS),
             image_epochs=max(1, round(self.image_epochs * epochs)),
             note_epochs=max(1, round(self.note_epochs * epochs)),
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
             tabular_epochs=max(1, round(self.tabular_epochs * epochs)),
-            fusion_epochs=max(1, round(self.fusion_epochs * epochs)),
+            fusion_epochs=fusion_epochs,
+            variants=min(self.variants, fusion_epochs),
             joint_epochs=max(min(1, self.joint_epochs), round(self.joint_epochs * epochs)),
             align_epochs=max(min(1, self.align_epochs), round(self.align_epochs * epochs)),
             baseline_epochs=max(min(1, self.baseline_epochs), round(self.baseline_epochs * epochs)),
         )
 
 
-RECIPES = {"demo": Recipe()}
+LARGE = Recipe(
+    name="large",
+    bundle="consilium-large",
+    version="0.1.0",
+    train=40_000,
+    calibration=16_000,
+    test=8_000,
+    notes_alone=120_000,
+    image_epochs=20,
+    note_epochs=6,
+    vitals_epochs=10,
+    tabular_epochs=8,
+    # Post-norm transformers of this depth diverge at the demo's rate; the warm-up is the loop's.
+    learning_rate=2e-4,
+    fusion_learning_rate=1e-3,
+    model=ModelConfig(
+        dim=256,
+        # DenseNet-121 (arXiv 1608.06993, table 1) with GroupNorm.
+        image=ImageConfig(side=224, init_features=64, growth_rate=32, block_config=(6, 12, 24, 16), groups=8),
+        # BERT-base (arXiv 1810.04805, section 3); the ward's English needs no more word pieces.
+        note=NoteConfig(vocab_size=8000, hidden=768, layers=12, heads=12, intermediate=3072),
+        vitals=VitalsConfig(width=256, values=128, queries=16, heads=8, sign_heads=4, dropout=0.1),
+        tabular=TabularConfig(hidden=256),
+        fusion=FusionConfig(latents=12, blocks=4, heads=8, hidden=512, rank=64),
+    ),
+)
+"""Published sizes on the same code, for a GPU. Its rates and epochs are a start and were not tuned."""
+RECIPES = {recipe.name: recipe for recipe in (Recipe(), LARGE)}
 WARD_SEED_OFFSET = 1_000_000
 """Training wards have seeds of their own, so that `consilium synth --seed 1` never shows a training case."""
 NOTES_ALONE_FROM = 1_000_000

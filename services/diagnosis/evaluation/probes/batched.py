@@ -57,7 +57,7 @@ def _encode(predictor: Predictor, name: str, cases: dict[Hashable, CaseInput]) -
     encoder, found = predictor.engine.network.encoder(name), {}
     for chunk in _chunks(kept, CHUNK):
         with torch.no_grad():
-            encoded = encoder(_collate([value for _, value in chunk]))
+            encoded = encoder(collate([value for _, value in chunk]))
         for row, (key, _) in enumerate(chunk):
             found[key] = Encoded(encoded.tokens[row : row + 1], encoded.pooled[row : row + 1])
     return found
@@ -68,7 +68,7 @@ def _prepare(predictor: Predictor, name: str, case: CaseInput) -> Inputs | None:
     return prepared.inputs if prepared.refused is None else None
 
 
-def _collate(inputs: Sequence[Inputs]) -> Inputs:
+def collate(inputs: Sequence[Inputs]) -> Inputs:
     """Batches of one as one batch; every encoder ignores what is padded with zeros."""
     return {key: torch.cat(_pad([item[key] for item in inputs])) for key in inputs[0]}
 

@@ -8,7 +8,7 @@ from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
-from services.diagnosis.training.cohort import draw_cohort, draw_part, draw_partial, draw_record
+from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_part, draw_partial, draw_record
 from services.diagnosis.training.vocabulary import SPECIAL, train_tokenizer
 from services.diagnosis.ward.generate import generate_patient
 
@@ -72,3 +72,7 @@ def test_partial_cohorts_do_not_depend_on_the_number_of_processes() -> None:
         draw_partial("note", 9, 0, 20, fragments=0.5, processes=2),
     )
     assert alone.digest() == shared.digest()
+
+
+def test_a_cohort_of_nobody_has_no_groups() -> None:
+    assert Cohort(()).groups() == {}
