@@ -105,7 +105,7 @@ def train_demo(
         baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         joint = _align(network, recipe, seed, vocabulary, cohorts, feeds, encoded, reporter)
         with reporter.stage("calibration and evaluation", 1):
-            contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history)
+            contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history, processes)
         contents = replace(contents, joint=joint)
     companions = [] if baselines is None else [baselines]
     identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions, key=key)
@@ -189,11 +189,12 @@ def _decide(
     feeds: Mapping[str, Feeds],
     encoded: Mapping[str, Any],
     history: Mapping[str, Any],
+    processes: int,
 ) -> BundleContents:
     """Everything after the weights: calibration, sets, intervals, thresholds, OOD, references, card."""
     held_out = cohorts["calibration"]
     parts = fit_decisions(
-        ask_every_pattern(network, encoded["calibration"], len(held_out)),
+        ask_every_pattern(network, encoded["calibration"], len(held_out), processes=processes),
         held_out.labels,
         held_out.deterioration,
         held_out.posteriors(),
@@ -203,7 +204,8 @@ def _decide(
     order = WordOrder.fit(feeds["train"].note.windows, vocabulary=recipe.model.note.vocab_size)
     known, judged = (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"])
     ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50)
-    unseen = calibrated(parts.calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
+    asked = ask_every_pattern(network, encoded["test"], len(cohorts["test"]), processes=processes)
+    unseen = calibrated(parts.calibrator, asked)
     metrics = evaluate(
         unseen,
         cohorts["test"],
