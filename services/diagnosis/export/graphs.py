@@ -21,9 +21,7 @@ from services.diagnosis.model.vitals_encoder import (
     DenseVitalsEncoder,
     PartialSums,
     VitalsEncoder,
-    age_scores,
     gather_all,
-    split_positions,
 )
 
 OUTPUTS = ("tokens", "pooled")
@@ -62,23 +60,18 @@ class StreamingVitalsGraph(EncoderGraph):
 
     def pool(self, positions: Positions) -> Encoded:
         encoder = cast(VitalsEncoder, self.encoder)
-        embedded, times_h, variables = split_positions(positions)
-        scores, values = encoder.latents(embedded)
-        latents = gather_all(age_scores(scores, times_h, encoder.latents.decay, positions.mask), values)
-        scores, values = encoder.signs(embedded)
-        aged = age_scores(scores, times_h, encoder.signs.decay, positions.mask)
-        own = [_of_sign(aged, values, variables, sign) for sign in range(encoder.config.variables)]
-        signs = PartialSums(
-            torch.stack([part.peak for part in own], 1),
-            torch.stack([part.total for part in own], 1),
-            torch.stack([part.weighted for part in own], 1),
-        )
-        encoded: Encoded = encoder.readout(latents, encoder.latents.null, signs, encoder.signs.null)
-        return encoded
+        return encoder.read(*encoder.gather(positions, _by_looking_at_all))
 
 
-def _of_sign(scores: Tensor, values: Tensor, variables: Tensor, sign: int) -> PartialSums:
-    return gather_all(scores.masked_fill((variables != sign)[..., None, None], NEVER), values)
+def _by_looking_at_all(scores: Tensor, values: Tensor, variables: Tensor, mask: Tensor, count: int) -> PartialSums:
+    parts = [
+        gather_all(scores.masked_fill((variables != sign)[..., None, None], NEVER), values) for sign in range(count)
+    ]
+    return PartialSums(
+        torch.stack([part.peak for part in parts], 1),
+        torch.stack([part.total for part in parts], 1),
+        torch.stack([part.weighted for part in parts], 1),
+    )
 
 
 class FusionGraph(nn.Module):

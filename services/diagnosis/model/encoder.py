@@ -11,6 +11,10 @@ Inputs = dict[str, Tensor]
 """Named tensors of one modality; the first axis is the case."""
 
 
+LEAST_DEVIATION = 0.01
+"""What was constant before training may vary in it, and must not count a thousandfold then."""
+
+
 @dataclass
 class Positions:
     """What an encoder saw, place by place: grid cells, word pieces or readings."""
@@ -42,6 +46,32 @@ class Encoder(nn.Module):
 
     def forward(self, inputs: Inputs) -> Encoded:
         return self.pool(self.positions(inputs))
+
+    def settle(self, inputs: Inputs) -> None:
+        """Once, before training, on some of its cases: fit what no gradient fits. Most encoders have nothing such."""
+
+
+class Standard(nn.Module):
+    """Centred and scaled by what was seen before training; what varies little is then as easy to learn from as the rest.
+
+    Buffers, not batch statistics: an answer does not depend on what else is in the batch.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("deviation", torch.ones(shape))
+
+    def fit(self, values: Tensor) -> None:
+        """`values` [cases, *shape]."""
+        self.mean.copy_(values.mean(0))
+        self.deviation.copy_(values.std(0).clamp_min(LEAST_DEVIATION))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return (values - self.mean) / self.deviation
 
 
 class TokenPooler(nn.Module):

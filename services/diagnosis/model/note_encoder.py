@@ -18,6 +18,8 @@ from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
 from services.diagnosis.model.preprocessing import note_age
 from services.diagnosis.model.preprocessing.sections import SECTIONS
 
+LENGTH_BUCKET = 64
+"""Word pieces."""
 CONTEXTS = 3
 """Plain, negated, someone else's history."""
 
@@ -46,6 +48,17 @@ class NoteEncoder(Encoder):
         pieces: Tensor = self.project(output.last_hidden_state)
         return pieces
 
+    def _contextualise_by_length(self, embedded: Tensor, attention: Tensor, reading: Tensor) -> Tensor:
+        """The same, windows of about one length together: one long note does not make all others as long."""
+        place = torch.arange(1, attention.shape[1] + 1, device=attention.device)
+        lengths = (attention.bool() * place).amax(1)
+        pieces = embedded.new_zeros(*attention.shape, self.project.out_features)
+        for bucket in torch.unique((lengths - 1) // LENGTH_BUCKET).tolist():
+            rows, width = (lengths - 1) // LENGTH_BUCKET == bucket, (bucket + 1) * LENGTH_BUCKET
+            own = self.contextualise(embedded[rows, :width], attention[rows, :width], reading[rows, :width])
+            pieces[rows, :width] = own.to(pieces.dtype)
+        return pieces
+
     def read_between(self, inputs: Inputs) -> Tensor:
         """[batch, windows, pieces, hidden] of context, section and age; what is not given is plain, body, unknown."""
         contexts = inputs["contexts"]
@@ -64,7 +77,8 @@ class NoteEncoder(Encoder):
         attention = inputs["attention"]
         present = attention.any(-1)  # [batch, windows]
         embedded = inputs["embedded"] if "embedded" in inputs else self.embed(inputs["input_ids"])
-        pieces = self.contextualise(embedded[present], attention[present], self.read_between(inputs)[present])
+        contextualise = self._contextualise_by_length if self.training else self.contextualise
+        pieces = contextualise(embedded[present], attention[present], self.read_between(inputs)[present])
         features = pieces.new_zeros((*attention.shape, pieces.shape[-1]))
         features[present] = pieces
         return Positions(features.flatten(1, 2), attention.bool().flatten(1))

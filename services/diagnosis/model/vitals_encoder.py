@@ -24,10 +24,12 @@ from torch.nn import functional
 
 from services.diagnosis.model.attention import AttentionBlock
 from services.diagnosis.model.config import ModelConfig, VitalsConfig
-from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions, TokenPooler
+from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions, Standard, TokenPooler
 
 READING_FEATURES = 4
 """value, change since the last reading of the variable, log of that gap, "first of its kind"."""
+BySign = Callable[[Tensor, Tensor, Tensor, Tensor, int], "PartialSums"]
+"""As `gather_by_sign`."""
 NEVER = -1e9
 """Score of what was never seen; finite, so that differences of it are numbers."""
 
@@ -142,9 +144,9 @@ class ReadOut(nn.Module):
     def __init__(self, dim: int, tokens: int, config: VitalsConfig) -> None:
         super().__init__()
         self.names = nn.Parameter(torch.randn(config.queries, dim) * 0.5)
-        self.latent = nn.Linear(config.values + config.heads, dim)
-        slots = len(config.half_lives_h)
-        self.sign = nn.Linear(slots * (config.values + config.sign_heads), dim)
+        said, seen = config.values + config.heads, len(config.half_lives_h) * (config.values + config.sign_heads)
+        self.said, self.seen = Standard(config.queries, said), Standard(config.variables, seen)
+        self.latent, self.sign = nn.Linear(said, dim), nn.Linear(seen, dim)
         self.scale = nn.Embedding(config.variables, dim)
         self.shift = nn.Embedding(config.variables, dim)
         self.sign_out = nn.Linear(dim, dim)
@@ -156,15 +158,24 @@ class ReadOut(nn.Module):
 
     def forward(self, latents: PartialSums, latent_null: Tensor, signs: PartialSums, sign_null: Tensor) -> Encoded:
         """At the read-out: `latents` [batch, queries, heads, …], `signs` [batch, variables, half-lives, heads, …]."""
-        said = torch.cat([latents.mean(latent_null).flatten(2), latents.evidence(latent_null)], dim=-1)
-        queries = self.latent(said) + self.names  # [batch, queries, dim]
-        seen = torch.cat([signs.mean(sign_null).flatten(3), signs.evidence(sign_null)], dim=-1).flatten(2)
-        hidden = self.sign(seen) * self.scale.weight + self.shift.weight
+        said, seen = _read(latents, latent_null), _read(signs, sign_null).flatten(2)
+        queries = self.latent(self.said(said)) + self.names  # [batch, queries, dim]
+        hidden = self.sign(self.seen(seen)) * self.scale.weight + self.shift.weight
         own = self.sign_out(self.dropout(functional.gelu(hidden)))  # [batch, variables, dim]
         mixed = self.mix(torch.cat([queries, own], dim=1))
         every = torch.ones(mixed.shape[:2], dtype=torch.bool, device=mixed.device)
         encoded: Encoded = self.pooler(mixed, every)
         return encoded
+
+    def settle(self, latents: PartialSums, latent_null: Tensor, signs: PartialSums, sign_null: Tensor) -> None:
+        """Without it, what is rare in a day (a dip, a step) hardly moves the sums, and is learned last or never."""
+        self.said.fit(_read(latents, latent_null))
+        self.seen.fit(_read(signs, sign_null).flatten(2))
+
+
+def _read(sums: PartialSums, null: Tensor) -> Tensor:
+    """[..., slots, values + heads]: what the slots say, and how much they have seen."""
+    return torch.cat([sums.mean(null).flatten(-2), sums.evidence(null)], dim=-1)
 
 
 class ReadingPositions(Encoder):
@@ -196,12 +207,26 @@ class VitalsEncoder(ReadingPositions):
         self.readout = ReadOut(dim, tokens, config)
 
     def pool(self, positions: Positions) -> Encoded:
+        return self.read(*self.gather(positions))
+
+    def settle(self, inputs: Inputs) -> None:
+        """The scales of the read-out, from what the fresh slots gather of these cases."""
+        with torch.no_grad():
+            latents, signs = self.gather(self.positions(inputs))
+            self.readout.settle(latents, self.latents.null, signs, self.signs.null)
+
+    def gather(self, positions: Positions, by_sign: BySign | None = None) -> tuple[PartialSums, PartialSums]:
+        """What is kept of all readings, and of those of each sign; `by_sign`: in place of `gather_by_sign`."""
         embedded, times_h, variables = split_positions(positions)
         scores, values = self.latents(embedded)
         latents = gather_all(age_scores(scores, times_h, self.latents.decay, positions.mask), values)
         scores, values = self.signs(embedded)
         aged = age_scores(scores, times_h, self.signs.decay, positions.mask)
-        signs = gather_by_sign(aged, values, variables, positions.mask, self.config.variables)
+        signs = (by_sign or gather_by_sign)(aged, values, variables, positions.mask, self.config.variables)
+        return latents, signs
+
+    def read(self, latents: PartialSums, signs: PartialSums) -> Encoded:
+        """What was kept, at the read-out."""
         encoded: Encoded = self.readout(latents, self.latents.null, signs, self.signs.null)
         return encoded
 

@@ -7,8 +7,8 @@ from services.diagnosis.training.recipe import Recipe
 SECONDS = {
     "case": 0.05,
     "image": 0.45,
-    "note": 0.30,
-    "vitals": 0.12,
+    "note": 0.34,
+    "vitals": 0.40,
     "tabular": 0.02,
     "encoding": 0.006,
     "fusion": 0.09,

@@ -198,7 +198,7 @@ def _decide(
     """Everything after the weights: calibration, sets, intervals, thresholds, OOD, references, card."""
     held_out = cohorts["calibration"]
     parts = fit_decisions(
-        ask_every_pattern(network, encoded["calibration"], len(held_out)),
+        ask_every_pattern(network, encoded["calibration"], len(held_out), processes=processes),
         held_out.labels,
         held_out.deterioration,
         held_out.posteriors(),
@@ -208,7 +208,8 @@ def _decide(
     order = WordOrder.fit(feeds["train"].note.windows, vocabulary=recipe.model.note.vocab_size)
     known, judged = (cohorts["train"], feeds["train"]), (held_out, feeds["calibration"])
     ood = fit_references(network, vocabulary, order, known, judged, seed=seed + 50, processes=processes)
-    unseen = calibrated(parts.calibrator, ask_every_pattern(network, encoded["test"], len(cohorts["test"])))
+    asked = ask_every_pattern(network, encoded["test"], len(cohorts["test"]), processes=processes)
+    unseen = calibrated(parts.calibrator, asked)
     metrics = evaluate(
         unseen,
         cohorts["test"],

@@ -23,6 +23,8 @@ PlaceLoss = Callable[[Positions, NDArray[np.int64]], Tensor]
 CLASSES = TASKS[0].logits
 UNTOLD = -100
 """Of a finding that a fragment of a note neither states nor denies; no loss is asked for it."""
+SETTLING_CASES = 256
+"""Cases from which an encoder's fixed scales are taken before training."""
 EMA_SHARE = 0.02
 """Mean age of the averaged weights, as a share of a stage's steps."""
 
@@ -158,6 +160,7 @@ def pretrain(
     Raises: as `training.loop.optimise`.
     """
     torch.manual_seed(seed)
+    encoder.settle(plan.batches(np.arange(min(SETTLING_CASES, len(cohort)))))
     heads = PretrainingHeads(config, findings, plan.places)
     objective = EncoderObjective(encoder, heads, cohort, findings, plan)
     return optimise(

@@ -25,7 +25,7 @@ class Recipe:
 
     name: str = "demo"
     bundle: str = "consilium-demo"
-    version: str = "0.3.0"
+    version: str = "0.4.0"
     train: int = 8000
     calibration: int = 8000
     test: int = 2000
@@ -36,13 +36,15 @@ class Recipe:
     soft_targets: bool = True
     """Encoders learn the ward's exact beliefs, not the drawn labels; real datasets have labels alone."""
     image_epochs: int = 10
-    note_epochs: int = 3
-    vitals_epochs: int = 5
+    note_epochs: int = 5
+    vitals_epochs: int = 12
     tabular_epochs: int = 4
     fusion_epochs: int = 16
     joint_epochs: int = 0
     """Of encoders and fusion together, after the fusion; 0: the encoders stay as the first stage left them."""
     batch_size: int = 64
+    vitals_batch_size: int = 32
+    """Streams learn by the number of steps: as many cases in half the steps leave the dips unread."""
     learning_rate: float = 3e-3
     fusion_batch_size: int = 192
     fusion_learning_rate: float = 3e-3

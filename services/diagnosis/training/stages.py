@@ -44,6 +44,8 @@ from services.diagnosis.training.recipe import Recipe
 
 Array = NDArray[np.float64]
 State = dict[str, NDArray[Any]]
+ASKED_AT_ONCE = 250
+"""Cases; what they need fits into a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def train_encoders(
 
         return run
 
-    steps = sum(plan.epochs * max(1, len(sources[name].cohort) // recipe.batch_size) for name, plan in plans.items())
+    steps = sum(plan.epochs * max(1, len(sources[name].cohort) // plan.batch_size) for name, plan in plans.items())
     jobs = [job(index, name) for index, name in enumerate(MODALITIES)]
     with reporter.stage("encoders", steps) as advance:
         answers = run_side_by_side(jobs, processes=processes, on_step=advance)
@@ -164,7 +166,7 @@ def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Reci
     return Pretraining(
         name,
         epochs[name],
-        recipe.batch_size,
+        recipe.vitals_batch_size if name == "vitals" else recipe.batch_size,
         recipe.learning_rate,
         source.batches,
         variations(recipe.model)[name],
@@ -319,15 +321,27 @@ def as_features(encoded: Mapping[str, Encoded], n: int, recipe: Recipe) -> Featu
     return Features(pooled.numpy(), tokens.numpy(), available)
 
 
-def ask_every_pattern(network: ConsiliumNetwork, encoded: Mapping[str, Encoded], n: int) -> dict[str, Tensor]:
+def ask_every_pattern(
+    network: ConsiliumNetwork, encoded: Mapping[str, Encoded], n: int, *, processes: int = 1
+) -> dict[str, Tensor]:
     """Pattern -> member logits [members, n, logits]."""
     tokens, pooled = stack(encoded, n, network.config)
-    answers = {}
-    with torch.no_grad():
-        for pattern in PATTERNS:
-            available = torch.tensor(mask_of(pattern)).expand(n, -1)
-            answers[pattern] = network.fusion(tokens, pooled, available)
-    return answers
+
+    def job(pattern: str) -> Job:
+        def run(_: Advance) -> Array:
+            available = torch.tensor(mask_of(pattern))
+            with torch.no_grad():
+                parts = [
+                    network.fusion(own, pooled_own, available.expand(len(own), -1))
+                    for own, pooled_own in zip(tokens.split(ASKED_AT_ONCE), pooled.split(ASKED_AT_ONCE), strict=True)
+                ]
+            logits: Array = torch.cat(parts, dim=1).numpy()
+            return logits
+
+        return run
+
+    answers = run_side_by_side([job(pattern) for pattern in PATTERNS], processes=processes)
+    return {pattern: torch.from_numpy(answer) for pattern, answer in zip(PATTERNS, answers, strict=True)}
 
 
 def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: int) -> ReferenceCases:

@@ -21,6 +21,7 @@ CODES = tuple(sign.coding.code for sign in VITAL_SIGNS)
 WINDOW_H = 96.0
 """Older readings say nothing of an acute illness and are left out."""
 MAX_READINGS = 6000
+CENTRAL = (0.03, 0.97)
 _STEPS = CODES.index(STEPS.code)
 _INDEX = {code: index for index, code in enumerate(CODES)}
 _ALIASES = {alias: _INDEX[sign.coding.code] for sign in VITAL_SIGNS for alias in sign.aliases}
@@ -45,7 +46,10 @@ class Readings:
 
 @dataclass(frozen=True)
 class VitalsScale:
-    """Mean and deviation per variable over the training cases."""
+    """Mean and deviation per variable over the training cases, of what lies between the quantiles `CENTRAL`.
+
+    A sensor that slips writes 60 % now and then; of all saturations that triples the deviation, and hides what is ill.
+    """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -54,13 +58,20 @@ class VitalsScale:
     def fit(cls, cases: Sequence[Readings]) -> VitalsScale:
         variables = np.concatenate([case.variables for case in cases])
         values = transform(np.concatenate([case.values for case in cases]), variables)
-        groups = [values[variables == index] for index in range(len(CODES))]
+        groups = [_without_tails(values[variables == index]) for index in range(len(CODES))]
         mean = tuple(float(group.mean()) if len(group) else 0.0 for group in groups)
         return cls(mean, tuple(float(group.std()) + 1e-3 if len(group) > 1 else 1.0 for group in groups))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Sequence[float]]) -> VitalsScale:
         return cls(tuple(value["mean"]), tuple(value["deviation"]))
+
+
+def _without_tails(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not len(values):
+        return values
+    low, high = np.quantile(values, CENTRAL)
+    return values[(values >= low) & (values <= high)]
 
 
 def select(vitals: VitalsInput, as_of: datetime | None = None) -> Readings:
