@@ -73,7 +73,7 @@ def train_demo(
         for split in ("train", "calibration"):
             require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
-        feeds = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
+        feeds: dict[str, Feeds] = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
         sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()

@@ -10,6 +10,8 @@ from services.diagnosis.model.text_files import locate
 
 CARD = "README.md"
 NOT_SAID = "not stated"
+FIELDS = ("License-Expression", "License")
+"""Of a package's metadata, the newer first (PEP 639)."""
 
 
 def encoder_licence(source: str) -> str:
@@ -28,7 +30,7 @@ def _package(source: str) -> str:
             told = metadata(name)
         except PackageNotFoundError:  # removed since the list was made
             continue
-        licence = told.get("License-Expression") or told.get("License") or NOT_SAID
+        licence = next((told[field] for field in FIELDS if field in told), NOT_SAID)
         return f"package {name} {told['Version']}: {licence}"
     return ""
 

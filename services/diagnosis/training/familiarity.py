@@ -46,9 +46,10 @@ def fit_references(
     """
     references = {}
     for name in MODALITIES:
-        several = {"at_most": at_most, "rounds": rounds}
-        fitted = ood_features(network, name, *train, vocabulary, order, seed=seed, **several)
-        judged = ood_features(network, name, *held_out, vocabulary, order, seed=seed + 1, **several)
+        fitted, judged = (
+            ood_features(network, name, *cases, vocabulary, order, seed=seed + place, at_most=at_most, rounds=rounds)
+            for place, cases in enumerate((train, held_out))
+        )
         # Where no held-out case has it the training cases must do; they are too few to reject anything by.
         judged = judged if len(judged) else fitted
         references[name] = fit_ood(fitted, judged, encoded=network.config.dim)

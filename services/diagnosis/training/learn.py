@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.diagnosis.datasets.base import Split
 from services.diagnosis.model.encoder import Encoded
 from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.training.cohort import Cohort
@@ -23,7 +24,7 @@ from services.diagnosis.training.stages import (
     train_fusion,
 )
 
-SPLITS = ("train", "calibration", "test")
+SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
 
 
 @dataclass(frozen=True)

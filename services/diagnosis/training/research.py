@@ -38,7 +38,7 @@ from services.diagnosis.training.costs import expected_costs
 from services.diagnosis.training.decisions import calibrated, fit_decisions
 from services.diagnosis.training.encoder_licence import encoder_licence
 from services.diagnosis.training.familiarity import fit_references
-from services.diagnosis.training.learn import Learned, learn
+from services.diagnosis.training.learn import SPLITS, Learned, learn
 from services.diagnosis.training.loop import Session
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import RESEARCH_CXR, Recipe
@@ -92,7 +92,8 @@ def train_research(
     dataset = CxrCohort(path)
     report = dataset.check()
     cohorts, licences = read_splits(dataset, CAUSE, recipe.model)
-    recipe = replace(recipe, **{split: len(cohort) for split, cohort in cohorts.items()})
+    train, calibration, test = (len(cohorts[split]) for split in SPLITS)
+    recipe = replace(recipe, train=train, calibration=calibration, test=test)
     with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         research = fit(cohorts, recipe, seed, reporter, processes, session)
         with reporter.stage("evaluation", 1):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
+from services.diagnosis.datasets.base import Dataset, LabelledCase, Task
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.preprocessing.image import image_statistics
 from services.diagnosis.model.preprocessing.note_age import age_hours
@@ -31,8 +31,7 @@ def read_splits(dataset: Dataset, task: Task, config: ModelConfig) -> tuple[dict
     task = asked_one_by_one(task, config.labels)
     licences: Counter[str] = Counter()
     cohorts: dict[str, Cohort] = {}
-    splits: tuple[Split, ...] = SPLITS
-    for split in splits:
+    for split in SPLITS:
         cases = [case for case in dataset.cases(split=split) if task.name in case.targets]
         licences.update(case.provenance.licence for case in cases)
         cohorts[split] = cohort_of(cases, task, config)

@@ -98,7 +98,7 @@ def test_reference_cases_are_training_cases(contents: BundleContents) -> None:
 def test_the_pretrained_weights_are_as_they_came(contents: BundleContents, recipe: Recipe) -> None:
     from transformers import AutoModel
 
-    given = AutoModel.from_pretrained(recipe.model.note.pretrained).state_dict()
+    given = AutoModel.from_pretrained(str(recipe.model.note.pretrained)).state_dict()
     name = "encoder.layer.0.attention.self.query.weight"
     assert contents.weights[f"encoders.note.transformer.{name}"].equal(given[name])
 
