@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 Card = Mapping[str, Any]
+AS_AVAILABLE = "as-available"
+"""Beside the patterns: each case answered from all that it holds."""
 
 
 def card_markdown(card: Card) -> str:
@@ -14,6 +16,7 @@ def card_markdown(card: Card) -> str:
     lines += [f"- Out of scope: {card['outOfScope']}", f"- Inputs: {card['inputs']}", f"- Outputs: {card['outputs']}"]
     lines += [f"- Training data: {card['trainingData']} Seed {card['seed']}; {card['parameters']:,} parameters."]
     lines += [f"- Licence: {card['licence']}", "", *_metrics(card["metrics"]), "", card["intervals"], ""]
+    lines += [*_gains(card["metrics"]), *_external(card["metrics"])]
     lines += [*_fairness(card["metrics"].get("subgroups") or {}), *_attributes(card), *_data(card)]
     return "\n".join(lines)
 
@@ -23,22 +26,46 @@ def headline(card: Card) -> str:
     patterns = card["metrics"]["patterns"]
     if not patterns:
         return "no figures"
-    widest = max(patterns, key=lambda pattern: pattern.count("+"))
+    widest = widest_of(patterns)
     return f"macro AUROC {_interval(patterns[widest]['macroAuroc'])} with {widest}, n = {card['metrics']['n']}"
 
 
+def widest_of(patterns: Collection[str]) -> str:
+    """What speaks for all cases: each answered from all it holds, else the pattern of most modalities."""
+    return max(patterns, key=lambda pattern: (pattern == AS_AVAILABLE, pattern.count("+")))
+
+
 def _metrics(metrics: Card) -> Iterator[str]:
-    yield from (f"## Measured on {metrics['n']} unseen patients of the same source", "")
+    people = f"cases of {metrics['patients']} unseen" if "patients" in metrics else "unseen"
+    yield from (f"## Measured on {metrics['n']} {people} patients of the same source", "")
     yield "| modalities | macro-AUROC (best possible) | accuracy (best possible) | ECE | coverage | set size |"
     yield "|---|---|---|---|---|---|"
     for pattern, m in sorted(metrics["patterns"].items(), key=lambda item: item[0].count("+")):
         yield (
-            f"| {pattern} | {_interval(m['macroAuroc'])}{_best(m, 'oracleMacroAuroc')} "
+            f"| {pattern}{_of(m)} | {_interval(m['macroAuroc'])}{_best(m, 'oracleMacroAuroc')} "
             f"| {_interval(m['accuracy'])}{_best(m, 'oracleAccuracy')} | {_interval(m['ece'])} "
             f"| {_interval(m['coverage'])} | {m['meanSetSize']:.2f} |"
         )
     yield from ("", "In-distribution inputs rejected as out of distribution (by design about 1 %):")
     yield from (f"- {name}: {_interval(value)}" for name, value in metrics["oodFalseRejection"].items())
+
+
+def _gains(metrics: Card) -> Iterator[str]:
+    """All that a case holds against one modality of it, on the same cases."""
+    if not metrics.get("gains"):
+        return
+    yield from ("Macro AUROC of all that a case holds minus that of one modality, on the cases that hold it:", "")
+    yield from (f"- {name}: {_interval(gain)}, n = {gain['n']}" for name, gain in metrics["gains"].items())
+    yield ""
+
+
+def _external(metrics: Card) -> Iterator[str]:
+    """Cases of other sources."""
+    for name, found in (metrics.get("external") or {}).items():
+        yield from (f"## Measured on {found['n']} cases of {name}, which no training has seen", "")
+        yield f"- set aside as strange: {_interval(found['rejected'])}"
+        yield from (f"- AUROC of {event}: {_interval(value)}" for event, value in found["auroc"].items())
+        yield from (f"- {found['note']}", "")
 
 
 def _fairness(subgroups: Card) -> Iterator[str]:
@@ -78,6 +105,10 @@ def _data(card: Card) -> Iterator[str]:
         yield from ("", "## Parts", "", "| part | origin | licence |", "|---|---|---|")
         yield from (f"| {part['part']} | {part['origin']} | {part['licence']} |" for part in card["parts"])
     yield ""
+
+
+def _of(metrics: Card) -> str:
+    return f" (n = {metrics['n']})" if "n" in metrics else ""
 
 
 def _best(metrics: Card, name: str) -> str:

@@ -112,6 +112,8 @@ class BundleContents:
     training: Mapping[str, Any]
     """Seed, splits, data digests, and the origin and licence of every part."""
     card: Mapping[str, Any]
+    licence: str | None = None
+    """The text of its licence; None: that of the code, Apache-2.0."""
     joint: JointContents | None = None
     """None: the bundle answers no question of similarity."""
 
@@ -229,7 +231,8 @@ def _describe(directory: Path, contents: BundleContents, name: str, version: str
     _write_json(directory / CARD, dict(contents.card))
     (directory / CARD_TEXT).write_text(card_markdown(contents.card), encoding="utf-8")
     _write_json(directory / METADATA, monai_metadata(contents.config, contents.card, name=name, version=version))
-    shutil.copyfile(LICENCE_TEXT, directory / LICENCE)
+    text = LICENCE_TEXT.read_text(encoding="utf-8") if contents.licence is None else contents.licence
+    (directory / LICENCE).write_text(text, encoding="utf-8")
 
 
 def _read(directory: Path) -> BundleContents:
@@ -244,6 +247,7 @@ def _read(directory: Path) -> BundleContents:
         tokenizer=(directory / TOKENIZER).read_text(encoding="utf-8"),
         training=_read_json(directory / TRAINING),
         card=_read_json(directory / CARD),
+        licence=(directory / LICENCE).read_text(encoding="utf-8"),
         joint=read_joint(directory),
     )
 

@@ -20,6 +20,7 @@ PACKAGES = ("safetensors", "scikit-learn", "scipy", "tokenizers", "transformers"
 
 def monai_metadata(config: ModelConfig, card: Mapping[str, Any], *, name: str, version: str) -> dict[str, Any]:
     """The metadata of a bundle whose card this is; versions are those installed where it is written."""
+    asked = " and 24-hour deterioration" if config.deterioration else ""
     return {
         "schema": SCHEMA,
         "name": name,
@@ -29,10 +30,10 @@ def monai_metadata(config: ModelConfig, card: Mapping[str, Any], *, name: str, v
         "pytorch_version": installed("torch").partition("+")[0],
         "numpy_version": installed("numpy"),
         "required_packages_version": {package: installed(package) for package in PACKAGES},
-        "task": "Diagnosis and 24-hour deterioration from whichever of several modalities is at hand",
+        "task": f"Diagnosis{asked} from whichever of several modalities is at hand",
         "description": f"{card['warning']}. {card['outputs']}",
         "authors": "The Consilium developers",
-        "copyright": "Copyright the Consilium developers; Apache-2.0",
+        "copyright": f"Copyright the Consilium developers; {card['licence']}",
         "data_source": card["trainingData"],
         "data_type": "radiograph pixels, text, time series",
         "intended_use": card["intendedUse"],

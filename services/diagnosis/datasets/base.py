@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, Truth
+from shared.codes import Coding
 
 T = TypeVar("T")
 Split = Literal["train", "calibration", "test"]
@@ -34,6 +35,22 @@ class Task:
     """Which output of a bundle is held against it; None: no output of a bundle, only a model trained on the task."""
     groups: tuple[tuple[int, ...], ...] = ()
     """Per class, the bundle's labels whose probabilities are summed for it; empty: class k is label k."""
+    codes: tuple[tuple[str, ...], ...] = ()
+    """Per class, codes of the labels that count for it, whatever bundle is asked; an empty one takes all the others."""
+
+    def asked_of(self, labels: Sequence[Coding]) -> Task:
+        """The same question in the labels of one bundle. Raises: ValueError: none of them counts for a class."""
+        if not self.codes:
+            return self
+        named = {code for own in self.codes for code in own}
+        rest = tuple(k for k, coding in enumerate(labels) if coding.code not in named)
+        groups = tuple(
+            tuple(k for k, coding in enumerate(labels) if coding.code in own) if own else rest for own in self.codes
+        )
+        for name, group in zip(self.classes, groups, strict=True):
+            if not group:
+                raise ValueError(f"the bundle has no label that counts as {name} of {self.name}; ask another task")
+        return replace(self, groups=groups)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -29,15 +28,19 @@ from services.diagnosis.datasets.base import (
 )
 from services.diagnosis.datasets.cxr_observations import Observation, read_observations
 from services.diagnosis.datasets.leakage import examine
-from services.diagnosis.datasets.pictures import read_bits, read_radiograph
+from services.diagnosis.datasets.pictures import derived_uid, read_bits, read_radiograph
 from services.diagnosis.datasets.tables import Duplicates, Row, read_rows
-from shared.codes import DIAGNOSES, LABORATORY
+from shared.codes import COVID_19_PNEUMONIA, DIAGNOSES, LABORATORY, NO_ACUTE_DISEASE, PNEUMONIA
 
 NOTE_COLUMNS = ("note_text_masked_strict", "note_text_masked", "note_text")
 COLLECTIONS = ("covid-image-data-collection", "hannover-covid19-image-repository", "nih-chestxray14")
 FINDINGS = ("none", "bacterial", "covid19", "fungal", "other_viral", "other")
+CAUSES = ("none", "covid19", "other")
+_CAUSE = {0: 0, FINDINGS.index("covid19"): 1}
+ANY_PNEUMONIA = (PNEUMONIA.code, COVID_19_PNEUMONIA.code)
 TASKS = (
-    Task("pneumonia", ("none", "pneumonia"), "diagnosis", (tuple(range(1, len(DIAGNOSES))), (0,))),
+    Task("pneumonia", ("none", "pneumonia"), "diagnosis", codes=((), ANY_PNEUMONIA)).asked_of(DIAGNOSES),
+    Task("cause", CAUSES, "diagnosis", codes=((NO_ACUTE_DISEASE.code,), (COVID_19_PNEUMONIA.code,), (PNEUMONIA.code,))),
     Task("finding", FINDINGS, None),
     Task("icu", ("no", "icu"), "deterioration24h"),
     Task("death", ("survived", "died"), "deterioration24h"),
@@ -110,7 +113,7 @@ class CxrCohort:
         age, view = row.number("age", 0, 120), row.text("view")
         as_of = DAY_ZERO + timedelta(days=row.number("study_offset_days", -3650, 3650) or 0.0)
         pixels, size = read_radiograph(self.path / row.required("image_file"))
-        image = ImageInput(image_id, _uid(image_id), pixels, *size, as_of, "DX", "CHEST", view)
+        image = ImageInput(image_id, derived_uid(image_id), pixels, *size, as_of, "DX", "CHEST", view)
         text, own = _unmasked(row, self.note, dropped), observations.get(image_id, [])
         notes = (NoteInput(f"{image_id}-note", text, as_of, CONSULT_NOTE),) if text else ()
         return LabelledCase(
@@ -140,7 +143,8 @@ def _targets(row: Row) -> dict[str, int]:
     died, icu = row.choice("survival", {"Y": 0, "N": 1}), row.choice("went_icu", {"N": 0, "Y": 1})
     if row.choice("in_icu_at_image", {"N": False, "Y": True}) is not False:
         icu = None  # there already, or nobody says: nothing is left to predict
-    known = {"pneumonia": None if finding is None else int(finding > 0), "finding": finding, "icu": icu, "death": died}
+    seen = {} if finding is None else {"pneumonia": int(finding > 0), "cause": _CAUSE.get(finding, 2)}
+    known = {**seen, "finding": finding, "icu": icu, "death": died}
     return {task: label for task, label in known.items() if label is not None}
 
 
@@ -183,7 +187,3 @@ def _laboratory(own: list[Observation]) -> tuple[LaboratoryValue, ...]:
     """The newest fresh value of each test that a bundle knows."""
     fresh = {item.code: item.value for item in own if item.at_h >= -FRESH_H and item.code in TESTS}
     return tuple(LaboratoryValue(code, value) for code, value in sorted(fresh.items()))
-
-
-def _uid(image_id: str) -> str:
-    return f"2.25.{int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:16], 'big')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ def read_radiograph(file: Path) -> tuple[NDArray[np.float32], tuple[int, int]]:
     columns, rows = image.size
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     return np.asarray(image, np.float32) / np.float32(255), (rows, columns)
+
+
+def derived_uid(image_id: str) -> str:
+    """A SOP instance UID for a picture that came without one: below 2.25, from the digest of its name."""
+    return f"2.25.{int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:16], 'big')}"
 
 
 def read_bits(file: Path, *, size: tuple[int, int], grid: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -30,6 +30,7 @@ class Reader:
 READERS = {
     "ward": Reader("ward", "Ward", needs_path=False),
     "cxr-cohort": Reader("cxr_cohort", "CxrCohort"),
+    "cxr-paediatric": Reader("cxr_paediatric", "CxrPaediatric"),
     "physionet-2012": Reader("physionet2012", "PhysioNet2012"),
     "open-i": Reader("open_i", "OpenI"),
     "mimic": Reader("mimic", "Mimic", bundled="MimicOptions"),

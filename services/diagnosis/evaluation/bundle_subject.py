@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from services.diagnosis.case import CaseInput
 from services.diagnosis.evaluation.subject import Answer, Array
 from services.diagnosis.inference.prediction import Prediction
 from services.diagnosis.inference.predictor import Predictor
-from shared.codes import DIAGNOSES
+from shared.codes import Coding
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,20 @@ class BundleSubject:
     """`Subject` over a loaded bundle."""
 
     predictor: Predictor
-    classes: int = field(default=len(DIAGNOSES))
 
     @classmethod
     def load(cls, directory: Path) -> BundleSubject:
         """Raises: BundleMissing, BundleTampered, BundleUnreadable."""
         return cls(Predictor.load(directory))
+
+    @property
+    def labels(self) -> tuple[Coding, ...]:
+        """The diagnoses that it tells apart."""
+        return self.predictor.contents.labels
+
+    @property
+    def classes(self) -> int:
+        return len(self.labels)
 
     @property
     def name(self) -> str:
@@ -53,12 +61,18 @@ class BundleSubject:
         members = engine.ask_every_subset({name: item.encoded for name, item in encoded.items()}) if encoded else {}
         scores = {name: 1 - reference[name].p_value(item.features) for name, item in encoded.items()}
         return Answer(
-            members=members,
+            members={pattern: self._with_risk(value) for pattern, value in members.items()},
             ood={name: scores.get(name, 1.0) for name in prepared},
             tokens={name: item.encoded.tokens[0].numpy() for name, item in encoded.items()},
             pooled={name: item.encoded.pooled[0].numpy() for name, item in encoded.items()},
             milliseconds=(time.perf_counter() - started) * 1000,
         )
+
+    def _with_risk(self, members: Array) -> Array:
+        """A last column of zeros where the bundle is not asked for deterioration."""
+        if self.predictor.contents.config.deterioration:
+            return members
+        return np.concatenate([members, np.zeros((*members.shape[:-1], 1))], axis=-1)
 
     def ask(self, cases: Sequence[CaseInput]) -> Array:
         """What `asking.ask_all` wants, several times as fast as one by one."""

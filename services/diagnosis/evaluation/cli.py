@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="ward, cxr-cohort, physionet-2012, open-i, mimic or hospital.")] = "ward",
+    dataset: Annotated[
+        str, typer.Option(help="ward, cxr-cohort, cxr-paediatric, physionet-2012, open-i, mimic or hospital.")
+    ] = "ward",
     bundle: Annotated[Path | None, typer.Option(help="Directory of the bundle (default: the demo bundle).")] = None,
     path: Annotated[Path | None, typer.Option(help="Where the dataset lies; the ward needs none.")] = None,
     patients: Annotated[

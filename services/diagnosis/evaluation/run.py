@@ -29,6 +29,7 @@ from services.diagnosis.evaluation.report.page import render
 from services.diagnosis.evaluation.subject import Subject, Table, widest_pattern
 from services.diagnosis.training.jobs import run_side_by_side
 from services.diagnosis.training.progress import Reporter
+from shared.codes import DIAGNOSES
 
 SCHEMA = "consilium-evaluation/1"
 SYNTHETIC = "Synthetic data, not for clinical use"
@@ -78,6 +79,7 @@ def run(
         bundle: directory in which baselines may lie; None: there are none.
     Raises: DatasetError, JobFailed; ValueError: not a single labelled case.
     """
+    task = task.asked_of(getattr(subject, "labels", DIAGNOSES))
     count = min(len(dataset), options.patients or len(dataset))
     with reporter.stage("cases", count) as advance:
         sample = Sample(task, options.split, options.patients)

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.model.modalities import PATTERNS
-from shared.codes import DIAGNOSES, PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS
+from shared.codes import DIAGNOSES, PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS, Coding
 
 Array = NDArray[np.float64]
 Verdict = Literal["ruled in", "ruled out", "uncertain"]
 CRITICAL: tuple[int, ...] = tuple(DIAGNOSES.index(coding) for coding in (PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS))
 """Missing these kills within hours: the classes whose miss rate is controlled."""
+_CRITICAL_CODES = frozenset(DIAGNOSES[k].code for k in CRITICAL)
 MISS_RATE, CONFIDENCE = 0.05, 0.9
 NEVER, ALWAYS = -1.0, 2.0
 """Thresholds that no probability falls below or rises above, where there are too few cases to promise anything."""
@@ -112,6 +113,11 @@ def fit_verdicts(
             if k in critical:
                 safe[row, k] = controlled_threshold(having, MISS_RATE, CONFIDENCE)
     return VerdictTable(alpha, out, into, MISS_RATE, CONFIDENCE, safe, counts)
+
+
+def critical_of(labels: Sequence[Coding]) -> tuple[int, ...]:
+    """Which of a bundle's diagnoses are critical."""
+    return tuple(k for k, coding in enumerate(labels) if coding.code in _CRITICAL_CODES)
 
 
 def lower_threshold(scores: Array, alpha: float, *, nothing: float = NEVER) -> float:

@@ -8,7 +8,14 @@ from typing import Any, Literal
 from services.diagnosis.model.modalities import TaskSpec
 from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS, Coding
 
-TASKS = (TaskSpec("diagnosis", "multiclass", len(DIAGNOSES)), TaskSpec("deterioration24h", "binary", 1))
+
+def tasks_of(classes: int, *, deterioration: bool) -> tuple[TaskSpec, ...]:
+    """The questions about so many diagnoses, with or without the risk of deterioration, in the order of the logits."""
+    diagnosis = TaskSpec("diagnosis", "multiclass", classes)
+    return (diagnosis, TaskSpec("deterioration24h", "binary", 1)) if deterioration else (diagnosis,)
+
+
+TASKS = tasks_of(len(DIAGNOSES), deterioration=True)
 """Of the demo; `ModelConfig.tasks` are those of a bundle."""
 
 
@@ -136,8 +143,7 @@ class ModelConfig:
     @property
     def tasks(self) -> tuple[TaskSpec, ...]:
         """The questions that every head answers, in the order of its logits."""
-        diagnosis = TaskSpec("diagnosis", "multiclass", len(self.labels))
-        return (diagnosis, TaskSpec("deterioration24h", "binary", 1)) if self.deterioration else (diagnosis,)
+        return tasks_of(len(self.labels), deterioration=self.deterioration)
 
     @property
     def logits(self) -> int:
@@ -174,8 +180,3 @@ def _build(kind: Any, value: dict[str, Any]) -> Any:
     if set(value) != expected:
         raise ValueError(f"{kind.__name__}: keys {sorted(set(value) ^ expected)} are unknown or missing")
     return kind(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
-
-
-def count_logits() -> int:
-    """Logits of the demo's tasks together."""
-    return sum(task.logits for task in TASKS)

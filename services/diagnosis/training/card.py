@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,21 @@ from services.diagnosis.training.metrics import (
     round_floats,
     with_interval,
 )
-from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.training.stages import Feeds, Vocabulary
 
 Array = NDArray[np.float64]
-WARNING = "Synthetic data, not for clinical use"
+WARD_TEXTS = {
+    "warning": "Synthetic data, not for clinical use",
+    "intendedUse": "To try, demonstrate and test Consilium: decision support in development, no medical device.",
+    "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on.",
+    "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of "
+    "96 hours, and age, sex and laboratory values as context; any non-empty subset.",
+    "outputs": "Probabilities of eight acute chest conditions and of deterioration within 24 hours.",
+    "trainingData": "The synthetic ward of this repository; no patient's data.",
+    "licence": "Apache-2.0",
+    "intervals": "Brackets: 95 %, bootstrap over patients; for coverage and rejection, exact binomial.",
+}
 
 
 def evaluate(
@@ -56,7 +65,7 @@ def evaluate(
         for pattern in PATTERNS
     }
     rejected = {
-        name: _false_rejections(name, ood[name], network, test, feeds, vocabulary, order, seed) for name in MODALITIES
+        name: false_rejections(name, ood[name], network, test, feeds, vocabulary, order, seed) for name in MODALITIES
     }
     widest = max(PATTERNS, key=lambda pattern: pattern.count("+"))
     groups = subgroup_figures(widest, members[widest], test, conformal, seed=seed)
@@ -72,23 +81,47 @@ def _pattern(
     intervals: IntervalScale,
     seed: int,
 ) -> dict[str, Any]:
-    probabilities, labels = members[..., :CLASSES].mean(0), test.labels
+    probabilities, labels = members[..., :-1].mean(0), test.labels
     sets = conformal.contains(probabilities, pattern)
-    hits = sets[np.arange(len(labels)), labels]
-    worse = np.stack([1 - members[..., CLASSES].mean(0), members[..., CLASSES].mean(0)], axis=1)
+    worse = np.stack([1 - members[..., -1].mean(0), members[..., -1].mean(0)], axis=1)
     return {
-        "macroAuroc": with_interval(macro_auroc, probabilities, labels, seed=seed),
+        **figures_of(probabilities, labels, sets, conformal.coverage, seed=seed),
         "oracleMacroAuroc": macro_auroc(posterior, labels),
-        "accuracy": with_interval(accuracy, probabilities, labels, seed=seed),
         "oracleAccuracy": accuracy(posterior, labels),
-        "brier": with_interval(brier_score, probabilities, labels, seed=seed),
-        "ece": with_interval(expected_calibration_error, probabilities, labels, seed=seed),
-        "coverage": {"target": conformal.coverage, **binomial_interval(int(hits.sum()), len(hits))},
+        "guarantee": conformal.predict(probabilities[0], pattern)[1],
+        "intervalCoverage": _interval_coverage(pattern, members[..., :-1], posterior, intervals),
+        "deteriorationAuroc": macro_auroc(worse, test.deterioration.astype(np.int64)),
+    }
+
+
+def figures_of(
+    probabilities: Array,
+    labels: NDArray[np.int64],
+    sets: NDArray[np.bool_],
+    coverage: float,
+    *,
+    seed: int,
+    patients: NDArray[np.str_] | None = None,
+) -> dict[str, Any]:
+    """What can be measured against labels alone.
+
+    Args:
+        probabilities, sets: [n, classes].
+        patients: [n], the unit of the bootstrap; default: every case is a patient of its own.
+    """
+    hits = sets[np.arange(len(labels)), labels]
+
+    def measure(metric: Callable[[Array, NDArray[np.int64]], float]) -> dict[str, float]:
+        return with_interval(metric, probabilities, labels, seed=seed, patients=patients)
+
+    return {
+        "macroAuroc": measure(macro_auroc),
+        "accuracy": measure(accuracy),
+        "brier": measure(brier_score),
+        "ece": measure(expected_calibration_error),
+        "coverage": {"target": coverage, **binomial_interval(int(hits.sum()), len(hits))},
         "smallestClassCoverage": min(float(hits[labels == k].mean()) for k in np.unique(labels)),
         "meanSetSize": float(sets.sum(1).mean()),
-        "guarantee": conformal.predict(probabilities[0], pattern)[1],
-        "intervalCoverage": _interval_coverage(pattern, members[..., :CLASSES], posterior, intervals),
-        "deteriorationAuroc": macro_auroc(worse, test.deterioration.astype(np.int64)),
     }
 
 
@@ -98,7 +131,7 @@ def _interval_coverage(pattern: str, members: Array, posterior: Array, intervals
     return float((error <= half).mean())
 
 
-def _false_rejections(
+def false_rejections(
     name: str,
     reference: OodReference,
     network: ConsiliumNetwork,
@@ -108,6 +141,7 @@ def _false_rejections(
     order: WordOrder,
     seed: int,
 ) -> dict[str, float]:
+    """Share of the cases that hold a modality which are rejected as strange, though they are of the same source."""
     features = ood_features(network, name, test, feeds, vocabulary, order, seed=seed, at_most=len(test), varied=False)
     rejected = sum(reference.p_value(row) < REJECT_BELOW for row in features)
     return binomial_interval(int(rejected), len(features))
@@ -116,25 +150,37 @@ def _false_rejections(
 def model_card(
     recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, Any], parameters: int
 ) -> dict[str, Any]:
-    """The card as JSON; `bundle.card` writes it out as Markdown."""
+    """The card of a bundle trained on the ward."""
+    return card_of(
+        recipe, training, metrics, parameters, texts=WARD_TEXTS, attributes=answers(recipe, training, metrics)
+    )
+
+
+def card_of(
+    recipe: Recipe,
+    training: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    parameters: int,
+    *,
+    texts: Mapping[str, str],
+    attributes: Mapping[str, str],
+) -> dict[str, Any]:
+    """The card as JSON; `bundle.card` writes it out as Markdown.
+
+    Args:
+        texts: what is said of the bundle in words, under the keys of `WARD_TEXTS`.
+        attributes: answers to the source attributes.
+    """
     card: dict[str, Any] = {
         "name": recipe.bundle,
         "version": recipe.version,
-        "warning": WARNING,
-        "intendedUse": "To try, demonstrate and test Consilium: decision support in development, no medical device.",
-        "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on.",
-        "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of "
-        "96 hours, and age, sex and laboratory values as context; any non-empty subset.",
-        "outputs": "Probabilities of eight acute chest conditions and of deterioration within 24 hours.",
-        "trainingData": "The synthetic ward of this repository; no patient's data.",
+        **texts,
         "parameters": parameters,
-        "licence": "Apache-2.0",
         "seed": training["seed"],
         "data": training["data"],
         "parts": training.get("parts", []),
-        "sourceAttributes": source_attributes(answers(recipe, training, metrics)),
+        "sourceAttributes": source_attributes(attributes),
         "metrics": metrics,
-        "intervals": "Brackets: 95 %, bootstrap over patients; for coverage and rejection, exact binomial.",
     }
     rounded: dict[str, Any] = round_floats(card)
     return rounded

@@ -13,12 +13,14 @@ import typer
 
 
 def train(
-    recipe: Annotated[str, typer.Option(help="Which recipe to run: demo, or large (for a GPU).")] = "demo",
+    recipe: Annotated[str, typer.Option(help="demo, large (for a GPU) or research-cxr (real radiographs).")] = "demo",
     note_encoder: Annotated[
         Path | None, typer.Option(help="Directory of a pretrained text encoder to begin from; nothing is downloaded.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bundle.")] = 1,
-    out: Annotated[Path, typer.Option(help="Directory of the bundle; its old content is replaced.")] = Path("out/demo"),
+    out: Annotated[
+        Path | None, typer.Option(help="Directory of the bundle; its old content is replaced [default: out/RECIPE].")
+    ] = None,
     patients: Annotated[int | None, typer.Option(min=192, help="Cases in all; default: the recipe's.")] = None,
     epochs_scale: Annotated[float, typer.Option(min=0.01, help="Multiplies every epoch count.")] = 1.0,
     processes: Annotated[int, typer.Option(min=1, help="Processes side by side; the result is the same.")] = 2,
@@ -32,9 +34,15 @@ def train(
     key: Annotated[
         Path | None, typer.Option(help="Private key (PEM) that signs the bundle; default: your own, made if needed.")
     ] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="Folder of the chest X-ray cohort, for --recipe research-cxr.")
+    ] = None,
+    paediatric: Annotated[
+        Path | None, typer.Option(help="Folder of the children's radiographs, asked about and never learned from.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
-    """Train a model bundle on the synthetic ward.
+    """Train a model bundle: on the synthetic ward, or with --recipe research-cxr on a folder of real radiographs.
 
     The stages: draw the cases, teach each encoder its own modality, encode every case once, teach the fusion ensemble
     every pattern of present and absent modalities, calibrate each pattern, evaluate on cases not seen before, write.
@@ -57,31 +65,55 @@ def train(
     _require_one_of(recipe, tuple(RECIPES), "--recipe")
     _require_one_of(precision, ("32", "bf16-mixed", "16-mixed"), "--precision")
     _require_one_of(device, ("auto", "cpu"), "--device")
-    chosen = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale)
+    _require_data_of(recipe, path, paediatric, patients)
+    chosen, out = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale), out or Path("out", recipe)
     if note_encoder is not None:
         note = replace(chosen.model.note, pretrained=str(note_encoder))
         chosen = replace(chosen, model=replace(chosen.model, note=note))
+    from services.diagnosis.datasets.base import DatasetError
     from services.diagnosis.training.loop.session import Session, close_work, is_first, open_work
     from services.diagnosis.training.precision import require_precision
     from shared.errors import AppError
 
     try:
         require_precision(precision, device)
-        work = open_work(out, asdict(chosen), seed, fresh=fresh)
+        work = open_work(out, {**asdict(chosen), **({"path": str(path)} if path else {})}, seed, fresh=fresh)
         told = metrics or out.with_name(out.name + ".metrics")
         session = Session(work, told, precision, device, checkpoint_every)  # type: ignore[arg-type]
-        from services.diagnosis.training.demo import train_demo
-
         # Every process of torchrun ends with the same bundle; the first one keeps it.
         place = out if is_first() else Path(tempfile.mkdtemp()) / out.name
         quiet = quiet or not is_first()
         private = read_private_key(key or local_key())
-        train_demo(place, seed=seed, recipe=chosen, processes=processes, quiet=quiet, session=session, key=private)
+        if path is None:
+            from services.diagnosis.training.demo import train_demo
+
+            train_demo(place, seed=seed, recipe=chosen, processes=processes, quiet=quiet, session=session, key=private)
+        else:
+            from services.diagnosis.training.research import train_research
+
+            train_research(
+                place, path, paediatric=paediatric, seed=seed, recipe=chosen, processes=processes, quiet=quiet,
+                session=session, key=private,
+            )  # fmt: skip
     except AppError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except DatasetError as error:
+        print(f"Dataset unusable: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
     if is_first():
         close_work(work)
+
+
+def _require_data_of(recipe: str, path: Path | None, paediatric: Path | None, patients: int | None) -> None:
+    """Real cases lie in a folder and are as many as they are; the ward's are made."""
+    if recipe == "research-cxr":
+        if path is None:
+            raise typer.BadParameter("research-cxr is trained on a folder: say where it is", param_hint="--path")
+        if patients is not None:
+            raise typer.BadParameter("research-cxr takes all cases of the folder", param_hint="--patients")
+    elif path is not None or paediatric is not None:
+        raise typer.BadParameter(f"{recipe} makes its cases and reads no folder", param_hint="--path, --paediatric")
 
 
 def _require_one_of(value: str, known: tuple[str, ...], option: str) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.case import VitalsInput
-from services.diagnosis.model.modalities import PATTERNS
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
 from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.tabular import CODES, Facts, select_facts
@@ -35,6 +35,7 @@ Window = tuple[str, float, float, str]
 RENDER_SIDE = 512
 """What an ingest hands to the model; training images take the same way from there."""
 CHUNK = 16
+NO_READINGS = Readings(np.zeros(0), np.zeros(0, np.int64), np.zeros(0), 0)
 FRAGMENT_STREAM = 1
 """Keeps the chance of fragments apart from the ward's own."""
 
@@ -48,6 +49,7 @@ class CaseRecord:
 
     name: str
     square: NDArray[np.uint8]
+    """[side, side]; empty where there is no image."""
     statistics: NDArray[np.float64]
     text: str
     readings: Readings
@@ -69,6 +71,19 @@ class CaseRecord:
     """Where each finding of the vitals shows."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Attribute such as `sex` -> the group that the figures count the patient in."""
+    patient: str = ""
+    """Pseudonym, where one patient may have several cases; empty: the case is the patient."""
+
+    @property
+    def held(self) -> tuple[bool, ...]:
+        """[modalities]: what there is of each to encode."""
+        there = {
+            "image": self.square.size > 0,
+            "note": bool(self.text.strip()),
+            "vitals": len(self.readings.times_h) > 0,
+            "tabular": bool(np.isfinite(self.facts.values).any()),
+        }
+        return tuple(there.get(name, False) for name in MODALITIES)
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,19 @@ class Cohort:
     @property
     def deterioration(self) -> NDArray[np.float64]:
         return np.array([record.deterioration for record in self.records], np.float64)
+
+    @property
+    def patients(self) -> NDArray[np.str_]:
+        """[n]: pseudonyms, the unit of every bootstrap."""
+        return np.array([record.patient or record.name for record in self.records])
+
+    def available(self) -> NDArray[np.bool_]:
+        """[n, modalities]: what each case holds."""
+        return np.array([record.held for record in self.records], np.bool_).reshape(len(self), len(MODALITIES))
+
+    def take(self, rows: NDArray[np.int64]) -> Cohort:
+        """Some of the cases, in the order of `rows`."""
+        return Cohort(tuple(self.records[row] for row in rows))
 
     def posteriors(self) -> dict[str, NDArray[np.float64]]:
         """Pattern -> what is best to believe, given the latent findings of its modalities [n, classes]."""
@@ -191,8 +219,7 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
     case, truth = patient.case(), patient.truth
     if case.vitals is None:
         raise ValueError("a training case needs all modalities")
-    pixels, box = letterbox(case.images[0].pixels, side)
-    square = np.round(pixels * 255).astype(np.uint8)
+    square, box = squared(case.images[0].pixels, side)
     return CaseRecord(
         name=f"ward:{seed}:{index}",
         square=square,
@@ -212,6 +239,12 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
         windows=tuple(truth.windows),
         groups=subgroups_of(patient),
     )
+
+
+def squared(pixels: NDArray[np.float32], side: int) -> tuple[NDArray[np.uint8], Letterbox]:
+    """An image [height, width] in [0, 1] as training keeps it, [side, side], and where it lies in there."""
+    inside, box = letterbox(pixels, side)
+    return np.round(inside * 255).astype(np.uint8), box
 
 
 def _worsening(patient: WardPatient) -> dict[str, float]:
@@ -254,7 +287,7 @@ def _unrendered(patient: WardPatient, modality: Modality, name: str) -> CaseReco
         square=np.zeros((0, 0), np.uint8),
         statistics=np.zeros(0),
         text="",
-        readings=Readings(np.zeros(0), np.zeros(0, np.int64), np.zeros(0), 0),
+        readings=NO_READINGS,
         label=truth.label,
         deterioration=truth.deterioration,
         masks={},

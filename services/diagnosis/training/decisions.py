@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,11 @@ from services.diagnosis.inference.conformal import ConformalTable, fit_conformal
 from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.thresholds import Thresholds, fit_confidence
 from services.diagnosis.inference.uncertainty import IntervalScale, epistemic, fit_intervals
-from services.diagnosis.inference.verdicts import VerdictTable, fit_verdicts
+from services.diagnosis.inference.verdicts import CRITICAL, VerdictTable, fit_verdicts
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS
-from services.diagnosis.training.calibrate import calibration_rows, fit_calibrator
+from services.diagnosis.training.calibrate import calibration_rows, fit_calibrator, replayed_rows
+from services.diagnosis.training.label_intervals import fit_intervals_to_labels
 from services.diagnosis.training.next_best import fit_entropy_drops
-from services.diagnosis.training.pretrain import CLASSES
 
 Array = NDArray[np.float64]
 EPISTEMIC_QUANTILE = 0.995
@@ -41,39 +41,54 @@ class Decisions:
 def fit_decisions(
     logits: Mapping[str, Tensor],
     labels: NDArray[np.int64],
-    deterioration: Array,
-    posteriors: Mapping[str, Array],
+    deterioration: Array | None,
+    posteriors: Mapping[str, Array] | None,
     *,
     coverage: float,
     largest_set: int,
     available: NDArray[np.bool_] | None = None,
+    critical: Sequence[int] = CRITICAL,
 ) -> Decisions:
     """Fit everything on one patient-disjoint split.
 
     Args:
         logits: pattern -> member logits [members, n, logits], every patient replayed under every pattern.
-        labels, deterioration: [n].
-        posteriors: pattern -> what is best to believe [n, classes], for the intervals of the probabilities.
+        labels, deterioration: [n]; no deterioration: the logits answer the diagnosis alone.
+        posteriors: pattern -> what is best to believe [n, classes], for the intervals of the probabilities; None:
+            nobody knows, and the intervals come from the labels (`label_intervals`).
         available: [n, modalities], what each patient really came with; default: everything. Cases that cannot be shown
             under a pattern do not count for it, and naturally incomplete ones replace replayed ones where there are
             enough (`calibrate.calibration_rows`).
+        critical: the classes whose miss rate is controlled; default: of the demo's diagnoses.
     """
     known = np.ones((len(labels), len(MODALITIES)), np.bool_) if available is None else available
     rows = calibration_rows(known)
-    calibrator = fit_calibrator(logits, torch.from_numpy(labels), torch.from_numpy(deterioration), known)
+    worse = None if deterioration is None else torch.from_numpy(deterioration)
+    calibrator = fit_calibrator(logits, torch.from_numpy(labels), worse, known)
     members = calibrated(calibrator, logits)
-    diagnoses = {pattern: value[..., :CLASSES] for pattern, value in members.items()}
+    diagnoses = {pattern: value[..., : calibrator.tasks[0].logits] for pattern, value in members.items()}
     means = {pattern: value.mean(0) for pattern, value in diagnoses.items()}
     shown = {p: diagnoses[p][:, rows[p]] for p in PATTERNS}
-    limits = {p: float(np.quantile(epistemic(shown[p]), EPISTEMIC_QUANTILE)) for p in PATTERNS}
+    if posteriors is None:
+        intervals = fit_intervals_to_labels(shown, {p: labels[rows[p]] for p in PATTERNS}, coverage=INTERVAL_COVERAGE)
+    else:
+        believed = {p: posteriors[p][rows[p]] for p in PATTERNS}
+        intervals = fit_intervals(shown, believed, coverage=INTERVAL_COVERAGE)
     return Decisions(
         calibrator,
         fit_conformal(means, labels, coverage=coverage, rows=rows),
-        fit_verdicts(means, labels, alpha=1 - coverage, rows=rows),
-        fit_intervals(shown, {p: posteriors[p][rows[p]] for p in PATTERNS}, coverage=INTERVAL_COVERAGE),
-        Thresholds(largest_set, limits, fit_confidence(means, labels, rows=rows)),
-        fit_entropy_drops(means),
+        fit_verdicts(means, labels, alpha=1 - coverage, rows=rows, critical=critical),
+        intervals,
+        Thresholds(largest_set, _epistemic_limits(shown), fit_confidence(means, labels, rows=rows)),
+        fit_entropy_drops(means, None if available is None else replayed_rows(known)),
     )
+
+
+def _epistemic_limits(members: Mapping[str, Array]) -> dict[str, float]:
+    """Per pattern; one that no calibration case shows takes the limit of all of them together."""
+    found = {pattern: epistemic(own) for pattern, own in members.items()}
+    together = np.concatenate(list(found.values()))
+    return {p: float(np.quantile(own if len(own) else together, EPISTEMIC_QUANTILE)) for p, own in found.items()}
 
 
 def calibrated(calibrator: Calibrator, logits: Mapping[str, Tensor]) -> dict[str, Array]:

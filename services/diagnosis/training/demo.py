@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -25,6 +21,7 @@ from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
 from services.diagnosis.training.align import Alignment, Split, fit_joint
+from services.diagnosis.training.assemble import Stopwatch, Trained, data_record, training_record
 from services.diagnosis.training.attributes import PARTS_OF_THE_DEMO, PartOrigin
 from services.diagnosis.training.card import evaluate, model_card
 from services.diagnosis.training.checks import require_every_class
@@ -32,29 +29,22 @@ from services.diagnosis.training.cohort import Cohort, draw_cohort, draw_partial
 from services.diagnosis.training.costs import expected_costs
 from services.diagnosis.training.decisions import calibrated, fit_decisions
 from services.diagnosis.training.familiarity import fit_references
-from services.diagnosis.training.fuse import TokenCache
+from services.diagnosis.training.learn import SPLITS, Learned, learn
 from services.diagnosis.training.loop import Session
-from services.diagnosis.training.pretrain import CLASSES, count_batches
+from services.diagnosis.training.pretrain import count_batches
 from services.diagnosis.training.progress import Reporter
 from services.diagnosis.training.recipe import NOTES_ALONE_FROM, RECIPES, WARD_SEED_OFFSET, Recipe
 from services.diagnosis.training.stages import (
     Feeds,
     Vocabulary,
     ask_every_pattern,
-    encode_splits,
-    finetune,
     gather_sources,
-    image_baseline,
-    pick_references,
     train_baselines,
-    train_encoders,
-    train_fusion,
 )
 from services.diagnosis.training.text_start import adopt_files, begin_from_files
 from services.diagnosis.training.vocabulary import tokenizer_of
 from shared.codes import DIAGNOSES
 
-SPLITS = ("train", "calibration", "test")
 NOTES_ALONE = "notes alone"
 
 
@@ -79,42 +69,29 @@ def train_demo(
     check_room(out)
     key = key or read_private_key(local_key())
     recipe = adopt_files(recipe)
-    started, cpu_started = time.monotonic(), _cpu_seconds()
+    clock = Stopwatch()
     with Reporter(quiet=quiet, costs=expected_costs(recipe)) as reporter:
         cohorts = draw_splits(recipe, seed, processes, reporter)
         for split in ("train", "calibration"):
             require_every_class(cohorts[split].labels, [diagnosis.display for diagnosis in DIAGNOSES], split)
         vocabulary = learn_vocabulary(cohorts["train"], recipe)
-        feeds = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
+        feeds: dict[str, Feeds] = {name: Feeds.of(cohorts[name], vocabulary, recipe) for name in SPLITS}
         sources = gather_sources(cohorts["train"], feeds["train"], cohorts[NOTES_ALONE], vocabulary, recipe)
         torch.manual_seed(seed)
         network = ConsiliumNetwork(recipe.model).eval()
         parts = (*PARTS_OF_THE_DEMO, *begin_from_files(network, recipe))
-        history: dict[str, Any] = train_encoders(
-            network, sources, vocabulary, recipe, seed, reporter, processes, session
-        )
-        plain = [(feeds[name], len(cohorts[name]), None) for name in SPLITS]
-        varied = [(feeds["train"], len(cohorts["train"]), seed + 10 + i) for i in range(recipe.variants - 1)]
-        tokens = encode_splits(network, [*plain, *varied], reporter, processes)
-        encoded = dict(zip(SPLITS, tokens, strict=False))
-        variants = [tokens[0], *tokens[len(SPLITS) :]]
-        cache = TokenCache.of(variants, cohorts["train"], recipe.model, soft=recipe.soft_targets)
-        history["fusion"] = train_fusion(network, cache, recipe, seed, reporter, processes, session)
-        if recipe.joint_epochs:
-            history["joint"] = finetune(network, cohorts["train"], feeds["train"], recipe, seed, reporter, session)
-            tokens = encode_splits(network, [*plain, *varied], reporter, processes)
-            encoded, variants = dict(zip(SPLITS, tokens, strict=False)), [tokens[0], *tokens[len(SPLITS) :]]
+        learned = learn(network, cohorts, feeds, sources, vocabulary, recipe, seed, reporter, processes, session)
+        encoded = learned.encoded
         labels = cohorts["train"].labels, cohorts["calibration"].labels
-        baselines = train_baselines(variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
+        baselines = train_baselines(learned.variants, encoded["calibration"], labels, recipe, seed, reporter, processes)
         joint = _align(network, recipe, seed, vocabulary, cohorts, feeds, encoded, reporter)
         with reporter.stage("calibration and evaluation", 1):
-            contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, encoded, history, parts, processes)
+            contents = _decide(network, recipe, seed, vocabulary, cohorts, feeds, learned, parts, processes)
         contents = replace(contents, joint=joint)
     companions = [] if baselines is None else [baselines]
     identity = write_bundle(out, contents, name=recipe.bundle, version=recipe.version, companions=companions, key=key)
     if not quiet:
-        wall, cpu = (time.monotonic() - started) / 60, (_cpu_seconds() - cpu_started) / 60
-        print(f"{identity.name} {identity.version} {identity.digest}: {wall:.1f} min, {cpu:.1f} CPU min")
+        print(f"{identity.name} {identity.version} {identity.digest}: {clock}")
     return identity
 
 
@@ -190,13 +167,12 @@ def _decide(
     vocabulary: Vocabulary,
     cohorts: Mapping[str, Cohort],
     feeds: Mapping[str, Feeds],
-    encoded: Mapping[str, Any],
-    history: Mapping[str, Any],
+    learned: Learned,
     origins: Sequence[PartOrigin],
     processes: int,
 ) -> BundleContents:
     """Everything after the weights: calibration, sets, intervals, thresholds, OOD, references, card."""
-    held_out = cohorts["calibration"]
+    held_out, encoded = cohorts["calibration"], learned.encoded
     parts = fit_decisions(
         ask_every_pattern(network, encoded["calibration"], len(held_out), processes=processes),
         held_out.labels,
@@ -222,67 +198,13 @@ def _decide(
         order,
         seed=seed,
     )
-    training = _training_record(recipe, seed, cohorts, history, origins)
-    return BundleContents(
-        config=recipe.model,
-        weights={key: value.detach().clone() for key, value in network.state_dict().items()},
-        tokenizer=vocabulary.tokenizer.to_str(),
-        scale=vocabulary.scale,
-        facts_scale=vocabulary.facts_scale,
-        calibrator=parts.calibrator,
-        conformal=parts.conformal,
-        intervals=parts.intervals,
-        thresholds=parts.thresholds,
-        verdicts=parts.verdicts,
-        drops=parts.drops,
-        prevalence=_prevalence(cohorts["train"]),
-        ood=ood,
-        word_order=order,
-        image_baseline=image_baseline(network, feeds["train"], min(1000, len(cohorts["train"]))),
-        reference=pick_references(encoded["train"], cohorts["train"], count=recipe.references),
-        training=training,
-        card=model_card(recipe, training, metrics, parameter_count(network)),
+    ward = WARD_SEED_OFFSET + seed
+    data = {
+        name: data_record(cohort, source=f"synthetic ward, seed {ward}", licence=WARD_LICENCE)
+        for name, cohort in cohorts.items()
+    }
+    training = {**training_record(recipe, seed, data, origins, learned.history), "wardSeed": ward}
+    trained = Trained(
+        network, vocabulary, recipe, cohorts["train"], feeds["train"], encoded["train"], parts, ood, order
     )
-
-
-def _prevalence(train: Cohort) -> tuple[float, ...]:
-    shares = (np.bincount(train.labels, minlength=CLASSES) + 1) / (len(train) + CLASSES)
-    return (*(float(share) for share in shares), float(train.deterioration.mean()))
-
-
-def _training_record(
-    recipe: Recipe,
-    seed: int,
-    cohorts: Mapping[str, Cohort],
-    history: Mapping[str, Any],
-    origins: Sequence[PartOrigin],
-) -> dict[str, Any]:
-    return {
-        "recipe": {key: value for key, value in asdict(recipe).items() if key != "model"},
-        "seed": seed,
-        "wardSeed": WARD_SEED_OFFSET + seed,
-        "data": {name: _data_record(cohort, WARD_SEED_OFFSET + seed) for name, cohort in cohorts.items()},
-        "parts": [asdict(origin) for origin in origins],
-        "loss": history,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _data_record(cohort: Cohort, ward: int) -> dict[str, Any]:
-    groups = {
-        name: {str(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
-        for name, values in cohort.groups().items()
-    }
-    return {
-        "cases": len(cohort),
-        "digest": cohort.digest(),
-        "source": f"synthetic ward, seed {ward}",
-        "licence": WARD_LICENCE,
-        "groups": groups,
-    }
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return trained.contents(training, model_card(recipe, training, metrics, parameter_count(network)))

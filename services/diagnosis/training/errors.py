@@ -59,6 +59,15 @@ class EmptyClass(TrainingError):
         )
 
 
+class EmptyModality(TrainingError):
+    """No training case holds a modality, so its encoder cannot learn."""
+
+    title, slug = "Empty modality", "training-empty-modality"
+
+    def __init__(self, name: str, cases: int) -> None:
+        super().__init__(f"none of the {cases} training cases holds {name}. Take patients of whom some have it.")
+
+
 class PrecisionUnavailable(TrainingError):
     """The device cannot compute in the precision asked for."""
 

@@ -14,7 +14,6 @@ from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.metrics import RESAMPLES
-from services.diagnosis.training.pretrain import CLASSES
 
 Array = NDArray[np.float64]
 NOTE = (
@@ -24,20 +23,27 @@ NOTE = (
 
 
 def subgroup_figures(
-    pattern: str, members: Array, test: Cohort, conformal: ConformalTable, *, seed: int
+    pattern: str,
+    members: Array,
+    test: Cohort,
+    conformal: ConformalTable,
+    *,
+    seed: int,
+    sets: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """The card's section; empty where the records name no groups.
 
     Args: members: calibrated probabilities [members, n, classes + 1] of the test split under the pattern.
+        sets: [n, classes], is the label in the prediction set; default: the sets of the pattern.
     """
     groups = test.groups()
     if not groups:
         return {}
     table = Table(
         labels=test.labels,
-        patients=np.array([record.name for record in test.records]),
+        patients=test.patients,
         members={pattern: members},
-        sets={pattern: _sets(members, conformal, pattern)},
+        sets={pattern: _sets(members, conformal, pattern) if sets is None else sets},
         available=np.ones((len(test), len(MODALITIES)), np.bool_),
         ood={},
         coverage=conformal.coverage,
@@ -51,8 +57,8 @@ def subgroup_figures(
 
 def _sets(members: Array, conformal: ConformalTable, pattern: str) -> NDArray[np.bool_]:
     """[n, classes]: is the label in the prediction set."""
-    chosen = np.zeros((members.shape[1], CLASSES), np.bool_)
-    for row, probabilities in enumerate(members[..., :CLASSES].mean(0)):
+    chosen = np.zeros((members.shape[1], members.shape[2] - 1), np.bool_)
+    for row, probabilities in enumerate(members[..., :-1].mean(0)):
         chosen[row, list(conformal.predict(probabilities, pattern)[0])] = True
     return chosen
 

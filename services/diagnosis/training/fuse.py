@@ -18,7 +18,7 @@ from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.model.network import stack
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
-from services.diagnosis.training.pretrain import CLASSES, EMA_SHARE, task_loss
+from services.diagnosis.training.pretrain import EMA_SHARE, task_loss
 
 SAMPLED_SUBSETS = 2
 UNIMODAL_WEIGHT = 0.3
@@ -37,8 +37,10 @@ class TokenCache:
     pooled: tuple[Tensor, ...]
     diagnosis: Tensor
     """[n, patterns, classes]: what is to be said under each pattern; the label itself, or the ward's exact belief."""
-    worsening: Tensor
-    """[n, patterns]: the same of deterioration."""
+    worsening: Tensor | None
+    """[n, patterns]: the same of deterioration; None: it is not asked for."""
+    available: Tensor
+    """[n, modalities]: what each case holds; nothing else of it is looked at."""
 
     @classmethod
     def of(
@@ -46,8 +48,14 @@ class TokenCache:
     ) -> TokenCache:
         """`soft`: learn what is best to believe under each pattern, which only synthetic cases know."""
         stacked = [stack(variant, len(cohort), config) for variant in variants]
-        diagnosis, worsening = believed(cohort) if soft else recorded(cohort)
-        return cls(tuple(tokens for tokens, _ in stacked), tuple(pooled for _, pooled in stacked), diagnosis, worsening)
+        diagnosis, worsening = believed(cohort) if soft else recorded(cohort, len(config.labels))
+        return cls(
+            tuple(tokens for tokens, _ in stacked),
+            tuple(pooled for _, pooled in stacked),
+            diagnosis,
+            worsening if config.deterioration else None,
+            torch.from_numpy(cohort.available()),
+        )
 
 
 def believed(cohort: Cohort) -> tuple[Tensor, Tensor]:
@@ -57,9 +65,9 @@ def believed(cohort: Cohort) -> tuple[Tensor, Tensor]:
     return diagnosis, torch.from_numpy(np.stack([worse for _, worse in beliefs], axis=1)).float()
 
 
-def recorded(cohort: Cohort) -> tuple[Tensor, Tensor]:
+def recorded(cohort: Cohort, classes: int) -> tuple[Tensor, Tensor]:
     """The labels as targets, the same under every pattern."""
-    labels = functional.one_hot(torch.from_numpy(cohort.labels), CLASSES).float()
+    labels = functional.one_hot(torch.from_numpy(cohort.labels), classes).float()
     worse = torch.from_numpy(cohort.deterioration).float()
     return labels[:, None].expand(-1, len(PATTERNS), -1), worse[:, None].expand(-1, len(PATTERNS))
 
@@ -117,15 +125,18 @@ def _step_loss(
     """The full pattern, sampled subsets, the heads alone, and the agreement of the subsets with the whole."""
     chosen, device = torch.from_numpy(rows), member.bias.device
     tokens, pooled = cache.tokens[variant][chosen].to(device), cache.pooled[variant][chosen].to(device)
-    diagnosis, worse = cache.diagnosis[chosen].to(device), cache.worsening[chosen].to(device)
+    diagnosis, available = cache.diagnosis[chosen].to(device), cache.available[chosen].to(device)
+    worse = None if cache.worsening is None else cache.worsening[chosen].to(device)
     batch, repeats = len(rows), 1 + SAMPLED_SUBSETS
     patterns = torch.cat([torch.full((batch,), WHOLE), sample_patterns(SAMPLED_SUBSETS * batch, rng)]).to(device)
-    fused = member(tokens.repeat(repeats, 1, 1, 1), pooled.repeat(repeats, 1, 1), MASKS.to(device)[patterns])
     case = torch.arange(batch, device=device).repeat(repeats)
-    losses = task_loss(fused.logits, diagnosis[case, patterns], worse[case, patterns]).view(repeats, batch)
+    shown = shown_under(patterns, available[case])
+    fused = member(tokens.repeat(repeats, 1, 1, 1), pooled.repeat(repeats, 1, 1), shown)
+    worsens = None if worse is None else worse[case, patterns]
+    losses = task_loss(fused.logits, diagnosis[case, patterns], worsens).view(repeats, batch)
     loss = losses[0].mean() + losses[1:].mean()
-    loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused.unimodal[:batch], diagnosis, worse)
-    loss = loss + CONSISTENCY_WEIGHT * _consistency(fused.logits, batch)
+    loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused.unimodal[:batch], diagnosis, worse, available)
+    loss = loss + CONSISTENCY_WEIGHT * _consistency(fused.logits, batch, diagnosis.shape[-1])
     return loss, losses[0].mean().detach()
 
 
@@ -134,22 +145,38 @@ def sample_patterns(n: int, rng: torch.Generator) -> Tensor:
     return torch.randint(0, len(PATTERNS), (n,), generator=rng)
 
 
-def _unimodal_loss(member: FusionMember, unimodal: Tensor, diagnosis: Tensor, worse: Tensor) -> Tensor:
-    """Each head by itself, against what its modality alone allows."""
-    alone = [
-        task_loss(member.bias + unimodal[:, m], diagnosis[:, own], worse[:, own]).mean()
-        for m, own in enumerate(PATTERNS.index(name) for name in MODALITIES)
-    ]
+def shown_under(patterns: Tensor, available: Tensor) -> Tensor:
+    """What is left of patterns [n] where a case lacks some of it; all that it holds where nothing is. [n, modalities]
+
+    Args:
+        available: [n, modalities], at least one True per row.
+    """
+    masks = MASKS.to(available.device)[patterns] & available
+    return torch.where(masks.any(1, keepdim=True), masks, available)
+
+
+def _unimodal_loss(
+    member: FusionMember, unimodal: Tensor, diagnosis: Tensor, worse: Tensor | None, available: Tensor
+) -> Tensor:
+    """Each head by itself, against what its modality alone allows, over the cases that hold it."""
+    alone = []
+    for m, own in enumerate(PATTERNS.index(name) for name in MODALITIES):
+        worsens = None if worse is None else worse[:, own]
+        losses = task_loss(member.bias + unimodal[:, m], diagnosis[:, own], worsens)[available[:, m]]
+        alone.append(losses.mean() if len(losses) else unimodal.new_zeros(()))
     return torch.stack(alone).sum()
 
 
-def _consistency(logits: Tensor, batch: int) -> Tensor:
+def _consistency(logits: Tensor, batch: int, classes: int) -> Tensor:
     """KL(full ‖ subset): a subset may know less, but should not say otherwise."""
-    whole = logits[:batch, :CLASSES].detach().softmax(-1).repeat(SAMPLED_SUBSETS, 1)
-    return functional.kl_div(logits[batch:, :CLASSES].log_softmax(-1), whole, reduction="batchmean")
+    whole = logits[:batch, :classes].detach().softmax(-1).repeat(SAMPLED_SUBSETS, 1)
+    return functional.kl_div(logits[batch:, :classes].log_softmax(-1), whole, reduction="batchmean")
 
 
 def _log_prior(cache: TokenCache) -> Tensor:
     share = cache.diagnosis[:, WHOLE].double().sum(0) + 1
+    prior = (share / share.sum()).log()
+    if cache.worsening is None:
+        return prior.float()
     worse = cache.worsening[:, WHOLE].double().mean().clamp(0.01, 0.99)
-    return torch.cat([(share / share.sum()).log(), torch.logit(worse)[None]]).float()
+    return torch.cat([prior, torch.logit(worse)[None]]).float()

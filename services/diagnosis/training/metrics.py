@@ -17,6 +17,7 @@ __all__ = [
     "accuracy",
     "binomial_interval",
     "brier_score",
+    "cases_of",
     "expected_calibration_error",
     "macro_auroc",
     "round_floats",
@@ -44,16 +45,33 @@ def brier_score(probabilities: Array, labels: Labels) -> float:
 
 
 def with_interval(
-    metric: Callable[[Array, Labels], float], probabilities: Array, labels: Labels, *, seed: int
+    metric: Callable[[Array, Labels], float],
+    probabilities: Array,
+    labels: Labels,
+    *,
+    seed: int,
+    patients: NDArray[np.str_] | None = None,
 ) -> dict[str, float]:
-    """The metric and its 95 % bootstrap interval over patients."""
+    """The metric and its 95 % bootstrap interval over patients, over the draws in which it is defined.
+
+    Args: patients: [n], whose cases are drawn together; default: every case is a patient of its own.
+    """
     rng = np.random.default_rng(seed)
+    cases = None if patients is None else cases_of(patients)
+    count = len(labels) if cases is None else len(cases)
     resampled = []
     for _ in range(RESAMPLES):
-        rows = rng.integers(0, len(labels), len(labels))
+        drawn = rng.integers(0, count, count)
+        rows = drawn if cases is None else np.concatenate([cases[k] for k in drawn])
         resampled.append(metric(probabilities[rows], labels[rows]))
-    low, high = np.quantile(resampled, (0.025, 0.975))
+    low, high = np.quantile([value for value in resampled if np.isfinite(value)], (0.025, 0.975))
     return {"value": metric(probabilities, labels), "low": float(low), "high": float(high)}
+
+
+def cases_of(patients: NDArray[np.str_]) -> list[NDArray[np.int64]]:
+    """The cases of every patient, in the order of their first."""
+    _, first, own = np.unique(patients, return_index=True, return_inverse=True)
+    return [np.flatnonzero(own == k) for k in np.argsort(first)]
 
 
 def binomial_interval(hits: int, n: int) -> dict[str, float]:

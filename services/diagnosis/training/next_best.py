@@ -18,25 +18,31 @@ from services.diagnosis.inference.next_best import (
 from services.diagnosis.model.modalities import PATTERNS, pattern_name
 
 Array = NDArray[np.float64]
+FEWEST = 30
+"""Cases known both with and without a modality; of fewer, nothing is told of what it would add."""
 RIDGE = 1.0
 """L2 penalty of the weights, in cases; the intercept is free."""
 
 
-def fit_entropy_drops(probabilities: Mapping[str, Array]) -> EntropyDrops:
-    """One regression for each pattern and modality outside it.
+def fit_entropy_drops(
+    probabilities: Mapping[str, Array], rows: Mapping[str, NDArray[np.int64]] | None = None
+) -> EntropyDrops:
+    """One regression for each pattern and modality outside it, where `FEWEST` cases hold both.
 
     Args:
         probabilities: pattern -> calibrated [n, classes] of the same cases, under every pattern.
+        rows: pattern -> the cases that hold all of it; default: all.
     """
-    return EntropyDrops(
-        {
-            pattern: {
-                modality: _fit(probabilities[pattern], probabilities[pattern_name([*pattern.split("+"), modality])])
-                for modality in absent_from(pattern)
-            }
-            for pattern in PATTERNS
-        }
-    )
+    fitted: dict[str, dict[str, Regression]] = {}
+    for pattern in PATTERNS:
+        fitted[pattern] = {}
+        for modality in absent_from(pattern):
+            wider = pattern_name([*pattern.split("+"), modality])
+            own = slice(None) if rows is None else rows[wider]
+            before, after = probabilities[pattern][own], probabilities[wider][own]
+            if len(before) >= FEWEST:
+                fitted[pattern][modality] = _fit(before, after)
+    return EntropyDrops(fitted)
 
 
 def _fit(before: Array, after: Array) -> Regression:

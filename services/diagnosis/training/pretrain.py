@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.diagnosis.model.config import TASKS, ModelConfig
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
@@ -20,7 +20,6 @@ from services.diagnosis.training.loop import Losses, Objective, Plan, Session, o
 Batches = Callable[[NDArray[np.int64]], Inputs]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
 PlaceLoss = Callable[[Positions, NDArray[np.int64]], Tensor]
-CLASSES = TASKS[0].logits
 UNTOLD = -100
 """Of a finding that a fragment of a note neither states nor denies; no loss is asked for it."""
 SETTLING_CASES = 256
@@ -57,7 +56,7 @@ class PretrainingHeads(nn.Module):
 
     def __init__(self, config: ModelConfig, findings: FindingTargets, places: int) -> None:
         super().__init__()
-        dim, logits = config.dim, sum(task.logits for task in TASKS)
+        dim, logits = config.dim, config.logits
         self.tasks = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, logits))
         width = config.tokens * dim
         self.findings = nn.ModuleList(nn.Linear(width, len(values)) for values in findings.values)
@@ -75,15 +74,18 @@ def _known_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return functional.cross_entropy(logits, targets, ignore_index=UNTOLD, reduction="sum") / known
 
 
-def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor) -> Tensor:
+def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor | None) -> Tensor:
     """Cross-entropy of both questions, [batch].
 
     Args:
+        logits: [batch, classes], and one more column where deterioration is asked for.
         labels: class indices [batch], or what to believe of every class [batch, classes].
-        deterioration: [batch], 0 or 1, or a probability.
+        deterioration: [batch], 0 or 1, or a probability; None: it is not asked for.
     """
-    diagnosis = functional.cross_entropy(logits[:, :CLASSES], labels, reduction="none")
-    worse = functional.binary_cross_entropy_with_logits(logits[:, CLASSES], deterioration, reduction="none")
+    if deterioration is None:
+        return functional.cross_entropy(logits, labels, reduction="none")
+    diagnosis = functional.cross_entropy(logits[:, :-1], labels, reduction="none")
+    worse = functional.binary_cross_entropy_with_logits(logits[:, -1], deterioration, reduction="none")
     return diagnosis + 0.5 * worse
 
 
@@ -115,6 +117,8 @@ class Pretraining:
     places: int
     soft: bool = False
     """Learn the ward's exact beliefs instead of drawn labels; only synthetic cases have them."""
+    deterioration: bool = True
+    """Whether the encoder is asked for the risk of deterioration too."""
 
 
 class EncoderObjective(Objective):
@@ -136,7 +140,7 @@ class EncoderObjective(Objective):
         inputs = self.plan.augment(self.plan.batches(rows), rng)
         positions = self.encoder.positions({key: value.to(device) for key, value in inputs.items()})
         encoded = self.encoder.pool(positions)
-        labels, worse = self.labels[rows].to(device), self.worse[rows].to(device)
+        labels, worse = self.labels[rows].to(device), None if self.worse is None else self.worse[rows].to(device)
         diagnosis = task_loss(self.heads.tasks(encoded.pooled), labels, worse).mean()
         findings = self.heads.finding_loss(encoded, self.findings.targets[rows].to(device))
         places = _place_loss(self.heads, self.plan, positions, rows)
@@ -172,12 +176,13 @@ def pretrain(
     )
 
 
-def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor]:
+def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor | None]:
     """What the encoder is to say of diagnosis and deterioration, as `task_loss` takes it."""
-    if not plan.soft:
-        return torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
-    diagnosis, worse = cohort.beliefs(plan.name)
-    return torch.from_numpy(diagnosis).float(), torch.from_numpy(worse).float()
+    if plan.soft:
+        diagnosis, worse = (torch.from_numpy(belief).float() for belief in cohort.beliefs(plan.name))
+    else:
+        diagnosis, worse = torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
+    return diagnosis, worse if plan.deterioration else None
 
 
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:

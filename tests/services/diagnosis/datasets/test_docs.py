@@ -6,12 +6,12 @@ from inspect import signature
 
 import pytest
 
-from services.diagnosis.datasets import cxr_cohort, open_i, physionet2012, ward
+from services.diagnosis.datasets import cxr_cohort, cxr_paediatric, open_i, physionet2012, ward
 from services.diagnosis.datasets.registry import READERS
 from tests.support.common import PROJECT_ROOT
 
 PAGE = (PROJECT_ROOT / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
-TASKS = [*ward.TASKS, *cxr_cohort.TASKS, *physionet2012.TASKS, *open_i.TASKS]
+TASKS = [*ward.TASKS, *cxr_cohort.TASKS, *cxr_paediatric.TASKS, *physionet2012.TASKS, *open_i.TASKS]
 OPTIONS = [
     name
     for reader in (ward.Ward, cxr_cohort.CxrCohort, physionet2012.PhysioNet2012, open_i.OpenI)

@@ -55,7 +55,9 @@ def test_every_case_has_a_source_a_licence_and_targets_of_the_dataset_s_tasks(da
 
 
 def test_an_unknown_dataset_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(DatasetError, match="Use one of ward, cxr-cohort, physionet-2012, open-i, mimic, hospital"):
+    with pytest.raises(
+        DatasetError, match="Use one of ward, cxr-cohort, cxr-paediatric, physionet-2012, open-i, mimic, hospital"
+    ):
         open_dataset("chexpert")
 
 

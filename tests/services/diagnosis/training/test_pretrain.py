@@ -9,7 +9,6 @@ from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded
 from services.diagnosis.training.cohort import Cohort, draw_partial
 from services.diagnosis.training.pretrain import (
-    CLASSES,
     UNTOLD,
     FindingTargets,
     Pretraining,
@@ -17,6 +16,8 @@ from services.diagnosis.training.pretrain import (
     targets_of,
     task_loss,
 )
+
+CLASSES = 8
 
 
 def _plan(*, soft: bool) -> Pretraining:
