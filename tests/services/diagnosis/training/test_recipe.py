@@ -50,12 +50,12 @@ def test_the_large_network_is_as_big_as_the_documentation_says(large: ConsiliumN
 
 
 def test_a_scaled_recipe_has_as_many_patients_as_asked() -> None:
-    for recipe in RECIPES.values():
+    for recipe in (Recipe(), LARGE):
         for patients in (192, 500, 4000):
             scaled = recipe.scaled(patients=patients)
             assert scaled.train + scaled.calibration + scaled.test == patients
             assert min(scaled.train, scaled.calibration, scaled.test) >= 64
-    assert Recipe().scaled() == Recipe()
+    assert [recipe.scaled() for recipe in RECIPES.values()] == list(RECIPES.values())
 
 
 def test_a_short_run_costs_less_everywhere() -> None:
