@@ -12,22 +12,26 @@ from services.diagnosis.evaluation.subject import Array
 Pointing = dict[str, tuple[Array, NDArray[np.bool_]]]
 """Kind (`for`, `any`) -> heat and union of masks of one case."""
 KINDS = ("for", "any")
+TOLERANCE = 0.03
+"""Of the longer side: the paper's 15 pixels on photographs of some 500."""
 
 
 def judge_image(heat: Array, mask: NDArray[np.bool_], kind: str) -> dict[str, float]:
-    """The pointing game (arXiv 1608.00507, without its tolerance) and the share of the heat inside the mask.
+    """The pointing game (arXiv 1608.00507), strictly and with its tolerance, and the share of the heat inside the mask.
 
     Args:
         heat: [height, width] over the image; for `for` only what is positive counts, for `any` its size.
         mask: [rows, columns] of the image, the union of the findings' masks.
-    Returns: `pointing` in {0, 1}, its chance (the mask's share of the image), `energy`, and `energy_over_area`.
+    Returns: `pointing` in {0, 1}: the peak lies in the mask; its chance (the mask's share of the image); `pointing_near`:
+        the peak lies in it or within `TOLERANCE`; `energy`, and `energy_over_area`.
     """
     cover = _shrink(mask, heat.shape)
     shown = np.maximum(heat, 0) if kind == "for" else np.abs(heat)
     area, total = float(mask.mean()), float(shown.sum())
-    figures = {"pointing_chance": area, "pointing": 0.0, "energy": 0.0}
+    figures = {"pointing_chance": area, "pointing": 0.0, "pointing_near": 0.0, "energy": 0.0}
     if total > 0:
-        figures["pointing"] = float(_at_peak(shown, mask))
+        away = _distance_of_peak(shown, mask)
+        figures["pointing"], figures["pointing_near"] = float(away == 0), float(away <= TOLERANCE * max(mask.shape))
         figures["energy"] = float((shown * cover).sum() / total)
     return {**figures, "energy_over_area": figures["energy"] / area}
 
@@ -50,11 +54,13 @@ def judge_images(cases: Sequence[Pointing]) -> list[dict[str, float]]:
     return rows
 
 
-def _at_peak(shown: Array, mask: NDArray[np.bool_]) -> bool:
-    """Whether the middle of the strongest cell lies in the mask."""
+def _distance_of_peak(shown: Array, mask: NDArray[np.bool_]) -> float:
+    """Pixels from the middle of the strongest cell to the mask; 0 inside."""
     row, column = np.unravel_index(int(shown.argmax()), shown.shape)
     down, across = mask.shape[0] / shown.shape[0], mask.shape[1] / shown.shape[1]
-    return bool(mask[int((row + 0.5) * down), int((column + 0.5) * across)])
+    peak = int((row + 0.5) * down), int((column + 0.5) * across)
+    rows, columns = np.nonzero(mask)
+    return float(np.hypot(rows - peak[0], columns - peak[1]).min()) if len(rows) else float("inf")
 
 
 def _shrink(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Array:

@@ -15,12 +15,15 @@ from services.diagnosis.model.preprocessing.image import Letterbox, to_original
 
 Array = NDArray[np.float64]
 MAX_REGIONS = 4
+SPREAD = 1.0
+"""Cells: neighbours see much of the same, and which of them gets the credit is nearly chance."""
 _FOR, _AGAINST = (230, 80, 30), (40, 110, 230)
 """Colours of what speaks for and against the first diagnosis."""
 
 
 def explain_images(prepared: PreparedImages, cells: Array) -> tuple[ImageExplanation, ...]:
     """One explanation per image from cell attributions [images, grid, grid] that sum to the modality's contribution."""
+    cells = np.stack([spread(own) for own in cells])
     strongest = float(np.abs(cells).max()) or 1.0
     return tuple(
         ImageExplanation(
@@ -32,6 +35,13 @@ def explain_images(prepared: PreparedImages, cells: Array) -> tuple[ImageExplana
         )
         for image, box, own in zip(prepared.images, prepared.boxes, cells, strict=True)
     )
+
+
+def spread(cells: Array) -> Array:
+    """Cells [grid, grid], each shared with its neighbours; their sum stays."""
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(cells, SPREAD, mode="reflect"))
 
 
 def heatmap_png(cells: Array, box: Letterbox, *, strongest: float) -> bytes:

@@ -15,7 +15,7 @@ from services.diagnosis.model.preprocessing.vitals import CODES, WINDOW_H, Readi
 Array = NDArray[np.float64]
 BIN_H = 2.0
 SLOT_H = 6.0
-QUIET = 0.02
+QUIET = 0.05
 """A bin below this share of its variable's strongest does not lengthen a window: the window ends where it is quiet."""
 SMALLEST = 0.03
 """Windows below this share of the strongest are not shown; what they weigh goes into the residual."""

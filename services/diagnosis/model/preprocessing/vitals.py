@@ -71,7 +71,8 @@ def _without_tails(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(values):
         return values
     low, high = np.quantile(values, CENTRAL)
-    return values[(values >= low) & (values <= high)]
+    central: NDArray[np.float64] = values[(values >= low) & (values <= high)]
+    return central
 
 
 def select(vitals: VitalsInput, as_of: datetime | None = None) -> Readings:

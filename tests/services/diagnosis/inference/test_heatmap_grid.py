@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.diagnosis.inference.attribution.image import contribution_grid
+from services.diagnosis.inference.attribution.image import contribution_grid, spread
 from services.diagnosis.inference.prediction import ImageExplanation
 from services.diagnosis.model.preprocessing.image import Letterbox
 
@@ -24,6 +24,16 @@ def test_the_grid_is_hot_where_the_cell_is() -> None:
     cells[3, 12] = 1.0
     row, column = np.unravel_index(contribution_grid(cells, WHOLE).argmax(), (128, 128))
     assert (int(row) // 8, int(column) // 8) == (3, 12)
+
+
+@pytest.mark.parametrize("cell", [(3, 12), (0, 0), (15, 7)])
+def test_a_cell_shares_with_its_neighbours_and_nothing_is_lost(cell: tuple[int, int]) -> None:
+    cells = np.zeros((16, 16))
+    cells[cell] = 2.0
+    shared = spread(cells)
+    assert shared.sum() == pytest.approx(2.0)
+    assert np.unravel_index(shared.argmax(), shared.shape) == cell
+    assert shared.max() < 1
 
 
 def test_explanations_are_compared_without_their_grid() -> None:

@@ -26,14 +26,27 @@ def quarter(size: int = 8) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
 def test_pointing_and_energy_by_hand() -> None:
     heat = np.array([[3.0, 1.0], [-9.0, 2.0]])
     towards = judge_image(heat, quarter(), "for")
-    assert towards == pytest.approx({"pointing": 1, "pointing_chance": 0.25, "energy": 0.5, "energy_over_area": 2.0})
+    expected = {"pointing": 1, "pointing_near": 1, "pointing_chance": 0.25, "energy": 0.5, "energy_over_area": 2.0}
+    assert towards == pytest.approx(expected)
     either = judge_image(heat, quarter(), "any")
     assert either["pointing"] == 0  # the strongest cell speaks against, and lies outside
     assert either["energy"] == pytest.approx(3 / 15)
 
 
+def test_a_peak_just_beside_the_mask_is_near_it() -> None:
+    """The mask ends at column 49; the tolerance is 3 pixels of 100."""
+    mask = np.zeros((100, 100), np.bool_)
+    mask[:, :50] = True
+    for column, near in ((51, 1), (54, 0)):
+        heat = np.zeros((100, 100))
+        heat[10, column] = 1.0
+        judged = judge_image(heat, mask, "for")
+        assert (judged["pointing"], judged["pointing_near"]) == (0, near)
+
+
 def test_a_map_without_heat_points_nowhere() -> None:
-    assert judge_image(np.zeros((4, 4)), quarter(), "for")["pointing"] == 0
+    judged = judge_image(np.zeros((4, 4)), quarter(), "for")
+    assert judged["pointing"] == judged["pointing_near"] == 0
 
 
 def test_a_map_that_ignores_the_patient_does_as_well_with_another_s() -> None:
