@@ -22,8 +22,8 @@ def judge_image(heat: Array, mask: NDArray[np.bool_], kind: str) -> dict[str, fl
     Args:
         heat: [height, width] over the image; for `for` only what is positive counts, for `any` its size.
         mask: [rows, columns] of the image, the union of the findings' masks.
-    Returns: `pointing` in {0, 1}: the peak lies in the mask; its chance (the mask's share of the image); `pointing_near`:
-        the peak lies in it or within `TOLERANCE`; `energy`, and `energy_over_area`.
+    Returns: `pointing` in {0, 1}: the peak lies in the mask; `pointing_chance`: the mask's share of the image;
+        `pointing_near`: the peak lies in it or within `TOLERANCE`; `energy`, and `energy_over_area`.
     """
     cover = _shrink(mask, heat.shape)
     shown = np.maximum(heat, 0) if kind == "for" else np.abs(heat)

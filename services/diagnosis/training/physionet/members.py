@@ -14,6 +14,7 @@ from services.diagnosis.model.config import VitalsConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.vitals_encoder import VitalsEncoder
 from services.diagnosis.training.physionet.stays import NAMES, Array, Feed, Scale, Stay
+from services.diagnosis.training.pretrain import SETTLING_CASES
 
 ENCODER = VitalsConfig(
     variables=len(NAMES), width=32, values=16, queries=4, heads=2, sign_heads=1,
@@ -54,6 +55,7 @@ def train_member(feed: Feed, died: Array, plan: Plan, seed: int) -> Mortality:
     """One member. Returns: the exponential mean of its weights over the last part of the training."""
     torch.manual_seed(seed)
     rng, model = np.random.default_rng(seed), Mortality(plan)
+    model.encoder.settle(feed(np.arange(min(SETTLING_CASES, len(died)))))
     steps = plan.epochs * (len(died) // plan.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, total_steps=steps, pct_start=0.2)
