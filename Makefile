@@ -44,8 +44,8 @@ test: setup ## The tests that every change must pass, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
 	$(BIN)/pytest -m e2e
 
-test-slow: setup ## The slow suites
-	$(BIN)/pytest -m slow
+test-slow: setup ## The slow suites: broken models are caught, the shipped bundle's explanations, whole training runs
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 test-e2e: setup ## The whole suite over real sockets, embedded and distributed
 	$(BIN)/pytest -m e2e

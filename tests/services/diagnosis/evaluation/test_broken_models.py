@@ -19,6 +19,8 @@ from services.diagnosis.evaluation.subject import Subject
 from services.diagnosis.training.progress import Reporter
 from tests.support.broken_subjects import Deaf, Overconfident, RandomExplanations, ReadsAbsence, Wrapped
 
+pytestmark = pytest.mark.slow
+
 SEED, PATIENTS, EXPLAINED = 909090, 300, 12
 
 

@@ -15,6 +15,8 @@ from services.diagnosis.evaluation.probes.localisation import measure_localisati
 from services.diagnosis.ward.generate import iter_cases
 from tests.support.broken_subjects import RandomExplanations
 
+pytestmark = pytest.mark.slow
+
 EFFORT = Effort(orders=4, imputed_orders=1)
 
 
