@@ -368,13 +368,16 @@ def ask_every_pattern(
     """Pattern -> member logits [members, n, logits]."""
     tokens, pooled = stack(encoded, n, network.config)
 
+    def chunks(values: Tensor) -> list[Tensor]:
+        return [values[start : start + ASKED_AT_ONCE] for start in range(0, n, ASKED_AT_ONCE)]
+
     def job(pattern: str) -> Job:
         def run(_: Advance) -> Array:
             available = torch.tensor(mask_of(pattern))
             with torch.no_grad():
                 parts = [
                     network.fusion(own, pooled_own, available.expand(len(own), -1))
-                    for own, pooled_own in zip(tokens.split(ASKED_AT_ONCE), pooled.split(ASKED_AT_ONCE), strict=True)
+                    for own, pooled_own in zip(chunks(tokens), chunks(pooled), strict=True)
                 ]
             logits: Array = torch.cat(parts, dim=1).numpy()
             return logits

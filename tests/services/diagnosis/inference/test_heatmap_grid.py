@@ -32,7 +32,7 @@ def test_a_cell_shares_with_its_neighbours_and_nothing_is_lost(cell: tuple[int, 
     cells[cell] = 2.0
     shared = spread(cells)
     assert shared.sum() == pytest.approx(2.0)
-    assert np.unravel_index(shared.argmax(), shared.shape) == cell
+    assert tuple(int(i) for i in np.unravel_index(shared.argmax(), shared.shape)) == cell
     assert shared.max() < 1
 
 
