@@ -41,8 +41,8 @@ def align_bundle(
     network.load_state_dict(dict(contents.weights))
     network.eval().requires_grad_(False)
     first_held_out = contents.training["data"]["train"]["cases"]
-    train = _split(contents, network, 0, min(cases, first_held_out), processes)
-    held_out = _split(contents, network, first_held_out, films, processes)
+    train = encode_stretch(contents, network, 0, min(cases, first_held_out), processes)
+    held_out = encode_stretch(contents, network, first_held_out, films, processes)
     tokenizer, seed = Tokenizer.from_str(contents.tokenizer), contents.training["seed"]
     joint = fit_joint(network, tokenizer, train, held_out, references=references, seed=seed + 300, plan=plan)
     joint.save(directory)
@@ -50,7 +50,10 @@ def align_bundle(
     return sign_bundle(directory, read_private_key(local_key()))
 
 
-def _split(contents: BundleContents, network: ConsiliumNetwork, start: int, count: int, processes: int) -> Split:
+def encode_stretch(
+    contents: BundleContents, network: ConsiliumNetwork, start: int, count: int, processes: int
+) -> Split:
+    """Cases `start` to `start + count - 1` of the ward that the bundle was trained on, as its encoders see them."""
     ward, side = contents.training["wardSeed"], contents.config.image.side
     cohort = draw_cohort(ward, start, count, side=side, processes=processes)
     catalogue = {
