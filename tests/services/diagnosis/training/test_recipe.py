@@ -74,7 +74,7 @@ SMALLEST = replace(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_the_large_recipe_goes_through_and_answers(tmp_path: Path) -> None:
     train_demo(tmp_path / "large", seed=1, recipe=SMALLEST, processes=1, quiet=True)
     assert verify_bundle(tmp_path / "large").identity.name == "consilium-large"
