@@ -11,10 +11,10 @@ RNG = np.random.default_rng(0)
 
 
 def test_three_modes_are_trained_on_the_same_encodings_and_judged() -> None:
-    found = compare_modes(DEMO_BUNDLE, train=192, test=96, members=1, epochs=1, processes=1)
+    found = compare_modes(DEMO_BUNDLE, train=192, test=96, members=1, epochs=40, processes=1)
     assert set(found) == set(MODES)
     assert found["hybrid"]["hybrid_minus"]["value"] == 0
-    assert all(figures["macro_auroc"]["value"] > 0.8 for name, figures in found.items() if name != "early")
+    assert all(figures["macro_auroc"]["value"] > 0.8 for figures in found.values())
 
 
 def test_what_hybrid_wins_is_paired() -> None:
