@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from services.diagnosis.training.cli import require_one_of
+
 bench = typer.Typer(no_args_is_help=True)
 
 
@@ -40,9 +42,9 @@ def gpu(
     from services.diagnosis.training.recipe import RECIPES
     from shared.errors import AppError
 
-    _require_one_of(recipe, tuple(RECIPES), "--recipe")
-    _require_one_of(device, ("auto", "cuda", "cpu"), "--device")
-    _require_one_of(precision, ("auto", "bf16", "32"), "--precision")
+    require_one_of(recipe, tuple(RECIPES), "--recipe")
+    require_one_of(device, ("auto", "cuda", "cpu"), "--device")
+    require_one_of(precision, ("auto", "bf16", "32"), "--precision")
     chosen = RECIPES[recipe]
     size = batch_size or chosen.batch_size
     try:
@@ -59,8 +61,3 @@ def gpu(
     if out is not None:
         told = as_json(measured, where, recipe=recipe, batch_size=size)
         out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-
-
-def _require_one_of(value: str, known: tuple[str, ...], option: str) -> None:
-    if value not in known:
-        raise typer.BadParameter(f"unknown value {value!r}; known: {', '.join(known)}", param_hint=option)

@@ -111,13 +111,9 @@ class VitalsState:
             raise ValueError("there is no reading in the window")
         if any(track.readings and track.readings[-1][0] > at_h for track in self._tracks):
             raise ValueError("there are readings later than the time of the read-out")
-        latents, signs = self.encoder.latents, self.encoder.signs
         kept = [self._aged(track, at_h) for track in self._tracks]
         everything = _stack([own for own, _ in kept]).merged(0)
-        encoded: Encoded = self.encoder.readout(
-            _batched(everything), latents.null, _batched(_stack([sign for _, sign in kept])), signs.null
-        )
-        return encoded
+        return self.encoder.read(_batched(everything), _batched(_stack([sign for _, sign in kept])))
 
     def _newest(self, variable: int, segment: int, count: int) -> _Span:
         """The last `count` readings of a segment; those of newer segments follow them."""

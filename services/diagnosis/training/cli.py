@@ -62,9 +62,9 @@ def train(
     from services.diagnosis.bundle.keys import local_key, read_private_key
     from services.diagnosis.training.recipe import RECIPES
 
-    _require_one_of(recipe, tuple(RECIPES), "--recipe")
-    _require_one_of(precision, ("32", "bf16-mixed", "16-mixed"), "--precision")
-    _require_one_of(device, ("auto", "cpu"), "--device")
+    require_one_of(recipe, tuple(RECIPES), "--recipe")
+    require_one_of(precision, ("32", "bf16-mixed", "16-mixed"), "--precision")
+    require_one_of(device, ("auto", "cpu"), "--device")
     _require_data_of(recipe, path, paediatric, patients)
     chosen, out = RECIPES[recipe].scaled(patients=patients, epochs=epochs_scale), out or Path("out", recipe)
     if note_encoder is not None:
@@ -116,7 +116,8 @@ def _require_data_of(recipe: str, path: Path | None, paediatric: Path | None, pa
         raise typer.BadParameter(f"{recipe} makes its cases and reads no folder", param_hint="--path, --paediatric")
 
 
-def _require_one_of(value: str, known: tuple[str, ...], option: str) -> None:
+def require_one_of(value: str, known: tuple[str, ...], option: str) -> None:
+    """Raises: typer.BadParameter: the value of an option is none of those known."""
     if value not in known:
         raise typer.BadParameter(f"unknown value {value!r}; known: {', '.join(known)}", param_hint=option)
 

@@ -52,10 +52,8 @@ def questions() -> dict[str, Claim]:
         for finding, values in WORDS.items()
         for value, nouns in values.items()
     }
-    return {**asked, "is there a line or tube?": Claim("device", True, "central_line"), "no pneumothorax": DENIED}
-
-
-DENIED = Claim("pneumothorax", False)
+    line, denied = Claim("device", True, "central_line"), Claim("pneumothorax", False)
+    return {**asked, "is there a line or tube?": line, "no pneumothorax": denied}
 
 
 def measure_joint(
@@ -69,7 +67,7 @@ def measure_joint(
         `{"n": 0}` for a bundle without a joint space.
     """
     reader = predictor.reader(ExactIndex())
-    if reader is None:
+    if reader is None or predictor.contents.joint is None:
         return {"n": 0}
     seen = []
     for case in cases:
@@ -77,25 +75,25 @@ def measure_joint(
         advance()
     patients = np.array([one.patient for one in seen])
     alike = summarise({"alike": np.array([one.alike for one in seen])}, patients, seed=seed)
-    labels = np.array(predictor.contents.joint.references.labels) if predictor.contents.joint else np.zeros(0)
+    labels = predictor.contents.joint.references.labels
     return {
         "n": len(seen),
-        "retrieval": dict(_retrieval(seen, seed)),
+        "retrieval": _retrieval(seen, seed),
         "similar_same_diagnosis": {"value": alike["alike"], **alike["intervals"]["alike"]},
         "similar_same_diagnosis_chance": float(np.mean([(labels == one.label).mean() for one in seen])),
-        "questions": dict(_answers(seen, seed)),
+        "questions": _answers(seen, seed),
     }
 
 
 def _see(reader: CaseReader, case: LabelledCase) -> Seen:
-    prepared, used, _ = reader.predictor.encode_used(case.inputs)
+    _, used, _ = reader.predictor.encode_used(case.inputs)
     label = next(iter(case.targets.values()))
     vectors = reader.joint.vectors(used)
     near = reader.joint.nearest(vectors[CASE], CASE, NEAREST) if vectors else ()
     own = reader.predictor.contents.labels[label]
     alike = float(np.mean([item.coding == own for item in near])) if near else np.nan
     similarities, film = {}, _film(case.truth)
-    if "image" in used and "image" in prepared:
+    if "image" in used:
         similarities = compare(reader.joint, used["image"].encoded, used["image"].positions, tuple(questions()))
     true = {text: holds(claim, film) for text, claim in questions().items()} if film is not None else {}
     return Seen(case.patient, label, vectors, alike, similarities, true)
