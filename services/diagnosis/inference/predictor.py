@@ -62,7 +62,10 @@ class Predictor:
             engine = Engine.build(contents)
             joint = JointReader.build(contents.joint, tokenizer, ExactIndex()) if contents.joint is not None else None
         except RuntimeError as error:
-            raise BundleUnreadable(f"The weights of {identity.name} do not fit its configuration.") from error
+            raise BundleUnreadable(
+                f"The weights of {identity.name} do not fit its configuration. {identity.version} was trained by "
+                "another version of Consilium: train it again, or run the version that trained it."
+            ) from error
         return cls(identity, contents, engine, preprocessor, joint)
 
     def predict(self, case: CaseInput, *, on_stage: OnStage = _silent) -> Prediction:
