@@ -26,7 +26,7 @@ from services.diagnosis.evaluation.probes.retrieval import measure_retrieval
 from services.diagnosis.evaluation.probes.suite import Scope, run_probes
 from services.diagnosis.evaluation.report.examples import Example, diagnosis_name, example
 from services.diagnosis.evaluation.report.page import render
-from services.diagnosis.evaluation.subject import Subject, Table, widest_pattern
+from services.diagnosis.evaluation.subject import Array, Subject, Table, widest_pattern
 from services.diagnosis.training.jobs import run_side_by_side
 from services.diagnosis.training.progress import Reporter
 from shared.codes import DIAGNOSES
@@ -206,10 +206,17 @@ def _robustness(table: Table, others: Mapping[str, Table], seed: int, resamples:
     found: dict[str, Any] = {"missing": own, "curves": curves}
     if NAIVE in complete:
         modalities, rows = fully_observed(table)
-        own_answers, naive = ({p: a[rows] for p, a in probabilities_of(t).items()} for t in (table, complete[NAIVE]))
-        found["against_zero_imputation"] = compare_missing(
-            own_answers, naive, table.labels[rows], table.patients[rows], modalities, seed=seed, resamples=resamples
-        )
+
+        def against_naive(answers: Mapping[str, Array]) -> dict[str, Any]:
+            return compare_missing(
+                {pattern: values[rows] for pattern, values in answers.items()}, naive, table.labels[rows],
+                table.patients[rows], modalities, seed=seed, resamples=resamples,
+            )  # fmt: skip
+
+        naive = {pattern: values[rows] for pattern, values in probabilities_of(complete[NAIVE]).items()}
+        found["against_zero_imputation"] = against_naive(probabilities_of(table))
+        if table.posterior is not None and set(table.posterior) >= set(table.members):
+            found["oracle_against_zero_imputation"] = against_naive(table.posterior)
     return found
 
 

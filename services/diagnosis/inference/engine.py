@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -23,8 +24,9 @@ from services.diagnosis.inference.inputs import (
 )
 from services.diagnosis.model.encoder import Encoded, Positions
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of, pattern_name, subsets
-from services.diagnosis.model.network import ConsiliumNetwork
+from services.diagnosis.model.network import ConsiliumNetwork, stack
 from services.diagnosis.model.note_encoder import NoteEncoder
+from services.diagnosis.model.side_by_side import SideBySide
 
 Array = NDArray[np.float64]
 LONG_NOTE_WINDOWS = 4
@@ -68,10 +70,17 @@ class Engine:
         patterns = [pattern_name(subset) for subset in subsets(tuple(encoded))]
         available = torch.tensor([mask_of(pattern) for pattern in patterns])
         with torch.no_grad():
-            logits = self.network.fuse(encoded, available)
+            logits = self._fuse(encoded, available)
             rows = torch.tensor([PATTERNS.index(pattern) for pattern in patterns])
             members = self.calibrator.member_probabilities(logits, rows).numpy()
         return {pattern: members[:, row] for row, pattern in enumerate(patterns)}
+
+    @cached_property
+    def _members(self) -> SideBySide:
+        return SideBySide(self.network.members())
+
+    def _fuse(self, encoded: Mapping[str, Encoded], available: Tensor) -> Tensor:
+        return self._members(*stack(encoded, len(available), self.network.config), available)
 
     def attribute(self, name: str, prepared: Prepared, case: Mapping[str, EncodedModality], label: int) -> Attribution:
         """Attributions inside one modality to the log-odds of a label: cells, word pieces, readings or facts."""
@@ -102,7 +111,7 @@ class Engine:
         def log_odds(own: Encoded) -> Tensor:
             batch = len(own.pooled)
             available = torch.tensor(mask_of(pattern)).expand(batch, len(MODALITIES))
-            logits = self.network.fuse({**others, name: own}, available)
+            logits = self._fuse({**others, name: own}, available)
             rows = torch.full((batch,), PATTERNS.index(pattern))
             return torch.logit(self.calibrator.probabilities(logits, rows)[:, label], eps=1e-6)
 

@@ -117,8 +117,10 @@ def gather_all(scores: Tensor, values: Tensor) -> PartialSums:
         empty = scores.new_zeros(scores.shape[0], *scores.shape[2:])
         return PartialSums(empty + NEVER, empty, empty[..., None].expand(*empty.shape, values.shape[-1]))
     peak = scores.detach().amax(1)
-    weights = (scores - peak[:, None]).exp() * (scores > NEVER / 2)
-    return PartialSums(peak, weights.sum(1), torch.einsum("bnsh,bnhd->bshd", weights, values))
+    weights = (scores - peak[:, None]).exp()  # 0 of what was never seen, unless nothing was
+    seen = peak > NEVER / 2
+    weighted = torch.einsum("bnsh,bnhd->bshd", weights, values)
+    return PartialSums(peak, weights.sum(1) * seen, weighted * seen[..., None])
 
 
 def gather_by_sign(scores: Tensor, values: Tensor, variables: Tensor, mask: Tensor, count: int) -> PartialSums:
@@ -126,14 +128,18 @@ def gather_by_sign(scores: Tensor, values: Tensor, variables: Tensor, mask: Tens
     # Grouped by sign first: signs are measured a hundred times or twice, and padding all to the most wastes the most.
     order = variables.masked_fill(~mask, count).argsort(dim=1, stable=True)
     counts = functional.one_hot(variables, count).mul(mask[..., None]).sum(1)  # [batch, variables]
-    starts, most = counts.cumsum(1) - counts, counts.amax(0).tolist()
-    parts = []
-    for sign in range(count):
-        place = torch.arange(most[sign], device=mask.device)
-        there = place < counts[:, sign, None]  # [batch, most]
-        rows = order.gather(1, (starts[:, sign, None] + place).clamp_max(order.shape[1] - 1))[..., None, None]
-        own = scores.gather(1, rows.expand(-1, -1, *scores.shape[2:])).masked_fill(~there[..., None, None], NEVER)
-        parts.append(gather_all(own, values.gather(1, rows.expand(-1, -1, *values.shape[2:]))))
+    starts, most = counts.cumsum(1) - counts, counts.amax(0)  # [batch, variables], [variables]
+    # One block of columns for each sign, as wide as its longest series; all of them in one gather.
+    sign = torch.arange(count, device=mask.device).repeat_interleave(most)  # [columns]
+    place = torch.arange(len(sign), device=mask.device) - (most.cumsum(0) - most)[sign]
+    there = (place < counts[:, sign])[..., None, None]  # [batch, columns, 1, 1]
+    rows = order.gather(1, (starts[:, sign] + place).clamp_max(order.shape[1] - 1))[..., None, None]
+    own = scores.gather(1, rows.expand(-1, -1, *scores.shape[2:])).masked_fill(~there, NEVER)
+    said = values.gather(1, rows.expand(-1, -1, *values.shape[2:]))
+    widths = most.tolist()
+    parts = [
+        gather_all(*block) for block in zip(torch.split(own, widths, 1), torch.split(said, widths, 1), strict=True)
+    ]
     peaks, totals, weighted = zip(*((part.peak, part.total, part.weighted) for part in parts), strict=True)
     return PartialSums(torch.stack(peaks, 1), torch.stack(totals, 1), torch.stack(weighted, 1))
 
@@ -254,8 +260,9 @@ class DenseVitalsEncoder(ReadingPositions):
 
 def split_positions(positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
     """Embedding, hours and variable of each reading, as `ReadingPositions.positions` packs them."""
-    features = positions.features
-    return features[..., :-2], features[..., -2], features[..., -1].round().long()
+    width = positions.features.shape[-1] - 2
+    embedded, times_h, variables = torch.split(positions.features, [width, 1, 1], dim=-1)
+    return embedded, times_h[..., 0], variables[..., 0].round().long()
 
 
 def age_scores(scores: Tensor, times_h: Tensor, decay: Tensor, mask: Tensor) -> Tensor:

@@ -77,6 +77,14 @@ def test_every_baseline_is_judged_by_the_same_figures(metrics: dict[str, Any]) -
     assert {"fused_over_best_single", "hybrid_over_best_fusion"} <= set(metrics["gains"])
 
 
+def test_what_a_lost_modality_costs_stands_beside_what_it_costs_the_oracle(metrics: dict[str, Any]) -> None:
+    ours, oracle = (metrics["robustness"][f"{name}against_zero_imputation"] for name in ("", "oracle_"))
+    assert set(ours) == set(oracle) == set(MODALITIES)
+    for name in ("image", "note", "vitals"):
+        assert ours[name]["baseline_drop"] == oracle[name]["baseline_drop"]
+        assert ours[name]["drop"] != oracle[name]["drop"] > 0
+
+
 def test_every_check_says_what_was_seen(metrics: dict[str, Any]) -> None:
     assert len({check["name"] for check in metrics["checks"]}) >= 14
     assert all(re.search(r"\d", check["detail"]) or "oracle" in check["detail"] for check in metrics["checks"])

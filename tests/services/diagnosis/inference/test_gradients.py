@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.diagnosis.inference.attribution.gradients import NODES, integrated_gradients, rescale_to
+from services.diagnosis.inference.attribution.gradients import NODES, STRETCHES, integrated_gradients, rescale_to
 
 
 def network() -> torch.nn.Module:
@@ -21,25 +21,26 @@ def test_a_linear_target_gives_weight_times_change() -> None:
     assert found.change == pytest.approx(3.0)
 
 
-def test_a_polynomial_of_degree_eight_needs_one_round() -> None:
-    # d/dx x^8 has degree 7, which four Gauss-Legendre nodes integrate exactly; a midpoint rule would not.
-    found = integrated_gradients(lambda x: x[:, 0] ** 8, torch.tensor([1.5]), torch.zeros(1))
-    assert found.nodes == 2 * NODES
-    assert found.parts[0] == pytest.approx(1.5**8, rel=1e-5)
+def test_a_polynomial_of_degree_ten_needs_one_round() -> None:
+    # d/dx x^10 has degree 9, which five Gauss-Legendre nodes integrate exactly; a midpoint rule would not.
+    found = integrated_gradients(lambda x: x[:, 0] ** 10, torch.tensor([1.5]), torch.zeros(1))
+    assert found.nodes == STRETCHES * NODES
+    assert found.parts[0] == pytest.approx(1.5**10, rel=1e-5)
 
 
 def test_a_step_is_found_by_halving_the_stretch_that_holds_it() -> None:
     # The sigmoid rises within a hundredth of the path: uniform rules of as many nodes would step over it.
     found = integrated_gradients(lambda x: torch.sigmoid(600 * (x[:, 0] - 0.3)), torch.ones(1), torch.zeros(1))
+    assert STRETCHES * NODES < found.nodes < 80
     assert found.parts[0] == pytest.approx(1.0, abs=0.01)
     assert found.completeness_error < 0.01
 
 
 def test_at_the_cap_the_error_is_told() -> None:
     step = integrated_gradients(
-        lambda x: torch.sigmoid(5e4 * (x[:, 0] - 0.3)), torch.ones(1), torch.zeros(1), most_nodes=2 * NODES
+        lambda x: torch.sigmoid(5e4 * (x[:, 0] - 0.3)), torch.ones(1), torch.zeros(1), most_nodes=STRETCHES * NODES
     )
-    assert step.nodes == 2 * NODES
+    assert step.nodes == STRETCHES * NODES
     assert step.change == pytest.approx(1.0)
     assert step.completeness_error == pytest.approx(abs(step.parts.sum() - 1.0))
     assert step.completeness_error > 0.1
