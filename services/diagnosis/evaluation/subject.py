@@ -85,6 +85,18 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True)
+class SeverityAnswers:
+    """What a subject says of the severity of n cases, and what it is."""
+
+    levels: NDArray[np.int64]
+    """[n]; -1 where nobody knows."""
+    exceedance: Mapping[str, Array]
+    """Pattern -> P(level > j), the mean over the members [n, levels - 1]; NaN rows where it was not asked."""
+    posterior: Mapping[str, Array] = field(default_factory=dict)
+    """Pattern -> the oracle's [n, levels]; empty where nobody knows."""
+
+
+@dataclass(frozen=True)
 class Table:
     """A subject's answers to n cases side by side: all that the metrics need, and no case."""
 
@@ -113,3 +125,5 @@ class Table:
     milliseconds: Array | None = None
     cases: NDArray[np.str_] | None = None
     """[n] ids, to find the same cases again."""
+    severity: SeverityAnswers | None = None
+    """None: the subject does not answer it, or nobody knows it of any case."""
