@@ -53,6 +53,12 @@ DIAGNOSES = (
 )
 """The acute chest conditions the demo bundle tells apart, in the order of its labels."""
 
+MILD = Coding(SNOMED_CT, "255604002", "Mild")
+MODERATE = Coding(SNOMED_CT, "6736007", "Moderate")
+SEVERE = Coding(SNOMED_CT, "24484000", "Severe")
+SEVERITIES = (MILD, MODERATE, SEVERE)
+"""Levels of severity of an acute illness, in order."""
+
 
 @dataclass(frozen=True)
 class VitalSign:

@@ -120,6 +120,12 @@ class Truth:
     """Availability pattern -> p(deterioration | latent findings of those modalities)."""
     posterior_given_availability: list[float] = field(default_factory=list)
     """p(y | latent findings of the available modalities, and that exactly these are available)."""
+    severity: int | None = None
+    """Level of the acute illness, an index into `shared.codes.SEVERITIES`; None: nobody knows."""
+    severity_posterior: dict[str, list[float]] = field(default_factory=dict)
+    """Availability pattern -> p(level | latent findings of those modalities, age, sex)."""
+    severity_prior: list[float] = field(default_factory=list)
+    """p(level | age, sex)."""
 
     def best_beliefs(self) -> dict[str, list[float]]:
         """The posterior of every pattern, those with age and sex as a modality too; empty where nobody knows.
@@ -127,5 +133,13 @@ class Truth:
         Every posterior is given age and sex: the note states them and the film shows them, so that a pattern without
         `tabular` is bounded by the same posterior, for films and vitals alone a little too generously.
         """
-        given = {f"{pattern}+tabular": value for pattern, value in self.posterior.items()}
-        return {**self.posterior, **given, **({"tabular": self.prior} if self.prior else {})}
+        return _with_context(self.posterior, self.prior)
+
+    def best_severity_beliefs(self) -> dict[str, list[float]]:
+        """The same of the levels of severity."""
+        return _with_context(self.severity_posterior, self.severity_prior)
+
+
+def _with_context(posterior: dict[str, list[float]], prior: list[float]) -> dict[str, list[float]]:
+    given = {f"{pattern}+tabular": value for pattern, value in posterior.items()}
+    return {**posterior, **given, **({"tabular": prior} if prior else {})}

@@ -8,7 +8,14 @@ from typing import Any
 
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.inference.grid import shrink_grid
-from services.diagnosis.inference.prediction import DiagnosisVerdict, Explanation, ModalityOutcome, Prediction
+from services.diagnosis.inference.prediction import (
+    DiagnosisVerdict,
+    Explanation,
+    ModalityOutcome,
+    OrdinalRisk,
+    Prediction,
+    Risk,
+)
 from services.diagnosis.snapshot import STALE_AFTER, Manifest
 from shared.codes import Coding
 from shared.contracts import diagnosis as wire
@@ -49,10 +56,7 @@ def compose(
         uncertainty=_uncertainty(prediction),
         abstained=prediction.abstained if prediction else True,
         reasons=list(prediction.reasons) if prediction else [NOTHING_PERMITTED if manifest.withheld else NOTHING_LEFT],
-        risks={
-            name: wire.Risk(probability=risk.probability, interval=risk.interval)
-            for name, risk in (prediction.risks if prediction else {}).items()
-        },
+        risks={name: _risk(risk) for name, risk in (prediction.risks if prediction else {}).items()},
         explanation=explanation.model_copy(update={"summary": sentences}),
         calibration=_calibration(prediction),
         verdicts=[_verdict(found) for found in (prediction.verdicts if prediction else ())],
@@ -149,6 +153,16 @@ def _calibration(prediction: Prediction | None) -> wire.Calibration | None:
     if found is None:
         return None
     return wire.Calibration(status="calibrated" if found.calibrated else "uncalibrated", cases=found.cases)
+
+
+def _risk(found: Risk | OrdinalRisk) -> wire.Risk | wire.OrdinalRisk:
+    if isinstance(found, Risk):
+        return wire.Risk(probability=found.probability, interval=found.interval)
+    levels = [
+        wire.Level(code=_code(level.coding), probability=level.probability, interval=level.interval)
+        for level in found.levels
+    ]
+    return wire.OrdinalRisk(levels=levels)
 
 
 def _verdict(found: DiagnosisVerdict) -> wire.Verdict:

@@ -136,8 +136,24 @@ class Uncertainty(Wire):
 
 
 class Risk(Wire):
+    """The probability of an event."""
+
     probability: float
     interval: tuple[float, float]
+
+
+class Level(Wire):
+    """One level of an ordinal answer."""
+
+    code: CodeOut
+    probability: float
+    interval: tuple[float, float]
+
+
+class OrdinalRisk(Wire):
+    """The probabilities of ordered levels, the mildest first; they sum to 1."""
+
+    levels: list[Level]
 
 
 class ModalityExplanation(Wire):
@@ -291,7 +307,8 @@ class DiagnosisResult(Wire):
     uncertainty: Uncertainty | None
     abstained: bool
     reasons: list[str]
-    risks: dict[str, Risk]
+    risks: dict[str, Risk | OrdinalRisk]
+    """`deterioration24h` is a `Risk`, `severity` an `OrdinalRisk`; of what the bundle answers."""
     explanation: Explanation
     calibration: Calibration | None = None
     verdicts: list[Verdict] = []
@@ -319,7 +336,7 @@ class DiagnosisOut(Wire):
     uncertainty: Uncertainty | None = None
     abstained: bool | None = None
     reasons: list[str] | None = None
-    risks: dict[str, Risk] | None = None
+    risks: dict[str, Risk | OrdinalRisk] | None = None
     explanation: Explanation | None = None
     calibration: Calibration | None = None
     verdicts: list[Verdict] | None = None

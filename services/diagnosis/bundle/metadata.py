@@ -12,7 +12,7 @@ from typing import Any
 
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
-from shared.codes import FACTS
+from shared.codes import FACTS, SEVERITIES
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 PACKAGES = ("safetensors", "scikit-learn", "scipy", "tokenizers", "transformers")
@@ -20,7 +20,8 @@ PACKAGES = ("safetensors", "scikit-learn", "scipy", "tokenizers", "transformers"
 
 def monai_metadata(config: ModelConfig, card: Mapping[str, Any], *, name: str, version: str) -> dict[str, Any]:
     """The metadata of a bundle whose card this is; versions are those installed where it is written."""
-    asked = " and 24-hour deterioration" if config.deterioration else ""
+    asked = ", 24-hour deterioration" if config.deterioration else ""
+    asked += ", severity" if config.severity else ""
     return {
         "schema": SCHEMA,
         "name": name,
@@ -74,6 +75,7 @@ def _inputs(config: ModelConfig) -> dict[str, Any]:
 def _prediction(config: ModelConfig) -> dict[str, Any]:
     channels = [*(coding.display for coding in config.labels)]
     channels += ["Deterioration within 24 hours"] if config.deterioration else []
+    channels += [f"Severity above {level.display.lower()}" for level in SEVERITIES[:-1]] if config.severity else []
     return {
         "type": "probabilities",
         "format": "multiclass",

@@ -23,13 +23,15 @@ from services.diagnosis.datasets.leakage import examine
 from services.diagnosis.ward.conditions import SHIFTS
 from services.diagnosis.ward.generate import generate_patient
 from services.diagnosis.ward.patient import WardPatient
-from shared.codes import DIAGNOSES
+from shared.codes import DIAGNOSES, SEVERITIES
 
 NAME = "ward"
 LICENCE = "synthetic; Apache-2.0 like the code that makes it"
 TASKS = (
     Task("diagnosis", tuple(code.code for code in DIAGNOSES), "diagnosis"),
     Task("deterioration24h", ("no", "yes"), "deterioration24h"),
+    # No task of its own to a bundle: its figures stand beside those of the others.
+    Task("severity", tuple(code.code for code in SEVERITIES), None),
 )
 SKIN = {1: "I-II", 2: "I-II", 3: "III-IV", 4: "III-IV", 5: "V-VI", 6: "V-VI"}
 """Fitzpatrick type -> subgroup."""
@@ -91,7 +93,11 @@ class Ward:
             id=patient.patient_id,
             patient=patient.patient_id,
             inputs=patient.case(),
-            targets={"diagnosis": patient.recorded_label, "deterioration24h": int(patient.latents.deterioration)},
+            targets={
+                "diagnosis": patient.recorded_label,
+                "deterioration24h": int(patient.latents.deterioration),
+                "severity": patient.latents.severity,
+            },
             provenance=Provenance(
                 dataset=self.name,
                 source=f"ward:{self.seed}:{index}",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from services.diagnosis.case import CaseInput
-from services.diagnosis.evaluation.subject import Answer, Array
+from services.diagnosis.evaluation.subject import Answer, Array, as_answered, exceedances
 from services.diagnosis.inference.prediction import Prediction
 from services.diagnosis.inference.predictor import Predictor
 from shared.codes import Coding
@@ -60,19 +60,16 @@ class BundleSubject:
         encoded = {name: engine.encode(name, part) for name, part in prepared.items() if part.refused is None}
         members = engine.ask_every_subset({name: item.encoded for name, item in encoded.items()}) if encoded else {}
         scores = {name: 1 - reference[name].p_value(item.features) for name, item in encoded.items()}
+        tasks = self.predictor.contents.config.tasks
+        grave = {pattern: exceedances(tasks, value) for pattern, value in members.items()}
         return Answer(
-            members={pattern: self._with_risk(value) for pattern, value in members.items()},
+            members={pattern: as_answered(tasks, value) for pattern, value in members.items()},
             ood={name: scores.get(name, 1.0) for name in prepared},
             tokens={name: item.encoded.tokens[0].numpy() for name, item in encoded.items()},
             pooled={name: item.encoded.pooled[0].numpy() for name, item in encoded.items()},
             milliseconds=(time.perf_counter() - started) * 1000,
+            severity={pattern: value for pattern, value in grave.items() if value is not None},
         )
-
-    def _with_risk(self, members: Array) -> Array:
-        """A last column of zeros where the bundle is not asked for deterioration."""
-        if self.predictor.contents.config.deterioration:
-            return members
-        return np.concatenate([members, np.zeros((*members.shape[:-1], 1))], axis=-1)
 
     def ask(self, cases: Sequence[CaseInput]) -> Array:
         """What `asking.ask_all` wants, several times as fast as one by one."""

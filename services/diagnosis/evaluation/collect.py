@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from services.diagnosis.case import Truth
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
-from services.diagnosis.evaluation.subject import AS_AVAILABLE, Answer, Array, Subject, Table
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.evaluation.subject import AS_AVAILABLE, Answer, Array, SeverityAnswers, Subject, Table
+from services.diagnosis.model.modalities import DETERIORATION, MODALITIES, PATTERNS, SEVERITY
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 
 ABSENT = "unknown"
-DETERIORATION_TASK = "deterioration24h"
+UNKNOWN = -1
+"""Level of a case whose severity nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Row:
     deterioration: float
     posterior: dict[str, list[float]]
     subgroups: dict[str, str]
+    level: int = UNKNOWN
+    """Of severity."""
+    level_posterior: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,11 @@ def row_of(subject: Subject, case: LabelledCase, task: Task) -> Row | None:
         patient=case.patient,
         held=tuple(max(answer.members, key=lambda pattern: pattern.count("+")).split("+")),
         answer=answer,
-        deterioration=float(case.targets[DETERIORATION_TASK]) if DETERIORATION_TASK in case.targets else np.nan,
+        deterioration=float(case.targets[DETERIORATION]) if DETERIORATION in case.targets else np.nan,
         posterior=_posterior(truth) if truth is not None else {},
         subgroups=dict(case.subgroups),
+        level=case.targets.get(SEVERITY, UNKNOWN),
+        level_posterior=truth.best_severity_beliefs() if truth is not None else {},
     )
 
 
@@ -139,7 +145,30 @@ def tabulate(rows: Sequence[Row], subject: Subject, task: Task) -> Table:
         pooled=_features([row.answer.pooled for row in rows]),
         milliseconds=np.array([row.answer.milliseconds for row in rows]),
         cases=np.array([row.id for row in rows]),
+        severity=_severity(rows),
     )
+
+
+def _severity(rows: Sequence[Row]) -> SeverityAnswers | None:
+    levels = np.array([row.level for row in rows], np.int64)
+    if (levels == UNKNOWN).all() or not any(row.answer.severity for row in rows):
+        return None
+    told = {p: [row.answer.severity.get(p) for row in rows] for p in PATTERNS}
+    if len({row.held for row in rows}) > 1:
+        told[AS_AVAILABLE] = [row.answer.severity.get("+".join(row.held)) for row in rows]
+    exceedance = {pattern: _means(own) for pattern, own in told.items() if any(one is not None for one in own)}
+    believed = {
+        pattern: np.array([row.level_posterior[pattern] for row in rows])
+        for pattern in exceedance
+        if all(pattern in row.level_posterior for row in rows)
+    }
+    return SeverityAnswers(levels, exceedance, believed)
+
+
+def _means(answers: Sequence[Array | None]) -> Array:
+    """Mean over the members, [n, levels - 1]; NaN rows where the pattern was not asked."""
+    steps = next(answer.shape[-1] for answer in answers if answer is not None)
+    return np.array([np.full(steps, np.nan) if answer is None else answer.mean(0) for answer in answers])
 
 
 def gathered(members: Array, task: Task) -> Array:
@@ -149,7 +178,7 @@ def gathered(members: Array, task: Task) -> Array:
     of the task's classes is true.
     """
     worse = members[..., -1:]
-    if task.answered_by == "deterioration24h":
+    if task.answered_by == DETERIORATION:
         return np.concatenate([1 - worse, worse, worse], axis=-1)
     if not task.groups:
         return members

@@ -61,7 +61,15 @@ def answered(probabilities: Array, rows: NDArray[np.int64], n: int) -> Array:
 def without_sets(table: Table, members: Mapping[str, Array]) -> Table:
     """The same cases answered by another model, which has no sets, no scores and no features."""
     return replace(
-        table, members=dict(members), sets={}, ood={}, tokens=None, pooled=None, milliseconds=None, deterioration=None
+        table,
+        members=dict(members),
+        sets={},
+        ood={},
+        tokens=None,
+        pooled=None,
+        milliseconds=None,
+        deterioration=None,
+        severity=None,
     )
 
 

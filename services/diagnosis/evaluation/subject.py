@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.prediction import Prediction
+from services.diagnosis.model.modalities import DETERIORATION, DIAGNOSIS, SEVERITY, TaskSpec, columns_of
 
 Array = NDArray[np.float64]
 AS_AVAILABLE = "as-available"
@@ -20,6 +21,21 @@ AS_AVAILABLE = "as-available"
 def widest_pattern(patterns: Collection[str]) -> str:
     """What speaks for all cases: `AS_AVAILABLE` where there is one, else the pattern of most modalities."""
     return max(patterns, key=lambda name: (name == AS_AVAILABLE, name.count("+")))
+
+
+def as_answered(tasks: Sequence[TaskSpec], members: Array) -> Array:
+    """[..., logits of all tasks] as `Answer.members` has it, [..., classes + 1]: zeros where nobody is asked for it."""
+    columns = columns_of(tasks)
+    diagnoses = members[..., columns[DIAGNOSIS]]
+    asked = DETERIORATION in columns
+    worse = members[..., columns[DETERIORATION]] if asked else np.zeros((*members.shape[:-1], 1))
+    return np.concatenate([diagnoses, worse], axis=-1)
+
+
+def exceedances(tasks: Sequence[TaskSpec], members: Array) -> Array | None:
+    """[..., logits of all tasks] -> P(severity > j), [..., levels - 1]; None where nobody is asked for it."""
+    columns = columns_of(tasks)
+    return members[..., columns[SEVERITY]] if SEVERITY in columns else None
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class Answer:
     pooled: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     """Modality -> pooled encoder features [dim]."""
     milliseconds: float = 0.0
+    severity: Mapping[str, Array] = field(default_factory=dict)
+    """Pattern -> calibrated P(severity > j) of the members [members, levels - 1]; empty: it is not answered."""
 
 
 class Subject(Protocol):
@@ -67,6 +85,18 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True)
+class SeverityAnswers:
+    """What a subject says of the severity of n cases, and what it is."""
+
+    levels: NDArray[np.int64]
+    """[n]; -1 where nobody knows."""
+    exceedance: Mapping[str, Array]
+    """Pattern -> P(level > j), the mean over the members [n, levels - 1]; NaN rows where it was not asked."""
+    posterior: Mapping[str, Array] = field(default_factory=dict)
+    """Pattern -> the oracle's [n, levels]; empty where nobody knows."""
+
+
+@dataclass(frozen=True)
 class Table:
     """A subject's answers to n cases side by side: all that the metrics need, and no case."""
 
@@ -95,3 +125,5 @@ class Table:
     milliseconds: Array | None = None
     cases: NDArray[np.str_] | None = None
     """[n] ids, to find the same cases again."""
+    severity: SeverityAnswers | None = None
+    """None: the subject does not answer it, or nobody knows it of any case."""

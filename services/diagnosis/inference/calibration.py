@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from services.diagnosis.model.config import TASKS
+from services.diagnosis.model.config import TASKS, tasks_of
 from services.diagnosis.model.modalities import PATTERNS, TaskSpec
 from services.diagnosis.model.tasks import task_probabilities
 
@@ -143,6 +143,9 @@ class Calibrator:
     def from_json(cls, value: Mapping[str, Any]) -> Calibrator:
         """Raises: KeyError: a pattern without calibration."""
         rows = {pattern: value[pattern] for pattern in PATTERNS}
+        first = rows[PATTERNS[0]]
+        # Bundles made before tasks were their own answer diagnosis and deterioration.
+        before = tasks_of(len(first["temperatures"]) - 1, deterioration=True, severity=False)
         return cls(
             torch.tensor([row["temperatures"] for row in rows.values()], dtype=torch.float64),
             torch.tensor([row["shifts"] for row in rows.values()], dtype=torch.float64),
@@ -150,7 +153,7 @@ class Calibrator:
             {pattern: tuple(row["nPerClass"]) for pattern, row in rows.items()},
             {pattern: curve_from_json(row["curve"]) for pattern, row in rows.items() if row["curve"] is not None},
             {p: row["naturalAgainstReplayed"] for p, row in rows.items() if row["naturalAgainstReplayed"]},
-            tuple(TaskSpec(**task) for task in rows[PATTERNS[0]].get("tasks", ())) or TASKS,
+            tuple(TaskSpec(**task) for task in first.get("tasks", ())) or before,
         )
 
 

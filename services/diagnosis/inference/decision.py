@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from services.diagnosis.bundle.contents import BundleContents
@@ -13,7 +14,9 @@ from services.diagnosis.inference.prediction import (
     Calibration,
     DiagnosisVerdict,
     Explanation,
+    Level,
     ModalityOutcome,
+    OrdinalRisk,
     Prediction,
     PredictionSet,
     RankedDiagnosis,
@@ -22,7 +25,9 @@ from services.diagnosis.inference.prediction import (
 )
 from services.diagnosis.inference.reasons import abstention_reasons, uncalibrated_note, what_would_help
 from services.diagnosis.inference.uncertainty import decompose
-from services.diagnosis.model.modalities import pattern_name
+from services.diagnosis.model.modalities import DETERIORATION, SEVERITY, columns_of, pattern_name
+from services.diagnosis.model.tasks import level_probabilities
+from shared.codes import SEVERITIES
 
 Array = NDArray[np.float64]
 
@@ -58,7 +63,7 @@ def decide(
         uncertainty,
         bool(why),
         (*why, *reservations, *(what_would_help(outcomes) if why or set_aside else ())),
-        {"deterioration24h": _risk(contents, own[:, -1], pattern)} if contents.config.deterioration else {},
+        _risks(contents, own, pattern),
         Explanation(),
         calibration,
         _verdicts(contents, diagnoses.mean(0), pattern),
@@ -85,8 +90,22 @@ def _ruled_out(contents: BundleContents, probabilities: Array, pattern: str) -> 
     )
 
 
-def _risk(contents: BundleContents, members: Array, pattern: str) -> Risk:
-    return Risk(float(members.mean()), contents.intervals.interval(members, pattern))
+def _risks(contents: BundleContents, members: Array, pattern: str) -> dict[str, Risk | OrdinalRisk]:
+    """The answers beside the diagnosis, of the tasks that the bundle has."""
+    columns = columns_of(contents.config.tasks)
+    found: dict[str, Risk | OrdinalRisk] = {}
+    if DETERIORATION in columns:
+        worse = members[:, columns[DETERIORATION]][:, 0]
+        found[DETERIORATION] = Risk(float(worse.mean()), contents.intervals.interval(worse, pattern))
+    if SEVERITY in columns:
+        beyond = torch.from_numpy(members[:, columns[SEVERITY]])
+        each = level_probabilities(beyond).numpy()  # [members, levels]
+        levels = (
+            Level(coding, float(own.mean()), contents.intervals.interval(own, pattern))
+            for coding, own in zip(SEVERITIES, each.T, strict=True)
+        )
+        found[SEVERITY] = OrdinalRisk(tuple(levels))
+    return found
 
 
 def rank(contents: BundleContents, members: Array, pattern: str) -> tuple[RankedDiagnosis, ...]:

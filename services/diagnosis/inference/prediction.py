@@ -98,6 +98,22 @@ class Risk:
 
 
 @dataclass(frozen=True)
+class Level:
+    """One level of an ordinal answer."""
+
+    coding: Coding
+    probability: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class OrdinalRisk:
+    """Calibrated probabilities of ordered levels, the mildest first; they sum to 1."""
+
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
 class ModalityExplanation:
     """base + sum(contributions) = log-odds of the calibrated probability of `code`."""
 
@@ -253,8 +269,8 @@ class Prediction:
     uncertainty: Uncertainty | None
     abstained: bool
     reasons: tuple[str, ...]
-    risks: dict[str, Risk]
-    """Keyed `deterioration24h`."""
+    risks: dict[str, Risk | OrdinalRisk]
+    """Keyed `deterioration24h` and `severity`, of what the bundle answers."""
     explanation: Explanation
     calibration: Calibration | None = None
     verdicts: tuple[DiagnosisVerdict, ...] = ()

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from services.diagnosis.model.modalities import TaskSpec
-from shared.codes import DIAGNOSES, FACTS, VITAL_SIGNS, Coding
+from services.diagnosis.model.modalities import DETERIORATION, DIAGNOSIS, SEVERITY, TaskSpec
+from shared.codes import DIAGNOSES, FACTS, SEVERITIES, VITAL_SIGNS, Coding
 
 
-def tasks_of(classes: int, *, deterioration: bool) -> tuple[TaskSpec, ...]:
-    """The questions about so many diagnoses, with or without the risk of deterioration, in the order of the logits."""
-    diagnosis = TaskSpec("diagnosis", "multiclass", classes)
-    return (diagnosis, TaskSpec("deterioration24h", "binary", 1)) if deterioration else (diagnosis,)
+def tasks_of(classes: int, *, deterioration: bool, severity: bool) -> tuple[TaskSpec, ...]:
+    """The questions about so many diagnoses, with or without the two others, in the order of the logits."""
+    worse = (TaskSpec(DETERIORATION, "binary", 1),) if deterioration else ()
+    grave = (TaskSpec(SEVERITY, "ordinal", len(SEVERITIES) - 1),) if severity else ()
+    return (TaskSpec(DIAGNOSIS, "multiclass", classes), *worse, *grave)
 
 
-TASKS = tasks_of(len(DIAGNOSES), deterioration=True)
+TASKS = tasks_of(len(DIAGNOSES), deterioration=True, severity=True)
 """Of the demo; `ModelConfig.tasks` are those of a bundle."""
 
 
@@ -134,6 +135,8 @@ class ModelConfig:
     """The diagnoses that the bundle tells apart, in the order of its classes."""
     deterioration: bool = True
     """Whether it is asked for the risk of deterioration too."""
+    severity: bool = True
+    """Whether it is asked for the severity of the acute illness too."""
     image: ImageConfig = field(default_factory=ImageConfig)
     note: NoteConfig = field(default_factory=NoteConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
@@ -143,7 +146,7 @@ class ModelConfig:
     @property
     def tasks(self) -> tuple[TaskSpec, ...]:
         """The questions that every head answers, in the order of its logits."""
-        return tasks_of(len(self.labels), deterioration=self.deterioration)
+        return tasks_of(len(self.labels), deterioration=self.deterioration, severity=self.severity)
 
     @property
     def logits(self) -> int:
@@ -171,6 +174,7 @@ class ModelConfig:
         # Bundles made before labels were their own have the demo's.
         built["labels"] = tuple(Coding(**coding) for coding in built["labels"]) if "labels" in built else DIAGNOSES
         built.setdefault("deterioration", True)
+        built.setdefault("severity", False)
         config: ModelConfig = _build(cls, built)
         return config
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import Literal
 
 from services.diagnosis.model.registry import ENCODERS
@@ -14,6 +15,10 @@ CONTEXT = frozenset({"tabular"})
 """What helps to read the rest and advises nothing by itself: age and sex are no evidence of an acute illness."""
 
 
+DIAGNOSIS, DETERIORATION, SEVERITY = "diagnosis", "deterioration24h", "severity"
+"""Names of the questions that bundles answer."""
+
+
 @dataclass(frozen=True)
 class TaskSpec:
     """One question: its name, its kind, and how many logits answer it (`model.tasks` says how)."""
@@ -21,6 +26,12 @@ class TaskSpec:
     name: str
     kind: Literal["multiclass", "binary", "multilabel", "ordinal"]
     logits: int
+
+
+def columns_of(tasks: Sequence[TaskSpec]) -> dict[str, slice]:
+    """Task name -> its columns among the logits, or probabilities, of all tasks."""
+    ends = list(accumulate(task.logits for task in tasks))
+    return {task.name: slice(end - task.logits, end) for task, end in zip(tasks, ends, strict=True)}
 
 
 def pattern_name(present: tuple[str, ...] | list[str] | frozenset[str]) -> str:

@@ -23,6 +23,8 @@ from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.decisions import Decisions
 from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.training.stages import Feeds, Vocabulary, image_baseline, pick_references
+from services.diagnosis.training.task_losses import UNKNOWN
+from shared.codes import SEVERITIES
 
 BASELINE_CASES = 1000
 
@@ -75,7 +77,10 @@ def prevalence(train: Cohort, config: ModelConfig) -> tuple[float, ...]:
     classes = len(config.labels)
     shares = (np.bincount(train.labels, minlength=classes) + 1) / (len(train) + classes)
     worse = (float(train.deterioration.mean()),) if config.deterioration else ()
-    return (*(float(share) for share in shares), *worse)
+    known = train.severity[train.severity != UNKNOWN]
+    levels = range(1, len(SEVERITIES)) if config.severity else ()
+    beyond = (float(((known >= level).sum() + 1) / (len(known) + 2)) for level in levels)
+    return (*(float(share) for share in shares), *worse, *beyond)
 
 
 def training_record(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.diagnosis.bundle.source_attributes import NOT_DONE
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.training.recipe import Recipe
 
@@ -34,7 +35,7 @@ PARTS_OF_THE_DEMO = (
 def answers(recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> Answers:
     """An answer to every attribute, by its number in the rule."""
     return {
-        **_details(),
+        **_details(recipe.model),
         **_purpose(),
         **_cautions(),
         **_development(recipe, training),
@@ -46,13 +47,19 @@ def answers(recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, A
     }
 
 
-def _details() -> Answers:
+def outcomes_asked(config: ModelConfig) -> tuple[str, ...]:
+    """What a bundle is asked beside the diagnosis, in words."""
+    worse = ("of deterioration within 24 hours",) if config.deterioration else ()
+    return (*worse, "of a mild, a moderate and a severe illness") if config.severity else worse
+
+
+def _details(config: ModelConfig) -> Answers:
     return {
         "1.i": "The Consilium developers; contact: the issue tracker of the repository that the bundle came with.",
         "1.ii": "No external funding is recorded for this bundle.",
         "1.iii": "For each of eight acute chest conditions a calibrated probability with an interval and a prediction "
-        "set with its guarantee; the probability of deterioration within 24 hours; how far each modality and each part "
-        "of the evidence speaks for it; or an abstention with its reason.",
+        f"set with its guarantee; {''.join(f'the probability {asked}; ' for asked in outcomes_asked(config))}how far "
+        "each modality and each part of the evidence speaks for it; or an abstention with its reason.",
         "1.iv": "Prediction and classification.",
     }
 
@@ -160,9 +167,22 @@ def _validity(metrics: Mapping[str, Any]) -> str:
     return (
         f"{metrics['n']} test patients of the same ward with {widest}: macro AUROC {bracketed(m['macroAuroc'])}, best "
         f"possible {m['oracleMacroAuroc']:.3f}; accuracy {bracketed(m['accuracy'])}; ECE {bracketed(m['ece'])}; "
-        f"coverage {bracketed(m['coverage'])} of {m['coverage']['target']:.0%} sets; deterioration AUROC "
-        f"{m['deteriorationAuroc']:.3f}. Every other pattern: the table above."
+        f"coverage {bracketed(m['coverage'])} of {m['coverage']['target']:.0%} sets{_outcomes(m)}. "
+        "Every other pattern: the table above."
     )
+
+
+def _outcomes(m: Mapping[str, Any]) -> str:
+    """Figures of what a bundle is asked beside the diagnosis."""
+    parts = []
+    if "deteriorationAuroc" in m:
+        parts.append(f"; deterioration AUROC {m['deteriorationAuroc']:.3f}")
+    if "severeAuroc" in m:
+        parts.append(
+            f"; AUROC of a severity at least moderate {m['moderateAuroc']:.3f} (best possible "
+            f"{m['oracleModerateAuroc']:.3f}), of a severe one {m['severeAuroc']:.3f} ({m['oracleSevereAuroc']:.3f})"
+        )
+    return "".join(parts)
 
 
 def fairness(subgroups: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ beta or isotonic curve where cross-validation finds a lower negative log-likelih
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.diagnosis.inference.calibration import Calibrator, Curve
-from services.diagnosis.model.config import tasks_of
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS, TaskSpec, mask_of
+from services.diagnosis.model.tasks import level_probabilities, split_tasks
 from services.diagnosis.training.curves import choose_curve
 from services.diagnosis.training.metrics import expected_calibration_error
+from services.diagnosis.training.task_losses import UNKNOWN
 
 Rows = Mapping[str, NDArray[np.int64]]
 SHRINKAGE = {"pattern": 2.0, "class": 2.0, "shift": 4.0}
@@ -29,6 +30,7 @@ ROUGH_CASES, FINE_ITERATIONS = 3000, 12
 NATURAL_CASES = 200
 """From so many patients who came with just these modalities, they are used instead of the replayed ones."""
 CURVE_CASES_PER_CLASS = 1000
+TINY = 1e-9
 
 
 def replayed_rows(available: NDArray[np.bool_]) -> Rows:
@@ -51,23 +53,27 @@ def calibration_rows(available: NDArray[np.bool_]) -> Rows:
 
 def fit_calibrator(
     logits: Mapping[str, Tensor],
-    labels: Tensor,
-    deterioration: Tensor | None,
+    tasks: Sequence[TaskSpec],
+    targets: Mapping[str, Tensor],
     available: NDArray[np.bool_] | None = None,
 ) -> Calibrator:
     """Minimise the negative log-likelihood of the ensemble's mean probability.
 
+    A step of an ordinal task is the binary log-odds of going beyond a level among those who reached it, with a
+    temperature and a shift of its own like any other logit.
+
     Args:
-        deterioration: [n]; None: the logits answer the diagnosis alone.
+        tasks: in the order of the logits; the first is the diagnosis.
+        targets: task -> class, level or 0/1 [n]; `UNKNOWN` where nobody knows, but of the diagnosis. A task without
+            targets is left as it is.
         logits: pattern -> member logits [members, n, logits] of the calibration split; what they are where a case
             lacks a modality of the pattern does not matter.
         available: [n, modalities], which modalities each patient really came with; default: all.
     """
-    known = np.ones((len(labels), len(MODALITIES)), np.bool_) if available is None else available
+    truth, classes = targets[tasks[0].name].long().numpy(), tasks[0].logits
+    known = np.ones((len(truth), len(MODALITIES)), np.bool_) if available is None else available
     rows = calibration_rows(known)
-    scaled = _fit_scaling(logits, labels, deterioration, rows)
-    truth = labels.numpy()
-    classes, tasks = scaled.tasks[0].logits, scaled.tasks
+    scaled = _fit_scaling(logits, tuple(tasks), targets, rows)
     counts = {p: tuple(np.bincount(truth[rows[p]], minlength=classes).tolist()) for p in PATTERNS}
     curves: dict[str, Curve] = {}
     for pattern in PATTERNS:
@@ -77,13 +83,14 @@ def fit_calibrator(
             if chosen is not None:
                 curves[pattern] = chosen
     sizes = {pattern: len(rows[pattern]) for pattern in PATTERNS}
-    fitted = Calibrator(scaled.temperatures, scaled.shifts, sizes, counts, curves, tasks=tasks)
+    fitted = Calibrator(scaled.temperatures, scaled.shifts, sizes, counts, curves, tasks=scaled.tasks)
     return replace(fitted, checks=_compare(fitted, logits, truth, known))
 
 
-def _fit_scaling(logits: Mapping[str, Tensor], labels: Tensor, deterioration: Tensor | None, rows: Rows) -> Calibrator:
-    k, asked = next(iter(logits.values())).shape[-1], deterioration is not None
-    tasks = tasks_of(k - asked, deterioration=asked)
+def _fit_scaling(
+    logits: Mapping[str, Tensor], tasks: tuple[TaskSpec, ...], targets: Mapping[str, Tensor], rows: Rows
+) -> Calibrator:
+    k = sum(task.logits for task in tasks)
     start = {"t0": (1, 1), "a": (len(PATTERNS), 1), "b": (1, k), "c": (len(PATTERNS), k)}
     parameters = {name: torch.zeros(shape, dtype=torch.float64, requires_grad=True) for name, shape in start.items()}
     counts = {pattern: len(rows[pattern]) for pattern in PATTERNS}
@@ -92,10 +99,12 @@ def _fit_scaling(logits: Mapping[str, Tensor], labels: Tensor, deterioration: Te
         log_temperature = parameters["t0"] + parameters["a"] + parameters["b"]  # [patterns, logits]
         return Calibrator(log_temperature.exp(), parameters["c"], counts, tasks=tasks)
 
-    for at_most, iterations in ((ROUGH_CASES, ITERATIONS), (len(labels), FINE_ITERATIONS)):
+    cases = len(targets[tasks[0].name])
+    for at_most, iterations in ((ROUGH_CASES, ITERATIONS), (cases, FINE_ITERATIONS)):
         part = {p: torch.from_numpy(rows[p][:at_most]) for p in PATTERNS}
         shown = {p: logits[p][:, part[p]].double() for p in PATTERNS}
-        _descend(calibrator, parameters, shown, part, labels, deterioration, iterations)
+        truth = {p: {name: target[own] for name, target in targets.items()} for p, own in part.items()}
+        _descend(calibrator, parameters, shown, truth, iterations)
     fitted = calibrator()
     return Calibrator(fitted.temperatures.detach(), fitted.shifts.detach(), counts, tasks=tasks)
 
@@ -104,14 +113,11 @@ def _descend(
     calibrator: Callable[[], Calibrator],
     parameters: Mapping[str, Tensor],
     logits: Mapping[str, Tensor],
-    part: Mapping[str, Tensor],
-    labels: Tensor,
-    deterioration: Tensor | None,
+    truth: Mapping[str, Mapping[str, Tensor]],
     iterations: int,
 ) -> None:
-    """Move the parameters towards the least penalised loss on the cases `part` of each pattern."""
+    """Move the parameters towards the least penalised loss; `truth`: pattern -> task -> targets of its cases."""
     optimizer = torch.optim.LBFGS(parameters.values(), max_iter=iterations, line_search_fn="strong_wolfe")
-    truth = {p: (labels[own], None if deterioration is None else deterioration[own]) for p, own in part.items()}
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -126,18 +132,26 @@ def _descend(
 
 
 def _negative_log_likelihood(
-    calibrator: Calibrator, logits: Mapping[str, Tensor], truth: Mapping[str, tuple[Tensor, Tensor | None]]
+    calibrator: Calibrator, logits: Mapping[str, Tensor], truth: Mapping[str, Mapping[str, Tensor]]
 ) -> Tensor:
     total = torch.zeros((), dtype=torch.float64)
     for row, pattern in enumerate(PATTERNS):
-        labels, deterioration = truth[pattern]
-        probabilities = calibrator.probabilities(logits[pattern], torch.full((len(labels),), row))
-        probabilities = probabilities.clamp(1e-9, 1 - 1e-9)
-        total = total - probabilities[torch.arange(len(labels)), labels].log().sum()
-        if deterioration is not None:
-            worse = probabilities[:, -1]
-            total = total - (deterioration * worse.log() + (1 - deterioration) * (1 - worse).log()).sum()
+        own = logits[pattern]
+        parts = split_tasks(calibrator.tasks, calibrator.probabilities(own, torch.full((own.shape[1],), row)))
+        for task in calibrator.tasks:
+            if task.name in truth[pattern]:
+                total = total - _log_likelihood(task, parts[task.name], truth[pattern][task.name]).sum()
     return total
+
+
+def _log_likelihood(task: TaskSpec, probabilities: Tensor, target: Tensor) -> Tensor:
+    """log p(target) of the cases whose target is known, [known]."""
+    probabilities, target = probabilities[target != UNKNOWN], target[target != UNKNOWN]
+    if task.kind == "binary":
+        worse = probabilities[:, 0].clamp(TINY, 1 - TINY)
+        return target * worse.log() + (1 - target) * (1 - worse).log()
+    of_each = level_probabilities(probabilities) if task.kind == "ordinal" else probabilities
+    return of_each.clamp(TINY, 1 - TINY)[torch.arange(len(target)), target.long()].log()
 
 
 def _members(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.bundle.source_attributes import source_attributes
+from services.diagnosis.evaluation.subject import as_answered
 from services.diagnosis.inference.conformal import ConformalTable
 from services.diagnosis.inference.ood import REJECT_BELOW, OodReference
 from services.diagnosis.inference.uncertainty import IntervalScale, logit, spread
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.model.modalities import (
+    DETERIORATION,
+    DIAGNOSIS,
+    MODALITIES,
+    PATTERNS,
+    SEVERITY,
+    TaskSpec,
+    columns_of,
+)
 from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.model.preprocessing.word_order import WordOrder
-from services.diagnosis.training.attributes import answers
+from services.diagnosis.training.attributes import answers, outcomes_asked
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.fairness import subgroup_figures
 from services.diagnosis.training.familiarity import ood_features
@@ -30,6 +39,7 @@ from services.diagnosis.training.metrics import (
 )
 from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.training.stages import Feeds, Vocabulary
+from services.diagnosis.training.task_losses import UNKNOWN
 
 Array = NDArray[np.float64]
 WARD_TEXTS = {
@@ -38,7 +48,6 @@ WARD_TEXTS = {
     "outOfScope": "Any use for the care of a patient. Real radiographs are outside what it was trained on.",
     "inputs": "Frontal chest radiograph (CR, DX), free-text admission note in English, irregular vital signs of "
     "96 hours, and age, sex and laboratory values as context; any non-empty subset.",
-    "outputs": "Probabilities of eight acute chest conditions and of deterioration within 24 hours.",
     "trainingData": "The synthetic ward of this repository; no patient's data.",
     "licence": "Apache-2.0",
     "intervals": "Brackets: 95 %, bootstrap over patients; for coverage and rejection, exact binomial.",
@@ -59,39 +68,63 @@ def evaluate(
     seed: int,
 ) -> dict[str, Any]:
     """Figures on the test split, which neither training nor calibration has seen."""
-    posteriors = test.posteriors()
+    tasks = network.config.tasks
     patterns = {
-        pattern: _pattern(pattern, members[pattern], posteriors[pattern], test, conformal, intervals, seed)
+        pattern: {
+            **_pattern(pattern, members[pattern], test, tasks, conformal, intervals, seed),
+            **outcome_figures(pattern, members[pattern], test, tasks),
+        }
         for pattern in PATTERNS
     }
     rejected = {
         name: false_rejections(name, ood[name], network, test, feeds, vocabulary, order, seed) for name in MODALITIES
     }
     widest = max(PATTERNS, key=lambda pattern: pattern.count("+"))
-    groups = subgroup_figures(widest, members[widest], test, conformal, seed=seed)
+    groups = subgroup_figures(widest, as_answered(tasks, members[widest]), test, conformal, seed=seed)
     return {"n": len(test), "patterns": patterns, "oodFalseRejection": rejected, "subgroups": groups}
 
 
 def _pattern(
     pattern: str,
     members: Array,
-    posterior: Array,
     test: Cohort,
+    tasks: Sequence[TaskSpec],
     conformal: ConformalTable,
     intervals: IntervalScale,
     seed: int,
 ) -> dict[str, Any]:
-    probabilities, labels = members[..., :-1].mean(0), test.labels
+    diagnoses = members[..., columns_of(tasks)[DIAGNOSIS]]
+    probabilities, labels, posterior = diagnoses.mean(0), test.labels, test.beliefs(pattern, tasks)[DIAGNOSIS]
     sets = conformal.contains(probabilities, pattern)
-    worse = np.stack([1 - members[..., -1].mean(0), members[..., -1].mean(0)], axis=1)
     return {
         **figures_of(probabilities, labels, sets, conformal.coverage, seed=seed),
         "oracleMacroAuroc": macro_auroc(posterior, labels),
         "oracleAccuracy": accuracy(posterior, labels),
         "guarantee": conformal.predict(probabilities[0], pattern)[1],
-        "intervalCoverage": _interval_coverage(pattern, members[..., :-1], posterior, intervals),
-        "deteriorationAuroc": macro_auroc(worse, test.deterioration.astype(np.int64)),
+        "intervalCoverage": _interval_coverage(pattern, diagnoses, posterior, intervals),
     }
+
+
+def outcome_figures(pattern: str, members: Array, test: Cohort, tasks: Sequence[TaskSpec]) -> dict[str, float]:
+    """AUROC of what is asked beside the diagnosis; of the severity that of either step, and the best possible."""
+    columns, found = columns_of(tasks), {}
+    if DETERIORATION in columns:
+        worse = members[..., columns[DETERIORATION]].mean(0)[:, 0]
+        found["deteriorationAuroc"] = _binary_auroc(worse, test.deterioration == 1)
+    if SEVERITY in columns:
+        known = test.severity != UNKNOWN
+        told = members[..., columns[SEVERITY]].mean(0)[known]  # [n, levels - 1], P(level > j)
+        believed = test.beliefs(pattern, tasks)[SEVERITY][known]
+        for step, name in enumerate(("moderate", "severe")):
+            reached = test.severity[known] > step
+            best = believed[:, step + 1 :].sum(1)
+            found[f"{name}Auroc"] = _binary_auroc(told[:, step], reached)
+            found[f"oracle{name.capitalize()}Auroc"] = _binary_auroc(best, reached)
+    return found
+
+
+def _binary_auroc(probability: Array, came: NDArray[np.bool_]) -> float:
+    return macro_auroc(np.stack([1 - probability, probability], axis=1), came.astype(np.int64))
 
 
 def figures_of(
@@ -151,9 +184,9 @@ def model_card(
     recipe: Recipe, training: Mapping[str, Any], metrics: Mapping[str, Any], parameters: int
 ) -> dict[str, Any]:
     """The card of a bundle trained on the ward."""
-    return card_of(
-        recipe, training, metrics, parameters, texts=WARD_TEXTS, attributes=answers(recipe, training, metrics)
-    )
+    outputs = ", ".join(("Probabilities of eight acute chest conditions", *outcomes_asked(recipe.model)))
+    texts = {**WARD_TEXTS, "outputs": f"{outputs}."}
+    return card_of(recipe, training, metrics, parameters, texts=texts, attributes=answers(recipe, training, metrics))
 
 
 def card_of(
@@ -168,7 +201,7 @@ def card_of(
     """The card as JSON; `bundle.card` writes it out as Markdown.
 
     Args:
-        texts: what is said of the bundle in words, under the keys of `WARD_TEXTS`.
+        texts: what is said of the bundle in words, under the keys of `WARD_TEXTS` and `outputs`.
         attributes: answers to the source attributes.
     """
     card: dict[str, Any] = {

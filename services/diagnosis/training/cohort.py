@@ -7,7 +7,7 @@ partial cases, of a note or a stream alone, for the encoder that learns from the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.diagnosis.case import VitalsInput
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.model.modalities import DETERIORATION, DIAGNOSIS, MODALITIES, PATTERNS, SEVERITY, TaskSpec
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox, resize
 from services.diagnosis.model.preprocessing.note_age import age_hours
 from services.diagnosis.model.preprocessing.tabular import CODES, Facts, select_facts
 from services.diagnosis.model.preprocessing.vitals import Readings, select
 from services.diagnosis.training.fragments import cut, stated
+from services.diagnosis.training.task_losses import UNKNOWN
+from shared.codes import SEVERITIES
 
 if TYPE_CHECKING:
     from services.diagnosis.ward.model import Modality
@@ -71,6 +73,10 @@ class CaseRecord:
     """Where each finding of the vitals shows."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Attribute such as `sex` -> the group that the figures count the patient in."""
+    severity: int | None = None
+    """Level of the acute illness; None: nobody knows."""
+    severity_beliefs: Mapping[str, list[float]] = field(default_factory=dict)
+    """Pattern -> p(level | latent findings of its modalities, age, sex); empty: nobody knows."""
     patient: str = ""
     """Pseudonym, where one patient may have several cases; empty: the case is the patient."""
 
@@ -104,6 +110,11 @@ class Cohort:
         return np.array([record.deterioration for record in self.records], np.float64)
 
     @property
+    def severity(self) -> NDArray[np.int64]:
+        """[n]: levels, `UNKNOWN` where nobody knows."""
+        return np.array([UNKNOWN if r.severity is None else r.severity for r in self.records], np.int64)
+
+    @property
     def patients(self) -> NDArray[np.str_]:
         """[n]: pseudonyms, the unit of every bootstrap."""
         return np.array([record.patient or record.name for record in self.records])
@@ -120,12 +131,23 @@ class Cohort:
         """Pattern -> what is best to believe, given the latent findings of its modalities [n, classes]."""
         return {pattern: np.array([record.posterior[pattern] for record in self.records]) for pattern in PATTERNS}
 
-    def beliefs(self, pattern: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """p(y | latent findings of the pattern, age, sex), [n, classes], and p(deterioration | the same), [n]."""
-        return (
-            np.array([record.posterior[pattern] for record in self.records]),
-            np.array([record.worsening[pattern] for record in self.records]),
-        )
+    def targets(self, tasks: Sequence[TaskSpec]) -> dict[str, NDArray[np.float64]]:
+        """Task -> class, level or 0/1 of every case [n]; `UNKNOWN` where nobody knows."""
+        known = {DIAGNOSIS: self.labels, DETERIORATION: self.deterioration, SEVERITY: self.severity}
+        return {task.name: known[task.name].astype(np.float64) for task in tasks}
+
+    def beliefs(self, pattern: str, tasks: Sequence[TaskSpec]) -> dict[str, NDArray[np.float64]]:
+        """Task -> what is best to believe, given the latent findings of the pattern, age and sex.
+
+        Of the diagnosis [n, classes], of deterioration [n], of the severity [n, levels], zeros where nobody knows.
+        """
+        nothing = [0.0] * len(SEVERITIES)
+        of: dict[str, Callable[[CaseRecord], list[float] | float]] = {
+            DIAGNOSIS: lambda record: record.posterior[pattern],
+            DETERIORATION: lambda record: record.worsening[pattern],
+            SEVERITY: lambda record: record.severity_beliefs.get(pattern, nothing),
+        }
+        return {task.name: np.array([of[task.name](record) for record in self.records]) for task in tasks}
 
     def groups(self) -> dict[str, NDArray[np.str_]]:
         """Attribute -> group of every record [n], of the attributes that all records have; nothing of nobody."""
@@ -144,7 +166,7 @@ class Cohort:
                 record.facts.values,
             ):
                 state.update(np.ascontiguousarray(array).tobytes())
-            state.update(f"{record.text}|{record.label}|{record.deterioration}".encode())
+            state.update(f"{record.text}|{record.label}|{record.deterioration}|{record.severity}".encode())
         return "sha256:" + state.hexdigest()
 
 
@@ -238,6 +260,8 @@ def draw_record(seed: int, index: int, side: int, stride: int = 8) -> CaseRecord
         note_age_h=age_hours(case.notes[0].authored, case.as_of),
         windows=tuple(truth.windows),
         groups=subgroups_of(patient),
+        severity=truth.severity,
+        severity_beliefs=truth.best_severity_beliefs(),
     )
 
 
@@ -296,6 +320,8 @@ def _unrendered(patient: WardPatient, modality: Modality, name: str) -> CaseReco
         posterior={modality: oracle.posterior(*question).tolist()},
         worsening={modality: oracle.deterioration_posterior(*question)},
         facts=Facts(np.full(len(CODES), np.nan), 0),
+        severity=truth.severity,
+        severity_beliefs={modality: oracle.severity_posterior(*question).tolist()},
     )
 
 
@@ -314,7 +340,9 @@ def _fragment(record: CaseRecord, patient: WardPatient, rng: np.random.Generator
         logits = logits + np.log(table[:, finding.values.index(value)])
     belief = np.exp(logits - logits.max())
     belief /= belief.sum()
-    worsens = oracle.deterioration_given(model, coded(model, patient.latents.findings), ("note",))[0]  # [diagnoses]
+    values, told = coded(model, patient.latents.findings), frozenset(findings)
+    worsens = oracle.outcome_given(model, model.deterioration, values, told)[0, :, 1]  # [diagnoses]
+    levels = oracle.outcome_given(model, model.severity, values, told)[0]  # [diagnoses, levels]
     return replace(
         record,
         text=text,
@@ -322,6 +350,7 @@ def _fragment(record: CaseRecord, patient: WardPatient, rng: np.random.Generator
         findings=findings,
         posterior={"note": belief.tolist()},
         worsening={"note": float(belief @ worsens)},
+        severity_beliefs={"note": (belief @ levels).tolist()},
     )
 
 

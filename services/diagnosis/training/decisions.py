@@ -16,7 +16,7 @@ from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.thresholds import Thresholds, fit_confidence
 from services.diagnosis.inference.uncertainty import IntervalScale, epistemic, fit_intervals
 from services.diagnosis.inference.verdicts import CRITICAL, VerdictTable, fit_verdicts
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS, TaskSpec
 from services.diagnosis.training.calibrate import calibration_rows, fit_calibrator, replayed_rows
 from services.diagnosis.training.label_intervals import fit_intervals_to_labels
 from services.diagnosis.training.next_best import fit_entropy_drops
@@ -40,8 +40,8 @@ class Decisions:
 
 def fit_decisions(
     logits: Mapping[str, Tensor],
-    labels: NDArray[np.int64],
-    deterioration: Array | None,
+    tasks: Sequence[TaskSpec],
+    targets: Mapping[str, Array],
     posteriors: Mapping[str, Array] | None,
     *,
     coverage: float,
@@ -53,7 +53,7 @@ def fit_decisions(
 
     Args:
         logits: pattern -> member logits [members, n, logits], every patient replayed under every pattern.
-        labels, deterioration: [n]; no deterioration: the logits answer the diagnosis alone.
+        tasks, targets: as `fit_calibrator` takes them.
         posteriors: pattern -> what is best to believe [n, classes], for the intervals of the probabilities; None:
             nobody knows, and the intervals come from the labels (`label_intervals`).
         available: [n, modalities], what each patient really came with; default: everything. Cases that cannot be shown
@@ -61,12 +61,12 @@ def fit_decisions(
             enough (`calibrate.calibration_rows`).
         critical: the classes whose miss rate is controlled; default: of the demo's diagnoses.
     """
+    labels = targets[tasks[0].name].astype(np.int64)
     known = np.ones((len(labels), len(MODALITIES)), np.bool_) if available is None else available
     rows = calibration_rows(known)
-    worse = None if deterioration is None else torch.from_numpy(deterioration)
-    calibrator = fit_calibrator(logits, torch.from_numpy(labels), worse, known)
+    calibrator = fit_calibrator(logits, tasks, {name: torch.from_numpy(t) for name, t in targets.items()}, known)
     members = calibrated(calibrator, logits)
-    diagnoses = {pattern: value[..., : calibrator.tasks[0].logits] for pattern, value in members.items()}
+    diagnoses = {pattern: value[..., : tasks[0].logits] for pattern, value in members.items()}
     means = {pattern: value.mean(0) for pattern, value in diagnoses.items()}
     shown = {p: diagnoses[p][:, rows[p]] for p in PATTERNS}
     if posteriors is None:

@@ -175,8 +175,8 @@ def _decide(
     held_out, encoded = cohorts["calibration"], learned.encoded
     parts = fit_decisions(
         ask_every_pattern(network, encoded["calibration"], len(held_out), processes=processes),
-        held_out.labels,
-        held_out.deterioration,
+        recipe.model.tasks,
+        held_out.targets(recipe.model.tasks),
         held_out.posteriors(),
         coverage=recipe.coverage,
         largest_set=recipe.largest_set,

@@ -14,11 +14,12 @@ from torch.nn import functional
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded
 from services.diagnosis.model.fusion import FusionMember
-from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS, TaskSpec, mask_of
 from services.diagnosis.model.network import stack
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
-from services.diagnosis.training.pretrain import EMA_SHARE, task_loss
+from services.diagnosis.training.pretrain import EMA_SHARE
+from services.diagnosis.training.task_losses import one_hot_levels, task_losses
 
 SAMPLED_SUBSETS = 2
 UNIMODAL_WEIGHT = 0.3
@@ -35,10 +36,10 @@ class TokenCache:
     tokens: tuple[Tensor, ...]
     """Each [n, modalities, tokens, dim]"""
     pooled: tuple[Tensor, ...]
-    diagnosis: Tensor
-    """[n, patterns, classes]: what is to be said under each pattern; the label itself, or the ward's exact belief."""
-    worsening: Tensor | None
-    """[n, patterns]: the same of deterioration; None: it is not asked for."""
+    tasks: tuple[TaskSpec, ...]
+    targets: Mapping[str, Tensor]
+    """Task -> what is to be said under each pattern, the truth itself or the ward's exact belief:
+    [n, patterns, classes or levels] or [n, patterns], a pattern of them as `task_losses` takes it."""
     available: Tensor
     """[n, modalities]: what each case holds; nothing else of it is looked at."""
 
@@ -48,28 +49,42 @@ class TokenCache:
     ) -> TokenCache:
         """`soft`: learn what is best to believe under each pattern, which only synthetic cases know."""
         stacked = [stack(variant, len(cohort), config) for variant in variants]
-        diagnosis, worsening = believed(cohort) if soft else recorded(cohort, len(config.labels))
         return cls(
             tuple(tokens for tokens, _ in stacked),
             tuple(pooled for _, pooled in stacked),
-            diagnosis,
-            worsening if config.deterioration else None,
+            config.tasks,
+            believed(cohort, config.tasks) if soft else recorded(cohort, config.tasks),
             torch.from_numpy(cohort.available()),
         )
 
+    def __len__(self) -> int:
+        return len(self.available)
 
-def believed(cohort: Cohort) -> tuple[Tensor, Tensor]:
+    @property
+    def classes(self) -> int:
+        """Of the first task, the diagnosis."""
+        return self.tasks[0].logits
+
+
+def believed(cohort: Cohort, tasks: Sequence[TaskSpec]) -> dict[str, Tensor]:
     """The ward's exact beliefs as targets: a label drawn from them would say the same on average, and noisily."""
-    beliefs = [cohort.beliefs(pattern) for pattern in PATTERNS]
-    diagnosis = torch.from_numpy(np.stack([diagnosis for diagnosis, _ in beliefs], axis=1)).float()
-    return diagnosis, torch.from_numpy(np.stack([worse for _, worse in beliefs], axis=1)).float()
+    beliefs = [cohort.beliefs(pattern, tasks) for pattern in PATTERNS]
+    return {
+        task.name: torch.from_numpy(np.stack([own[task.name] for own in beliefs], axis=1)).float() for task in tasks
+    }
 
 
-def recorded(cohort: Cohort, classes: int) -> tuple[Tensor, Tensor]:
-    """The labels as targets, the same under every pattern."""
-    labels = functional.one_hot(torch.from_numpy(cohort.labels), classes).float()
-    worse = torch.from_numpy(cohort.deterioration).float()
-    return labels[:, None].expand(-1, len(PATTERNS), -1), worse[:, None].expand(-1, len(PATTERNS))
+def recorded(cohort: Cohort, tasks: Sequence[TaskSpec]) -> dict[str, Tensor]:
+    """The truth as targets, the same under every pattern."""
+    found = {}
+    for task, values in zip(tasks, cohort.targets(tasks).values(), strict=True):
+        target = torch.from_numpy(values).float()
+        if task.kind == "multiclass":
+            target = functional.one_hot(target.long(), task.logits).float()
+        if task.kind == "ordinal":
+            target = one_hot_levels(target, task.logits + 1)
+        found[task.name] = target[:, None].expand(-1, len(PATTERNS), *target.shape[1:])
+    return found
 
 
 class MemberObjective(Objective):
@@ -106,7 +121,7 @@ def train_member(
     Raises: as `training.loop.optimise`.
     """
     torch.manual_seed(seed)
-    n = len(cache.diagnosis)
+    n = len(cache)
     sample = torch.randint(0, n, (n,), generator=torch.Generator().manual_seed(seed)).numpy()
     with torch.no_grad():
         member.bias.copy_(_log_prior(cache))
@@ -125,18 +140,18 @@ def _step_loss(
     """The full pattern, sampled subsets, the heads alone, and the agreement of the subsets with the whole."""
     chosen, device = torch.from_numpy(rows), member.bias.device
     tokens, pooled = cache.tokens[variant][chosen].to(device), cache.pooled[variant][chosen].to(device)
-    diagnosis, available = cache.diagnosis[chosen].to(device), cache.available[chosen].to(device)
-    worse = None if cache.worsening is None else cache.worsening[chosen].to(device)
+    targets = {name: target[chosen].to(device) for name, target in cache.targets.items()}
+    available = cache.available[chosen].to(device)
     batch, repeats = len(rows), 1 + SAMPLED_SUBSETS
     patterns = torch.cat([torch.full((batch,), WHOLE), sample_patterns(SAMPLED_SUBSETS * batch, rng)]).to(device)
     case = torch.arange(batch, device=device).repeat(repeats)
     shown = shown_under(patterns, available[case])
     fused = member(tokens.repeat(repeats, 1, 1, 1), pooled.repeat(repeats, 1, 1), shown)
-    worsens = None if worse is None else worse[case, patterns]
-    losses = task_loss(fused.logits, diagnosis[case, patterns], worsens).view(repeats, batch)
+    asked = {name: target[case, patterns] for name, target in targets.items()}
+    losses = task_losses(cache.tasks, fused.logits, asked).view(repeats, batch)
     loss = losses[0].mean() + losses[1:].mean()
-    loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused.unimodal[:batch], diagnosis, worse, available)
-    loss = loss + CONSISTENCY_WEIGHT * _consistency(fused.logits, batch, diagnosis.shape[-1])
+    loss = loss + UNIMODAL_WEIGHT * _unimodal_loss(member, fused.unimodal[:batch], cache.tasks, targets, available)
+    loss = loss + CONSISTENCY_WEIGHT * _consistency(fused.logits, batch, cache.classes)
     return loss, losses[0].mean().detach()
 
 
@@ -156,13 +171,17 @@ def shown_under(patterns: Tensor, available: Tensor) -> Tensor:
 
 
 def _unimodal_loss(
-    member: FusionMember, unimodal: Tensor, diagnosis: Tensor, worse: Tensor | None, available: Tensor
+    member: FusionMember,
+    unimodal: Tensor,
+    tasks: Sequence[TaskSpec],
+    targets: Mapping[str, Tensor],
+    available: Tensor,
 ) -> Tensor:
     """Each head by itself, against what its modality alone allows, over the cases that hold it."""
     alone = []
     for m, own in enumerate(PATTERNS.index(name) for name in MODALITIES):
-        worsens = None if worse is None else worse[:, own]
-        losses = task_loss(member.bias + unimodal[:, m], diagnosis[:, own], worsens)[available[:, m]]
+        alone_targets = {name: target[:, own] for name, target in targets.items()}
+        losses = task_losses(tasks, member.bias + unimodal[:, m], alone_targets)[available[:, m]]
         alone.append(losses.mean() if len(losses) else unimodal.new_zeros(()))
     return torch.stack(alone).sum()
 
@@ -174,9 +193,15 @@ def _consistency(logits: Tensor, batch: int, classes: int) -> Tensor:
 
 
 def _log_prior(cache: TokenCache) -> Tensor:
-    share = cache.diagnosis[:, WHOLE].double().sum(0) + 1
-    prior = (share / share.sum()).log()
-    if cache.worsening is None:
-        return prior.float()
-    worse = cache.worsening[:, WHOLE].double().mean().clamp(0.01, 0.99)
-    return torch.cat([prior, torch.logit(worse)[None]]).float()
+    """The logits [logits] of knowing nothing of a case: how often each task's answers are what they are."""
+    return torch.cat([_prior_of(task, cache.targets[task.name][:, WHOLE].double()) for task in cache.tasks]).float()
+
+
+def _prior_of(task: TaskSpec, targets: Tensor) -> Tensor:
+    if task.kind == "binary":
+        return torch.logit(targets.mean().clamp(0.01, 0.99))[None]
+    share = targets.sum(0) + 1
+    if task.kind == "ordinal":
+        beyond = share.flip(0).cumsum(0).flip(0)  # of reaching each level
+        return torch.logit(beyond[1:] / beyond[:-1])
+    return (share / share.sum()).log()

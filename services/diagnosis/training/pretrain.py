@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions
+from services.diagnosis.model.modalities import TaskSpec
 from services.diagnosis.training.cohort import Cohort
 from services.diagnosis.training.loop import Losses, Objective, Plan, Session, optimise
+from services.diagnosis.training.task_losses import task_losses
 
 Batches = Callable[[NDArray[np.int64]], Inputs]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
@@ -74,21 +76,6 @@ def _known_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return functional.cross_entropy(logits, targets, ignore_index=UNTOLD, reduction="sum") / known
 
 
-def task_loss(logits: Tensor, labels: Tensor, deterioration: Tensor | None) -> Tensor:
-    """Cross-entropy of both questions, [batch].
-
-    Args:
-        logits: [batch, classes], and one more column where deterioration is asked for.
-        labels: class indices [batch], or what to believe of every class [batch, classes].
-        deterioration: [batch], 0 or 1, or a probability; None: it is not asked for.
-    """
-    if deterioration is None:
-        return functional.cross_entropy(logits, labels, reduction="none")
-    diagnosis = functional.cross_entropy(logits[:, :-1], labels, reduction="none")
-    worse = functional.binary_cross_entropy_with_logits(logits[:, -1], deterioration, reduction="none")
-    return diagnosis + 0.5 * worse
-
-
 def image_place_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Which cells a finding covers; covered cells are rare and weigh more."""
     return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=torch.tensor(4.0)) * 10
@@ -117,8 +104,8 @@ class Pretraining:
     places: int
     soft: bool = False
     """Learn the ward's exact beliefs instead of drawn labels; only synthetic cases have them."""
-    deterioration: bool = True
-    """Whether the encoder is asked for the risk of deterioration too."""
+    tasks: tuple[TaskSpec, ...] = TASKS
+    """What the encoder is asked, in the order of the logits."""
 
 
 class EncoderObjective(Objective):
@@ -129,19 +116,19 @@ class EncoderObjective(Objective):
     ) -> None:
         super().__init__()
         self.encoder, self.heads, self.findings, self.plan = encoder, heads, findings, plan
-        self.labels, self.worse = targets_of(cohort, plan)
+        self.targets = targets_of(cohort, plan)
 
     @property
     def cases(self) -> int:
-        return len(self.labels)
+        return len(self.findings.targets)
 
     def forward(self, rows: NDArray[np.int64], epoch: int, rng: torch.Generator) -> Losses:
         device = next(self.encoder.parameters()).device
         inputs = self.plan.augment(self.plan.batches(rows), rng)
         positions = self.encoder.positions({key: value.to(device) for key, value in inputs.items()})
         encoded = self.encoder.pool(positions)
-        labels, worse = self.labels[rows].to(device), None if self.worse is None else self.worse[rows].to(device)
-        diagnosis = task_loss(self.heads.tasks(encoded.pooled), labels, worse).mean()
+        targets = {name: target[rows].to(device) for name, target in self.targets.items()}
+        diagnosis = task_losses(self.plan.tasks, self.heads.tasks(encoded.pooled), targets).mean()
         findings = self.heads.finding_loss(encoded, self.findings.targets[rows].to(device))
         places = _place_loss(self.heads, self.plan, positions, rows)
         watched = {"diagnosis": diagnosis.detach(), "findings": findings.detach(), "places": places.detach()}
@@ -176,13 +163,10 @@ def pretrain(
     )
 
 
-def targets_of(cohort: Cohort, plan: Pretraining) -> tuple[Tensor, Tensor | None]:
-    """What the encoder is to say of diagnosis and deterioration, as `task_loss` takes it."""
-    if plan.soft:
-        diagnosis, worse = (torch.from_numpy(belief).float() for belief in cohort.beliefs(plan.name))
-    else:
-        diagnosis, worse = torch.from_numpy(cohort.labels), torch.from_numpy(cohort.deterioration).float()
-    return diagnosis, worse if plan.deterioration else None
+def targets_of(cohort: Cohort, plan: Pretraining) -> dict[str, Tensor]:
+    """What the encoder is to say of each task, as `task_losses` takes it."""
+    targets = cohort.beliefs(plan.name, plan.tasks) if plan.soft else cohort.targets(plan.tasks)
+    return {name: torch.from_numpy(target).float() for name, target in targets.items()}
 
 
 def _place_loss(heads: PretrainingHeads, plan: Pretraining, positions: Positions, rows: NDArray[np.int64]) -> Tensor:

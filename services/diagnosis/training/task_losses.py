@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from services.diagnosis.model.modalities import TaskSpec
+from services.diagnosis.model.modalities import DETERIORATION, SEVERITY, TaskSpec
 from services.diagnosis.model.tasks import split_tasks
 
 UNKNOWN = -1
 """Target of a case whose answer is not known."""
-TASK_WEIGHTS: Mapping[str, float] = {"deterioration24h": 0.5}
+TASK_WEIGHTS: Mapping[str, float] = {DETERIORATION: 0.5, SEVERITY: 0.5}
 """Of the sum over tasks; what is not named weighs 1."""
 
 
@@ -23,7 +23,8 @@ def task_losses(tasks: Sequence[TaskSpec], logits: Tensor, targets: Mapping[str,
     Args:
         logits: [batch, logits of all tasks].
         targets: task name -> class or level [batch], or 0/1 [batch] (binary) or [batch, logits] (multilabel); -1 where
-            it is not known. A task without targets is left out.
+            it is not known. Or what to believe: of every class or level [batch, classes or levels], zeros where nobody
+            knows, or a probability in place of 0/1. A task without targets is left out.
     """
     parts = split_tasks(tasks, logits)
     total = logits.new_zeros(len(logits), dtype=torch.float32)
@@ -35,23 +36,32 @@ def task_losses(tasks: Sequence[TaskSpec], logits: Tensor, targets: Mapping[str,
 
 
 def task_loss_of(task: TaskSpec, logits: Tensor, target: Tensor) -> Tensor:
-    """One task's negative log-likelihood [batch]; 0 where the target is unknown."""
+    """One task's negative log-likelihood [batch], of a belief its mean; 0 where the target is unknown."""
+    if task.kind == "multiclass" and target.dim() == 2:
+        return functional.cross_entropy(logits, target, reduction="none")
     if task.kind == "multiclass":
         return functional.cross_entropy(logits, target.long(), ignore_index=UNKNOWN, reduction="none")
     if task.kind == "ordinal":
-        return _sequential_loss(logits, target)
+        return _sequential_loss(logits, target if target.dim() == 2 else one_hot_levels(target, logits.shape[-1] + 1))
     wide = target.float().view(len(logits), -1)
     loss = functional.binary_cross_entropy_with_logits(logits, wide.clamp(min=0), reduction="none")
     return (loss * (wide >= 0)).sum(-1)
 
 
-def _sequential_loss(logits: Tensor, level: Tensor) -> Tensor:
-    """-log P(y = level): every step that was reached is a question of its own, whether the case went beyond it."""
-    steps = torch.arange(logits.shape[-1], device=logits.device)
-    reached = (steps <= level[:, None]) & (level[:, None] >= 0)
-    beyond = (steps < level[:, None]).float()
-    loss = functional.binary_cross_entropy_with_logits(logits, beyond, reduction="none")
-    return (loss * reached).sum(-1)
+def one_hot_levels(level: Tensor, levels: int) -> Tensor:
+    """[batch] -> [batch, levels]; zeros where the level is unknown."""
+    return (level[:, None] == torch.arange(levels, device=level.device)).float()
+
+
+def _sequential_loss(logits: Tensor, belief: Tensor) -> Tensor:
+    """-Σ belief · log P(y = level): each step is a question of its own to who reached it, whether to go beyond.
+
+    Args:
+        logits: [batch, levels - 1]; belief: [batch, levels].
+    """
+    stops = belief[:, :-1]
+    beyond = belief.flip(-1).cumsum(-1).flip(-1)[:, 1:]  # of going beyond each step
+    return -(beyond * functional.logsigmoid(logits) + stops * functional.logsigmoid(-logits)).sum(-1)
 
 
 def divergence(tasks: Sequence[TaskSpec], whole: Tensor, part: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from services.diagnosis.ward.information import Estimate
 from services.diagnosis.ward.model import Array, WardModel
-from services.diagnosis.ward.oracle import PATTERNS, deterioration_given, evidence, pattern_key
+from services.diagnosis.ward.oracle import PATTERNS, deterioration_given, evidence, pattern_key, severity_given
 from services.diagnosis.ward.population import Population
 from services.diagnosis.ward.sampling import Codes, Draws, sample_many
 from services.diagnosis.ward.tables import WARD
@@ -36,6 +36,9 @@ class Achievable:
     log_loss: Estimate
     """In nats."""
     deterioration_auroc: Estimate
+    moderate_auroc: Estimate
+    """Of a severity that is at least moderate."""
+    severe_auroc: Estimate
 
 
 def best_achievable(
@@ -47,7 +50,8 @@ def best_achievable(
     """
     rng, people = np.random.default_rng(seed), population or Population()
     parts = [_figures(model, sample_many(model, people, n // BATCHES, rng)) for _ in range(BATCHES)]
-    return {key: Achievable(*(_mean([part[key][i] for part in parts]) for i in range(5))) for key in parts[0]}
+    by_key = {key: [part[key] for part in parts] for key in parts[0]}
+    return {key: Achievable(*(_mean(list(figure)) for figure in zip(*own, strict=True))) for key, own in by_key.items()}
 
 
 def _figures(model: WardModel, draws: Draws) -> dict[str, tuple[float, ...]]:
@@ -56,9 +60,12 @@ def _figures(model: WardModel, draws: Draws) -> dict[str, tuple[float, ...]]:
     for pattern in ((), *PATTERNS):
         posterior = seen.posterior(pattern)
         worsens = (posterior * deterioration_given(model, draws.values, pattern)).sum(axis=1)
+        levels = np.einsum("nd,ndl->nl", posterior, severity_given(model, draws.values, pattern))
         figures[pattern_key(pattern) or NOBODY] = (
-            *_of_labels(posterior, draws.labels), auroc(worsens, draws.deterioration)
-        )  # fmt: skip
+            *_of_labels(posterior, draws.labels),
+            auroc(worsens, draws.deterioration),
+            *(auroc(levels[:, level:].sum(axis=1), draws.severity >= level) for level in (1, 2)),
+        )
     return figures
 
 
@@ -85,8 +92,8 @@ def _mean(parts: list[float]) -> Estimate:
 def table(achievable: dict[str, Achievable]) -> str:
     """As Markdown, each number with its standard error in parentheses."""
     lines = [
-        "| pattern | accuracy | macro AUROC | Brier | log loss | deterioration AUROC |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| pattern | accuracy | macro AUROC | Brier | log loss | deterioration AUROC | moderate AUROC | severe AUROC |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for key, figures in achievable.items():
         cells = [f"{figure.value:.3f} ({figure.error:.4f})" for figure in vars(figures).values()]

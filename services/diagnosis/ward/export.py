@@ -21,7 +21,7 @@ from services.diagnosis.ward.generate import CHUNK, generate_patient
 from services.diagnosis.ward.parallel import in_order
 from services.diagnosis.ward.patient import WardPatient
 from services.diagnosis.ward.terminology import CHEST_RADIOGRAPH, DOCUMENTS, coding_of
-from shared.codes import DIAGNOSES, Coding
+from shared.codes import DIAGNOSES, SEVERITIES, Coding
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ def truth_json(patient: WardPatient, dials: Dials) -> dict[str, Any]:
         "deterioration24h": truth.deterioration,
         "deteriorationProbability": truth.deterioration_posterior["image+note+vitals"],
         "deteriorationPosterior": truth.deterioration_posterior,
+        "severity": _coding(SEVERITIES[patient.latents.severity]),
+        "severityLevels": [_coding(code) for code in SEVERITIES],
+        "severityPosterior": truth.severity_posterior,
         "labels": [_coding(code) for code in DIAGNOSES],
         "posterior": truth.posterior,
         "posteriorGivenAvailability": truth.posterior_given_availability,

@@ -150,20 +150,66 @@ def comonotone(first: Array, second: Array) -> Array:
 Pair: TypeAlias = SynergyPair | RedundantPair
 
 
+Weights: TypeAlias = Mapping[tuple[str, str], float]
+"""(finding, value) -> what it adds to the log-odds of an outcome; every other value adds nothing."""
+
+
 @dataclass(frozen=True)
 class Deterioration:
     """p(deteriorates within 24 h) = sigmoid(intercept[y] + Σ weight of each vitals finding that is present)."""
 
     intercept: Array
-    weights: Mapping[tuple[str, str], float]
+    weights: Weights
 
-    def severity(self, findings: Findings) -> float:
-        """Σ weight of the vitals findings that are present."""
-        return sum(weight for (name, value), weight in self.weights.items() if findings[name] == value)
+    def levels(self, load: Array) -> Array:
+        """p(no), p(yes) given y and the sum of weights, [...] -> [..., diagnoses, 2]."""
+        return sequential_levels(self.intercept[:, None], load)
 
     def probability(self, findings: Findings) -> Array:
         """p(deterioration | y, findings), [diagnoses]."""
-        return np.asarray(1 / (1 + np.exp(-(self.intercept + self.severity(findings)))))
+        return np.asarray(self.levels(load_of(self.weights, findings))[..., 1])
+
+
+@dataclass(frozen=True)
+class Severity:
+    """How severe the illness is, in ordered levels: p(level > j | level >= j) = sigmoid(intercepts[y, j] + Σ weights).
+
+    The sum is over the findings of all modalities that are present. Each is one whose table is the same for everybody,
+    so that the level depends on age and sex through y alone.
+    """
+
+    intercepts: Array
+    """[diagnoses, levels - 1]"""
+    weights: Weights
+
+    def levels(self, load: Array) -> Array:
+        """p(level) given y and the sum of weights, [...] -> [..., diagnoses, levels]."""
+        return sequential_levels(self.intercepts, load)
+
+    def probabilities(self, findings: Findings) -> Array:
+        """p(level | y, findings), [diagnoses, levels]."""
+        return self.levels(load_of(self.weights, findings))
+
+
+Outcome: TypeAlias = Deterioration | Severity
+
+
+def load_of(weights: Weights, findings: Findings) -> Array:
+    """Σ weight of one patient's findings, []."""
+    return np.array(sum(weight for (name, value), weight in weights.items() if findings[name] == value))
+
+
+def sequential_levels(intercepts: Array, load: Array) -> Array:
+    """The sequential model (Tutz 1991): step j is gone beyond with probability sigmoid(intercepts[y, j] + load).
+
+    Args:
+        intercepts: [diagnoses, levels - 1]; load: [...].
+    Returns: [..., diagnoses, levels].
+    """
+    beyond = 1 / (1 + np.exp(-(intercepts + load[..., None, None])))
+    edges = [(0, 0)] * (beyond.ndim - 1) + [(1, 1)]
+    reached = np.pad(np.cumprod(beyond, axis=-1), edges, constant_values=((0, 0),) * (beyond.ndim - 1) + ((1, 0),))
+    return np.asarray(reached[..., :-1] - reached[..., 1:])
 
 
 @dataclass(frozen=True)
@@ -176,6 +222,7 @@ class WardModel:
     """Independent given y; the members of a pair are here too, with their marginal tables."""
     pairs: tuple[SynergyPair, ...]
     deterioration: Deterioration
+    severity: Severity
     overlaps: tuple[RedundantPair, ...] = ()
     demographics: Demographics | None = None
     """None: age and sex say nothing of y."""
@@ -217,3 +264,5 @@ class Latents:
     label: int
     findings: Findings
     deterioration: bool
+    severity: int
+    """Level, 0 the mildest."""

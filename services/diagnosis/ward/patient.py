@@ -146,6 +146,9 @@ class WardPatient:
             posterior_given_availability=oracle.posterior_given_availability(
                 self.model, findings, there, self.person, self.conditions.missingness
             ).tolist(),
+            severity=self.latents.severity,
+            severity_posterior=oracle.severity_posteriors(self.model, findings, self.person),
+            severity_prior=oracle.severity_posterior(self.model, findings, (), self.person).tolist(),
         )
 
     def dataset(self) -> FileDataset:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.diagnosis.ward.model import Array, Findings, Latents, WardModel
+from services.diagnosis.ward.model import Array, Findings, Latents, WardModel, Weights
 from services.diagnosis.ward.population import Person, Population
 
 Codes = NDArray[np.intp]
@@ -25,13 +25,15 @@ class Draws:
     """Index of each finding's value, [n, findings]."""
     deterioration: NDArray[np.bool_]
     """[n]"""
+    severity: Codes
+    """Levels, [n]."""
 
 
 def sample(model: WardModel, rng: np.random.Generator, *, person: Person, label: int | None = None) -> Latents:
     """Draw one patient. One uniform number per variable in a fixed order, whatever the values turn out to be."""
     draws = draw(model, [person], rng, label=label)
     findings = {f.name: f.values[code] for f, code in zip(model.findings, draws.values[0].tolist(), strict=True)}
-    return Latents(label=int(draws.labels[0]), findings=findings, deterioration=bool(draws.deterioration[0]))
+    return Latents(int(draws.labels[0]), findings, bool(draws.deterioration[0]), int(draws.severity[0]))
 
 
 def sample_many(model: WardModel, population: Population, n: int, rng: np.random.Generator) -> Draws:
@@ -40,7 +42,10 @@ def sample_many(model: WardModel, population: Population, n: int, rng: np.random
 
 
 def draw(model: WardModel, persons: Sequence[Person], rng: np.random.Generator, *, label: int | None = None) -> Draws:
-    """One patient for each person; all of diagnosis `label` where it is given."""
+    """One patient for each person; all of diagnosis `label` where it is given.
+
+    The severity has a stream of its own, spawned from the generator: it changes no other number that is drawn.
+    """
     n, rows = len(persons), np.arange(len(persons))
     uniforms = iter(rng.random((n, 2 + len(model.findings) + len(model.coupled))).T)
     labels = pick(model.prior_given(persons), next(uniforms))
@@ -54,14 +59,16 @@ def draw(model: WardModel, persons: Sequence[Person], rng: np.random.Generator, 
         joint = pair.joint()
         both = pick(joint.reshape(len(joint), -1)[labels], next(uniforms))
         values[:, model.position(pair.first)], values[:, model.position(pair.second)] = divmod(both, joint.shape[2])
-    worsens = 1 / (1 + np.exp(-(model.deterioration.intercept[labels] + severities(model, values))))
-    return Draws(persons, labels, values, next(uniforms) < worsens)
+    worsens = model.deterioration.levels(loads(model, model.deterioration.weights, values))[rows, labels, 1]
+    levels = model.severity.levels(loads(model, model.severity.weights, values))[rows, labels]
+    severity = pick(levels, rng.spawn(1)[0].random(n))
+    return Draws(persons, labels, values, next(uniforms) < worsens, severity)
 
 
-def severities(model: WardModel, values: Codes) -> Array:
-    """Σ weight of the vitals findings that are present, of each patient, [n]."""
+def loads(model: WardModel, weights: Weights, values: Codes) -> Array:
+    """Σ weight of the findings that are present, of each patient, [n]."""
     total = np.zeros(len(values))
-    for (name, value), weight in model.deterioration.weights.items():
+    for (name, value), weight in weights.items():
         j = model.position(name)
         total += weight * (values[:, j] == model.findings[j].values.index(value))
     return total

@@ -17,6 +17,7 @@ from services.diagnosis.ward.model import (
     Finding,
     Modality,
     RedundantPair,
+    Severity,
     SynergyPair,
     WardModel,
 )
@@ -159,6 +160,28 @@ DETERIORATION_WEIGHTS = {
     ("low_variability", "present"): 0.5,
 }
 
+SEVERITY_INTERCEPTS = {
+    # log odds of going beyond a level once it is reached, without any of the findings below
+    #              PNA   CHF   PTX   EFF   COPD  PE    SEP   NONE
+    "mild":       (-1.2, -1.4, -1.6, -1.2, -1.2, -1.2, -0.9, -4.5),
+    "moderate":   (-2.9, -3.1, -3.1, -3.1, -3.0, -2.7, -2.4, -4.5),
+}  # fmt: skip
+SEVERITY_WEIGHTS = {
+    ("consolidation", "lower"): 0.6,
+    ("consolidation", "upper"): 0.6,
+    ("interstitial_oedema", "present"): 0.8,
+    ("pneumothorax", "present"): 1.2,
+    ("pleural_effusion", "both_sides"): 0.9,
+    ("confusion", "asserted"): 1.4,
+    ("orthopnoea", "asserted"): 0.8,
+    ("breathless_spells", "recent"): 1.0,
+    ("blood_pressure", "low"): 1.4,
+    ("desaturation", "abrupt"): 1.1,
+    ("desaturation", "gradual"): 0.8,
+    ("tachypnoea", "present"): 0.9,
+}
+"""Of findings of all three modalities: deterioration knows the vitals alone, so that neither tells the other."""
+
 
 def _with_normal(name: str, modality: Modality, normal: str, columns: dict[str, tuple[float, ...]]) -> Finding:
     abnormal = np.array(list(columns.values())).T  # [diagnoses, abnormal values]
@@ -207,6 +230,7 @@ def _build() -> WardModel:
         findings=tuple(findings),
         pairs=tuple(pairs),
         deterioration=Deterioration(np.array(DETERIORATION_INTERCEPT), DETERIORATION_WEIGHTS),
+        severity=Severity(np.array(list(SEVERITY_INTERCEPTS.values())).T, SEVERITY_WEIGHTS),
         overlaps=tuple(overlapping(named[first], named[second], overlap) for first, second, overlap in OVERLAPS),
         demographics=Demographics(np.array(AGE_SLOPE), np.array(MALE_LOG_ODDS)),
     )

@@ -11,7 +11,8 @@ from datetime import timedelta
 from services.ehr.domain import available_at, concluded, has_answer
 from services.ehr.fhir.reading import Json
 from services.ehr.fhir.vocabulary import DISCLAIMER, concept, fraction, meta, model_device, moment, number, own, subject
-from shared.contracts.diagnosis import CaseOut, DiagnosisOut, ModelOut, RankedDiagnosis, Risk, Source
+from shared.contracts.base import CodeOut
+from shared.contracts.diagnosis import CaseOut, DiagnosisOut, ModelOut, OrdinalRisk, RankedDiagnosis, Risk, Source
 
 ASSESSMENT = ("acute-chest-assessment", "Acute chest decision support")
 CATEGORY: Json = {
@@ -120,7 +121,8 @@ def _predictions(result: DiagnosisOut, case: CaseOut) -> list[Json]:
     if not has_answer(result):
         return []
     diagnoses = [_prediction(concept(one.code), one.probability, one.interval) for one in result.diagnoses or []]
-    return diagnoses + [_risk(name, risk, case) for name, risk in sorted((result.risks or {}).items())]
+    risks = sorted((result.risks or {}).items())
+    return diagnoses + [one for name, risk in risks for one in _risk(name, risk, case)]
 
 
 def _prediction(outcome: Json, probability: float, interval: tuple[float, float]) -> Json:
@@ -128,9 +130,17 @@ def _prediction(outcome: Json, probability: float, interval: tuple[float, float]
     return {"outcome": outcome, "probabilityDecimal": number(probability), "rationale": rationale.capitalize()}
 
 
-def _risk(name: str, risk: Risk, case: CaseOut) -> Json:
+def _risk(name: str, risk: Risk | OrdinalRisk, case: CaseOut) -> list[Json]:
+    """The predictions of one risk: one of an event, or one for each level."""
+    if isinstance(risk, OrdinalRisk):
+        return [_prediction(_level(name, level.code), level.probability, level.interval) for level in risk.levels]
     if name != DETERIORATION:
-        return _prediction(own(name, name), risk.probability, risk.interval)
+        return [_prediction(own(name, name), risk.probability, risk.interval)]
     outcome = own(name, "Deterioration within 24 hours")
     when = {"start": moment(case.as_of), "end": moment(case.as_of + timedelta(hours=24))}
-    return {**_prediction(outcome, risk.probability, risk.interval), "whenPeriod": when}
+    return [{**_prediction(outcome, risk.probability, risk.interval), "whenPeriod": when}]
+
+
+def _level(name: str, code: CodeOut) -> Json:
+    # `Severe` alone would not say what is severe.
+    return {**concept(code), "text": f"{name.capitalize()} of the acute illness: {code.display.lower()}"}

@@ -22,6 +22,7 @@ from services.diagnosis.evaluation.metrics.coverage import cell_coverage, summar
 from services.diagnosis.evaluation.metrics.curves import reliability_curve, smooth_curve
 from services.diagnosis.evaluation.metrics.figures import figures_of
 from services.diagnosis.evaluation.metrics.oracle import ORACLE, distance_to_oracle
+from services.diagnosis.evaluation.metrics.severity import severity_figures
 from services.diagnosis.evaluation.metrics.view import View, view_of
 from services.diagnosis.evaluation.subject import AS_AVAILABLE, Table
 from services.diagnosis.model.modalities import PATTERNS
@@ -46,7 +47,7 @@ def evaluate_all(
     """`evaluate_pattern` for every pattern under which the table holds answers, the fullest first."""
     draws = Resamples.draw(table.patients, seed=seed, resamples=resamples)
     found = {p: view_of(table, p) for p in (*reversed(PATTERNS), AS_AVAILABLE)}
-    return {p: _report(table, view, draws, classes) for p, view in found.items() if view is not None}
+    return {p: _report(table, p, view, draws, classes) for p, view in found.items() if view is not None}
 
 
 def evaluate_pattern(
@@ -61,10 +62,10 @@ def evaluate_pattern(
     view = view_of(table, pattern)
     if view is None:
         raise ValueError(f"no case of the table was asked under the pattern {pattern!r}")
-    return _report(table, view, Resamples.draw(table.patients, seed=seed, resamples=resamples), classes)
+    return _report(table, pattern, view, Resamples.draw(table.patients, seed=seed, resamples=resamples), classes)
 
 
-def _report(table: Table, view: View, draws: Resamples, classes: Sequence[str] | None) -> dict[str, Any]:
+def _report(table: Table, pattern: str, view: View, draws: Resamples, classes: Sequence[str] | None) -> dict[str, Any]:
     figures = bootstrap(figures_of(view), draws, view.rows)
     names = class_names(view.classes) if classes is None else classes
     by_class = {name: _one_class(view, figures, k) for k, name in enumerate(names)}
@@ -86,6 +87,7 @@ def _report(table: Table, view: View, draws: Resamples, classes: Sequence[str] |
         "intervals": {name: _ends(entry) for name, entry in scalars.items() if entry["value"] is not None},
         "classes": by_class,
         "distance_to_oracle": distance_to_oracle(figures),
+        "severity": severity_figures(table.severity, pattern, draws),
         "reliability_curve": reliability_curve(top, hit),
         "smooth_calibration": smooth_curve(top, hit),
     }

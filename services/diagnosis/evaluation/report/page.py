@@ -52,6 +52,8 @@ def _sections(metrics: Metrics, table: Table, classes: Sequence[str]) -> Iterato
     if metrics.get("baselines"):
         yield _baselines(metrics, fullest)
     yield from _by_class(metrics, table, classes, fullest)
+    if any(entry.get("severity") for entry in known.values()):
+        yield _severity(metrics)
     if metrics.get("robustness"):
         yield _robustness(metrics["robustness"])
     if metrics.get("shapley_share"):
@@ -141,6 +143,29 @@ def _by_class(metrics: Metrics, table: Table, classes: Sequence[str], pattern: s
         names = dict(zip(codes, classes, strict=True))
         text = "How often the prediction set holds the truth, cell by cell."
         yield Section("sets", "Prediction sets", text, (figures.coverage_cells(metrics["patterns"], names),))
+
+
+def _severity(metrics: Metrics) -> Section:
+    """Per pattern, each figure beside the oracle's."""
+    head = ("modalities", "n", *(part for _, title in SEVERITY for part in (title, "oracle")))
+    rows = []
+    for pattern, entry in metrics["patterns"].items():
+        found = entry.get("severity")
+        if found:
+            best = found.get("oracle") or {}
+            pairs = ((interval(found[name]), number((best.get(name) or {}).get("value"))) for name, _ in SEVERITY)
+            rows.append((pattern.replace("+", " + "), str(found["n"]), *(cell for pair in pairs for cell in pair)))
+    text = "Mild, moderate or severe. The score is the mean squared error of the two steps; the best is the oracle's."
+    return Section("severity", "Severity of the illness", text, (), head, rows)
+
+
+SEVERITY = (
+    ("moderate_auroc", "AUROC at least moderate"),
+    ("severe_auroc", "AUROC severe"),
+    ("ranked_probability_score", "ranked probability score"),
+    ("moderate_ece", "ECE at least moderate"),
+    ("severe_ece", "ECE severe"),
+)
 
 
 def _robustness(robustness: Metrics) -> Section:

@@ -40,6 +40,12 @@ def test_every_channel_of_the_prediction_is_named() -> None:
     assert [channels[str(k)] for k in range(8)] == [coding.display for coding in DIAGNOSES]
 
 
+def test_a_step_of_the_severity_is_a_channel() -> None:
+    metadata = monai_metadata(ModelConfig(), CARD, name="n", version="1.0.0")
+    channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+    assert [channels[str(k)] for k in (9, 10)] == ["Severity above mild", "Severity above moderate"]
+
+
 def test_every_modality_is_an_input() -> None:
     metadata = monai_metadata(ModelConfig(), CARD, name="n", version="1.0.0")
     assert tuple(metadata["network_data_format"]["inputs"]) == MODALITIES

@@ -44,6 +44,7 @@ def test_targets_speak_of_the_task_s_classes() -> None:
     case = next(WARD.cases())
     assert WARD.tasks[0].classes[case.targets["diagnosis"]] == DIAGNOSES[generate_patient(5, 0).latents.label].code
     assert case.targets["deterioration24h"] == int(generate_patient(5, 0).latents.deterioration)
+    assert case.targets["severity"] == generate_patient(5, 0).latents.severity
 
 
 def test_under_label_noise_the_recorded_label_is_the_target_and_the_true_one_the_truth() -> None:

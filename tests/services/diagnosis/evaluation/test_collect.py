@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,7 +15,7 @@ from services.diagnosis.datasets.ward import Ward
 from services.diagnosis.evaluation.collect import Sample, collect, gathered
 from services.diagnosis.evaluation.subject import Answer, Array
 from services.diagnosis.inference.prediction import Prediction
-from services.diagnosis.model.modalities import MODALITIES, pattern_name, subsets
+from services.diagnosis.model.modalities import MODALITIES, PATTERNS, pattern_name, subsets
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 TASK = Task("diagnosis", ("a", "b"), "diagnosis")
@@ -124,6 +124,27 @@ def test_the_oracle_of_whatever_a_case_holds_is_given_what_is_missing() -> None:
         np.testing.assert_allclose(posterior, truth.posterior_given_availability)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_severity_stands_beside_its_oracle_in_every_pattern_that_a_case_can_show(processes: int) -> None:
+    ward = Ward(seed=3, patients=12, shift="missing-at-random", side=64)
+    truths = [case.truth for case in ward.cases()]
+    table = collect(Grave(), ward, Sample(ward.tasks[0]), processes=processes)
+    assert table.severity is not None
+    assert table.severity.levels.tolist() == [truth.severity for truth in truths if truth is not None]
+    told = table.severity.exceedance["image"]
+    assert np.isnan(told).any(1).tolist() == [not row[0] for row in table.available]
+    np.testing.assert_allclose(told[table.available[:, 0]], [[0.6, 0.2]] * int(table.available[:, 0].sum()))
+    for place, truth in enumerate(truths):
+        assert truth is not None
+        np.testing.assert_allclose(table.severity.posterior["image"][place], truth.severity_posterior["image"])
+    assert set(table.severity.exceedance) == {"as-available", *(p for p in PATTERNS if "tabular" not in p)}
+
+
+def test_a_subject_that_does_not_answer_the_severity_is_not_asked_for_it() -> None:
+    ward = Ward(seed=3, patients=3, side=64)
+    assert collect(Parts(), ward, Sample(ward.tasks[0])).severity is None
+
+
 @dataclass(frozen=True)
 class Parts(Echo):
     """Answers every subset of what a case holds by equal shares."""
@@ -133,3 +154,12 @@ class Parts(Echo):
     def answer(self, case: CaseInput) -> Answer:
         held = [m for m, there in zip(MODALITIES, (case.images, case.notes, case.vitals), strict=False) if there]
         return Answer(members={pattern_name(s): np.full((1, 9), 1 / 8) for s in subsets(tuple(held))}, ood={})
+
+
+@dataclass(frozen=True)
+class Grave(Parts):
+    """Says besides that two in five are mildly ill and one in five severely."""
+
+    def answer(self, case: CaseInput) -> Answer:
+        answer = super().answer(case)
+        return replace(answer, severity={pattern: np.array([[0.5, 0.1], [0.7, 0.3]]) for pattern in answer.members})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from services.diagnosis.inference.inputs import Preprocessor
-from services.diagnosis.model.config import ModelConfig
+from services.diagnosis.model.config import TASKS, ModelConfig
 from services.diagnosis.model.preprocessing.tabular import TabularScale
 from services.diagnosis.model.preprocessing.vitals import VitalsScale
 from services.diagnosis.model.preprocessing.word_order import WordOrder
@@ -48,6 +48,8 @@ def test_a_partial_case_is_the_complete_patient_with_one_modality() -> None:
     np.testing.assert_array_equal(stream.readings.values, complete.readings.values)
     assert note.posterior["note"] == pytest.approx(complete.posterior["note"])
     assert stream.worsening["vitals"] == pytest.approx(complete.worsening["vitals"])
+    assert stream.severity_beliefs["vitals"] == pytest.approx(complete.severity_beliefs["vitals"])
+    assert (note.severity, stream.severity) == (complete.severity, complete.severity)
     assert note.square.size == 0
     assert not stream.text
 
@@ -59,11 +61,23 @@ def test_a_film_is_not_drawn_without_its_patient() -> None:
 
 def test_beliefs_are_near_the_labels_that_were_drawn() -> None:
     cohort = draw_partial("vitals", 9, 0, 400)
-    diagnosis, worse = cohort.beliefs("vitals")
+    diagnosis, worse, levels = cohort.beliefs("vitals", TASKS).values()
     # E[1[label = k]] = E[p(k)], so the mean belief is the share of the labels up to 3 standard errors.
     shares = np.bincount(cohort.labels, minlength=diagnosis.shape[1]) / len(cohort)
     np.testing.assert_allclose(diagnosis.mean(0), shares, atol=3 * (0.2 * 0.8 / len(cohort)) ** 0.5)
     assert worse.mean() == pytest.approx(cohort.deterioration.mean(), abs=3 * (0.25 / len(cohort)) ** 0.5)
+    shares = np.bincount(cohort.severity, minlength=3) / len(cohort)
+    np.testing.assert_allclose(levels.mean(0), shares, atol=3 * (0.25 / len(cohort)) ** 0.5)
+
+
+def test_what_a_fragment_lets_believe_of_the_severity_is_near_the_levels_that_were_drawn() -> None:
+    cut = draw_partial("note", 9, 0, 200, fragments=1.0)
+    silent = [record for record in cut.records if "confusion" not in record.findings]
+    assert len(silent) > 20
+    believed = np.array([record.severity_beliefs["note"] for record in silent])
+    np.testing.assert_allclose(believed.sum(1), 1)
+    shares = np.bincount([record.severity or 0 for record in silent], minlength=3) / len(silent)
+    np.testing.assert_allclose(believed.mean(0), shares, atol=3 * (0.25 / len(silent)) ** 0.5)
 
 
 def test_partial_cohorts_do_not_depend_on_the_number_of_processes() -> None:

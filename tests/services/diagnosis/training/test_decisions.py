@@ -5,29 +5,33 @@ import pytest
 import torch
 
 from services.diagnosis.inference.calibration import Calibrator
+from services.diagnosis.model.config import tasks_of
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
 from services.diagnosis.training.calibrate import calibration_rows, natural_rows, replayed_rows
 from services.diagnosis.training.decisions import Decisions, calibrated, fit_decisions
 
 N, CLASSES = 1500, 8
+TASKS = tasks_of(CLASSES, deterioration=True, severity=False)
 WHOLE = PATTERNS[-1]
 Logits = dict[str, torch.Tensor]
 
 
-def draw(seed: int) -> tuple[Logits, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Truth from softmax(z); three members tell 2 z with noise of their own."""
+def draw(seed: int) -> tuple[Logits, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Truth from softmax(z); three members tell 2 z with noise of their own. Logits, targets, posteriors."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(N, CLASSES + 1)) * 1.5
     truth = np.exp(z[:, :CLASSES]) / np.exp(z[:, :CLASSES]).sum(1, keepdims=True)
     labels = (truth.cumsum(1) > rng.random((N, 1))).argmax(1)
     worse = (rng.random(N) < 1 / (1 + np.exp(-z[:, CLASSES]))).astype(np.float64)
     told = torch.from_numpy(2 * z[None] + 0.3 * rng.normal(size=(3, N, CLASSES + 1))).float()
-    return dict.fromkeys(PATTERNS, told), labels, worse, dict.fromkeys(PATTERNS, truth)
+    targets = {"diagnosis": labels.astype(np.float64), "deterioration24h": worse}
+    return dict.fromkeys(PATTERNS, told), targets, dict.fromkeys(PATTERNS, truth)
 
 
 @pytest.fixture(scope="module")
 def decisions() -> Decisions:
-    return fit_decisions(*draw(0), coverage=0.9, largest_set=4)
+    logits, targets, posteriors = draw(0)
+    return fit_decisions(logits, TASKS, targets, posteriors, coverage=0.9, largest_set=4)
 
 
 def test_patients_count_for_the_patterns_they_can_show() -> None:
@@ -46,12 +50,13 @@ def test_naturally_incomplete_patients_replace_replayed_ones_once_there_are_two_
 
 
 def test_the_difference_between_natural_and_replayed_patients_is_reported() -> None:
-    logits, labels, worse, posteriors = draw(1)
+    logits, targets, posteriors = draw(1)
     available = np.ones((N, len(MODALITIES)), np.bool_)
     available[: N // 2] = mask_of("note")
-    odd = labels.copy()
+    odd = targets["diagnosis"].copy()
     odd[: N // 2] = np.random.default_rng(0).integers(0, CLASSES, N // 2)  # who lacks the rest cannot be read at all
-    found = fit_decisions(logits, odd, worse, posteriors, coverage=0.9, largest_set=4, available=available)
+    told = {**targets, "diagnosis": odd}
+    found = fit_decisions(logits, TASKS, told, posteriors, coverage=0.9, largest_set=4, available=available)
     check = found.calibrator.checks["note"]
     assert (check["nNatural"], check["nReplayed"]) == (N // 2, N - N // 2)
     # Natural patients are calibrated (uniform: ln 8 = 2.08); the same map is wrong for the others.
@@ -61,7 +66,8 @@ def test_the_difference_between_natural_and_replayed_patients_is_reported() -> N
 
 
 def test_new_cases_are_covered_in_every_class(decisions: Decisions) -> None:
-    logits, labels, _, _ = draw(2)
+    logits, targets, _ = draw(2)
+    labels = targets["diagnosis"].astype(np.int64)
     members = calibrated(decisions.calibrator, logits)[WHOLE]
     inside = decisions.conformal.contains(members[..., :CLASSES].mean(0), WHOLE)[np.arange(N), labels]
     # Some 190 cases calibrate and test each class: three standard deviations are 0.09.
@@ -70,12 +76,12 @@ def test_new_cases_are_covered_in_every_class(decisions: Decisions) -> None:
 
 
 def test_few_cases_are_called_uncalibrated(decisions: Decisions) -> None:
-    logits, labels, worse, posteriors = draw(3)
+    logits, targets, posteriors = draw(3)
     few = 150
     found = fit_decisions(
         {p: value[:, :few] for p, value in logits.items()},
-        labels[:few],
-        worse[:few],
+        TASKS,
+        {name: target[:few] for name, target in targets.items()},
         {p: value[:few] for p, value in posteriors.items()},
         coverage=0.9,
         largest_set=4,
@@ -86,19 +92,19 @@ def test_few_cases_are_called_uncalibrated(decisions: Decisions) -> None:
 
 
 def test_all_parts_survive_json(decisions: Decisions) -> None:
-    logits, _, _, _ = draw(4)
+    logits, _, _ = draw(4)
     again = Calibrator.from_json(decisions.calibrator.to_json())
     np.testing.assert_array_equal(calibrated(again, logits)[WHOLE], calibrated(decisions.calibrator, logits)[WHOLE])
     assert again.class_counts == decisions.calibrator.class_counts
 
 
 def test_labels_of_incomplete_cases_alone_are_enough() -> None:
-    logits, labels, _, _ = draw(5)
+    logits, targets, _ = draw(5)
     available = np.ones((N, len(MODALITIES)), np.bool_)
     available[:, MODALITIES.index("vitals")] = False
     available[:8, MODALITIES.index("vitals")] = True
     found = fit_decisions(
-        {p: value[..., :CLASSES] for p, value in logits.items()}, labels, None, None,
+        {p: value[..., :CLASSES] for p, value in logits.items()}, TASKS[:1], targets, None,
         coverage=0.9, largest_set=4, available=available, critical=(),
     )  # fmt: skip
     assert [task.name for task in found.calibrator.tasks] == ["diagnosis"]
@@ -112,9 +118,11 @@ def test_labels_of_incomplete_cases_alone_are_enough() -> None:
 
 
 def test_a_pattern_that_nobody_shows_has_limits_all_the_same() -> None:
-    logits, labels, _, _ = draw(6)
+    logits, targets, _ = draw(6)
     available = np.tile(mask_of("image"), (N, 1))
     three = {p: value[..., :CLASSES] for p, value in logits.items()}
-    found = fit_decisions(three, labels, None, None, coverage=0.9, largest_set=4, available=available, critical=())
+    found = fit_decisions(
+        three, TASKS[:1], targets, None, coverage=0.9, largest_set=4, available=available, critical=()
+    )
     assert found.thresholds.epistemic[WHOLE] == pytest.approx(found.thresholds.epistemic["image"])
     assert found.conformal.predict(np.full(CLASSES, 1 / CLASSES), WHOLE)[1] != "pattern x class"

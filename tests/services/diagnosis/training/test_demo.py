@@ -13,6 +13,7 @@ from services.diagnosis.bundle.manifest import verify_manifest
 from services.diagnosis.bundle.verification import verify_bundle
 from services.diagnosis.evaluation.baselines.features import Features
 from services.diagnosis.evaluation.baselines.suite import BaselineSuite
+from services.diagnosis.inference.prediction import OrdinalRisk
 from services.diagnosis.inference.predictor import Predictor
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.training.demo import train_demo
@@ -44,6 +45,19 @@ def test_a_tiny_run_gives_a_bundle_that_predicts(bundle: Path) -> None:
     prediction = Predictor.load(bundle).predict(case)
     assert prediction.bundle.name == "consilium-demo"
     assert set(prediction.modalities) == set(MODALITIES)
+    assert list(prediction.risks) == ["deterioration24h", "severity"]
+    severity = prediction.risks["severity"]
+    assert isinstance(severity, OrdinalRisk)
+    assert sum(level.probability for level in severity.levels) == pytest.approx(1)
+
+
+def test_the_card_measures_the_severity_beside_the_best_possible(bundle: Path) -> None:
+    card = read_bundle(bundle)[1].card
+    for figures in card["metrics"]["patterns"].values():
+        for name in ("moderateAuroc", "severeAuroc", "oracleModerateAuroc", "oracleSevereAuroc"):
+            assert 0 <= figures[name] <= 1
+    assert "a severe illness" in card["outputs"]
+    assert len(read_bundle(bundle)[1].prevalence) == 11
 
 
 def test_a_bundle_records_what_it_was_trained_on(bundle: Path) -> None:

@@ -94,7 +94,8 @@ def _data(*, absent: tuple[str, ...] = (), gaps: bool = True) -> JointData:
         rows = [{"x": x[row : row + 1]} if available[row, index] else None for row in range(CASES)]
         feeds[name] = PreparedFeed(tuple(rows))
     worse = torch.randint(0, 2, (CASES,), generator=draw)
-    return JointData(feeds, available, {"diagnosis": labels, "deterioration24h": worse})
+    level = torch.randint(-1, 3, (CASES,), generator=draw)  # of some nobody knows it
+    return JointData(feeds, available, {"diagnosis": labels, "deterioration24h": worse, "severity": level})
 
 
 @pytest.fixture(autouse=True)

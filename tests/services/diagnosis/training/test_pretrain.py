@@ -14,30 +14,22 @@ from services.diagnosis.training.pretrain import (
     Pretraining,
     PretrainingHeads,
     targets_of,
-    task_loss,
 )
-
-CLASSES = 8
 
 
 def _plan(*, soft: bool) -> Pretraining:
     return Pretraining("note", 1, 2, 1e-3, None, lambda inputs, _: inputs, 0, soft)
 
 
-def test_the_loss_of_a_belief_is_the_mean_of_its_labels_losses() -> None:
-    logits = torch.randn(1, CLASSES + 1, generator=torch.Generator().manual_seed(0))
-    each = [task_loss(logits, torch.tensor([k]), torch.tensor([0.0])).item() for k in (2, 5)]
-    belief = torch.zeros(1, CLASSES)
-    belief[0, 2], belief[0, 5] = 0.25, 0.75
-    assert task_loss(logits, belief, torch.tensor([0.0])).item() == pytest.approx(0.25 * each[0] + 0.75 * each[1])
-
-
 def test_soft_targets_are_the_posteriors_of_the_encoders_own_modality() -> None:
     cohort = draw_partial("note", 9, 0, 2)
     soft, hard = targets_of(cohort, _plan(soft=True)), targets_of(cohort, _plan(soft=False))
-    for row, record in zip(soft[0], cohort.records, strict=True):
-        assert row.tolist() == pytest.approx(record.posterior["note"], abs=1e-6)
-    assert hard[0].tolist() == [record.label for record in cohort.records]
+    assert set(soft) == set(hard) == {"diagnosis", "deterioration24h", "severity"}
+    for place, record in enumerate(cohort.records):
+        assert soft["diagnosis"][place].tolist() == pytest.approx(record.posterior["note"], abs=1e-6)
+        assert soft["severity"][place].tolist() == pytest.approx(record.severity_beliefs["note"], abs=1e-6)
+    assert hard["diagnosis"].tolist() == [record.label for record in cohort.records]
+    assert hard["severity"].tolist() == [record.severity for record in cohort.records]
 
 
 def test_findings_that_nobody_can_know_are_not_asked_for() -> None:

@@ -37,6 +37,15 @@ def test_an_ordinal_level_is_reached_step_by_step(level: int, likelihood: float)
     assert loss.item() == pytest.approx(-math.log(likelihood), rel=1e-6)
 
 
+@pytest.mark.parametrize(("task", "answers"), [(ORDINAL, 3), (TaskSpec("kind", "multiclass", 3), 3)])
+def test_the_loss_of_a_belief_is_the_mean_of_its_answers_losses(task: TaskSpec, answers: int) -> None:
+    logits, belief = torch.randn(1, task.logits, generator=torch.Generator().manual_seed(0)), [0.25, 0.6, 0.15]
+    each = [task_loss_of(task, logits, torch.tensor([k])).item() for k in range(answers)]
+    expected = sum(p * loss for p, loss in zip(belief, each, strict=True))
+    assert task_loss_of(task, logits, torch.tensor([belief])).item() == pytest.approx(expected)
+    assert task_loss_of(task, logits, torch.zeros(1, answers)).item() == 0
+
+
 def test_levels_are_a_distribution_whatever_the_logits() -> None:
     logits = torch.tensor([[-3.0, 5.0], [0.4, -0.2]])
     levels = level_probabilities(task_probabilities((ORDINAL,), logits))

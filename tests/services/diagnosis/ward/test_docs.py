@@ -56,6 +56,10 @@ def test_the_page_has_the_slopes_overlaps_and_weights() -> None:
     for (finding, value), weight in tables.DETERIORATION_WEIGHTS.items():
         assert [f"{weight:.1f}"] in rows_that_begin(f"{finding} | {value}")
     assert [[f"{a:.1f}" for a in tables.DETERIORATION_INTERCEPT]] == rows_that_begin("intercept a(y)")
+    for (finding, value), weight in tables.SEVERITY_WEIGHTS.items():
+        assert [f"{weight:.1f}"] in rows_that_begin(f"{finding} | {value}")
+    for level, row in tables.SEVERITY_INTERCEPTS.items():
+        assert [[f"{a:.1f}" for a in row]] == rows_that_begin(f"beyond {level}")
 
 
 def test_the_page_names_every_shift_with_what_it_changes() -> None:

@@ -87,8 +87,19 @@ def test_the_posteriors_are_those_of_the_oracle(truths: list[dict[str, Any]]) ->
             np.testing.assert_allclose(truth["posterior"][key], expected)
             worse = oracle.deterioration_posterior(patient.model, findings, pattern, person)
             assert truth["deteriorationPosterior"][key] == pytest.approx(worse)
+            levels = oracle.severity_posterior(patient.model, findings, pattern, person)
+            np.testing.assert_allclose(truth["severityPosterior"][key], levels)
         given = oracle.posterior_given_availability(patient.model, findings, truth["available"], person, missingness)
         np.testing.assert_allclose(truth["posteriorGivenAvailability"], given)
+
+
+def test_the_severity_is_the_drawn_level_in_snomed_ct(truths: list[dict[str, Any]]) -> None:
+    codes = {0: "255604002", 1: "6736007", 2: "24484000"}
+    for index, truth in enumerate(truths):
+        assert truth["severity"]["system"] == SNOMED_CT
+        assert truth["severity"]["code"] == codes[again(index).latents.severity]
+        assert [level["code"] for level in truth["severityLevels"]] == list(codes.values())
+    assert {truth["severity"]["display"] for truth in truths} == {"Mild", "Moderate", "Severe"}
 
 
 def test_what_is_missing_changes_what_may_be_believed(truths: list[dict[str, Any]]) -> None:

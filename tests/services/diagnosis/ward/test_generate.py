@@ -20,6 +20,19 @@ def test_the_same_number_is_the_same_patient() -> None:
     assert (first.note, first.vitals_ndjson(), first.latents) == (again.note, again.vitals_ndjson(), again.latents)
 
 
+def test_patients_are_those_of_before_they_had_a_severity() -> None:
+    # labels, deterioration and confusion as they were drawn at bundle 0.4.0
+    drawn = [generate_patient(7, index, side=64).latents for index in range(24)]
+    assert "".join(str(latents.label) for latents in drawn) == "547105662542170744022067"
+    assert [index for index, latents in enumerate(drawn) if latents.deterioration] == [0, 1, 9, 10, 18, 19, 22]
+    assert [index for index, latents in enumerate(drawn) if latents.findings["confusion"] == "asserted"] == [
+        0,
+        4,
+        17,
+        21,
+    ]
+
+
 def test_what_is_rendered_first_does_not_matter() -> None:
     one, other = generate_patient(1, 43, side=128), generate_patient(1, 43, side=128)
     text, pixels = one.note.text, one.stored

@@ -13,7 +13,7 @@ from services.diagnosis.ward.information import (
     exact_values,
     information,
 )
-from services.diagnosis.ward.model import Deterioration, Finding, RedundantPair, SynergyPair, WardModel
+from services.diagnosis.ward.model import Deterioration, Finding, RedundantPair, Severity, SynergyPair, WardModel
 from services.diagnosis.ward.population import Population
 from services.diagnosis.ward.sampling import sample_many
 from services.diagnosis.ward.tables import WARD
@@ -27,6 +27,7 @@ def two_diagnoses(*findings: Finding, **pairs: tuple[SynergyPair, ...] | tuple[R
         findings=findings,
         pairs=pairs.get("pairs", ()),  # type: ignore[arg-type]
         deterioration=Deterioration(np.zeros(2), {}),
+        severity=Severity(np.zeros((2, 2)), {}),
         overlaps=pairs.get("overlaps", ()),  # type: ignore[arg-type]
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from services.diagnosis.ward.model import Finding, comonotone
-from services.diagnosis.ward.population import Person
-from services.diagnosis.ward.sampling import Draws, draw
+from services.diagnosis.ward.model import Finding, Severity, comonotone
+from services.diagnosis.ward.population import Person, Population
+from services.diagnosis.ward.sampling import Draws, draw, sample_many
 from services.diagnosis.ward.tables import HISTORY_AGE_SLOPE, PRESENT, WARD
-from shared.codes import DIAGNOSES
+from shared.codes import DIAGNOSES, NO_ACUTE_DISEASE
 
 DRAWS = 20_000
 REFERENCE = Person(62, "F", 3, "hill")
@@ -127,3 +129,34 @@ def test_deterioration_is_likelier_with_every_severe_vital_sign(normal: dict[str
     calm = WARD.deterioration.probability(normal)
     for name, value in WARD.deterioration.weights:
         assert (WARD.deterioration.probability(normal | {name: value}) > calm).all()
+
+
+def test_severity_grows_with_every_finding_that_has_a_weight(normal: dict[str, str]) -> None:
+    calm = WARD.severity.probabilities(normal)
+    for name, value in WARD.severity.weights:
+        grave = WARD.severity.probabilities(normal | {name: value})
+        assert (grave[:, 0] < calm[:, 0]).all()
+        assert (grave[:, 2] > calm[:, 2]).all()
+
+
+def test_severity_depends_on_findings_of_every_modality_that_age_does_not_change() -> None:
+    weighed = [WARD.finding(name) for name, _ in WARD.severity.weights]
+    assert {finding.modality for finding in weighed} == {"image", "note", "vitals"}
+    assert all(len(finding.given([OLD, OLD])) == 1 for finding in weighed)
+
+
+def test_every_level_of_severity_is_common_and_who_is_well_is_mildly_ill() -> None:
+    drawn = sample_many(WARD, Population(), DRAWS, np.random.default_rng(8))
+    shares = np.bincount(drawn.severity, minlength=3) / DRAWS
+    assert shares.min() > 0.15
+    assert (drawn.severity[drawn.labels == DIAGNOSES.index(NO_ACUTE_DISEASE)] == 0).mean() > 0.93
+
+
+def test_the_severity_of_a_draw_changes_nothing_else_that_is_drawn() -> None:
+    models = WARD, replace(WARD, severity=Severity(np.full((8, 2), -9.0), {}))
+    rngs = np.random.default_rng(9), np.random.default_rng(9)
+    first, second = (draw(model, [OLD] * 500, rng) for model, rng in zip(models, rngs, strict=True))
+    for name in ("labels", "values", "deterioration"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert not np.array_equal(first.severity, second.severity)
+    assert rngs[0].random() == rngs[1].random()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,12 +18,13 @@ from services.diagnosis.ward.model import (
     Finding,
     Modality,
     RedundantPair,
+    Severity,
     SynergyPair,
     WardModel,
 )
 from services.diagnosis.ward.observation import Missingness, draw_recorded
 from services.diagnosis.ward.population import Person, Population
-from services.diagnosis.ward.sampling import Draws, draw, sample_many
+from services.diagnosis.ward.sampling import Draws, coded, draw, sample_many
 from services.diagnosis.ward.tables import WARD
 
 DRAWS = 40_000
@@ -56,6 +58,16 @@ def small() -> WardModel:
         ),
         pairs=(SynergyPair("band", "pain", (0.8, 0.8), np.array([0.9, 0.2])),),
         deterioration=Deterioration(np.array([0.0, -1.0]), {("measured", "present"): 1.0, ("pulse", "present"): 2.0}),
+        severity=Severity(
+            np.array([[0.0, -1.0], [-0.5, -2.0]]),
+            {
+                ("spot", "present"): 1.0,
+                ("band", "left"): 0.5,
+                ("pain", "right"): 1.5,
+                ("felt", "present"): 0.5,
+                ("pulse", "present"): 0.7,
+            },
+        ),
         overlaps=(RedundantPair("felt", "measured", 0.5, (hot, hot), (np.eye(2), np.eye(2))),),
         demographics=Demographics(np.array([np.log(2.0), 0.0]), np.array([0.0, 0.0])),
     )
@@ -164,6 +176,28 @@ def test_deterioration_without_vitals_by_hand(small: WardModel) -> None:
     assert told == pytest.approx(expected)
 
 
+def test_severity_by_hand(small: WardModel) -> None:
+    # everything seen and the second diagnosis certain: p(beyond 0) = 1 / (1 + e^(0.5 - 1)), then 1 / (1 + e^(2 - 1))
+    levels = small.severity.probabilities(NOTHING | {"spot": "present"})[1]
+    beyond, further = 1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(1.0))
+    np.testing.assert_allclose(levels, [1 - beyond, beyond * (1 - further), beyond * further])
+
+
+@pytest.mark.parametrize("pattern", [(), *oracle.PATTERNS], ids=oracle.pattern_key)
+def test_severity_is_what_going_through_every_patient_gives(small: WardModel, pattern: tuple[Modality, ...]) -> None:
+    told = NOTHING | {"spot": "present", "band": "left", "pain": "left", "felt": "present"}
+    seen = {finding.name for finding in small.findings if finding.modality in pattern}
+    expected = np.zeros(3)
+    for values in product(*(finding.values for finding in small.findings)):
+        patient = dict(zip((finding.name for finding in small.findings), values, strict=True))
+        if all(patient[name] == told[name] for name in seen):
+            likelihood = np.exp(oracle.evidence(small, coded(small, patient), [WOMAN_OF_78]).log_likelihood(EVERYTHING))
+            joint = small.prior_given([WOMAN_OF_78])[0] * likelihood[0]
+            expected += joint @ small.severity.probabilities(patient)
+    stated = oracle.severity_posterior(small, told, pattern, WOMAN_OF_78)
+    np.testing.assert_allclose(stated, expected / expected.sum())
+
+
 def test_posterior_of_every_cell_of_a_small_ward_is_what_counting_gives(small: WardModel) -> None:
     n, rng = 60_000, np.random.default_rng(4)
     drawn = draw(small, [AT_62] * n, rng)
@@ -226,17 +260,44 @@ def test_the_deterioration_probability_is_its_frequency(drawn: Draws, pattern: t
     agree(stated, drawn.deterioration.astype(np.float64))
 
 
+@pytest.mark.parametrize("pattern", [(), *oracle.PATTERNS], ids=oracle.pattern_key)
+def test_the_probability_of_each_severity_is_its_frequency(drawn: Draws, pattern: tuple[Modality, ...]) -> None:
+    posterior = oracle.evidence(WARD, drawn.values, drawn.persons).posterior(pattern)
+    stated = np.einsum("nd,ndl->nl", posterior, oracle.severity_given(WARD, drawn.values, pattern))
+    np.testing.assert_allclose(stated.sum(axis=1), 1)
+    for level in range(3):
+        agree(stated[:, level], (drawn.severity == level).astype(np.float64))
+
+
+def test_each_modality_tells_of_the_severity(drawn: Draws) -> None:
+    evidence, moderate = oracle.evidence(WARD, drawn.values, drawn.persons), drawn.severity > 0
+
+    def reached(*seen: Modality) -> float:
+        levels = np.einsum("nd,ndl->nl", evidence.posterior(seen), oracle.severity_given(WARD, drawn.values, seen))
+        return float(roc_auc_score(moderate, 1 - levels[:, 0]))
+
+    whole = reached(*EVERYTHING)
+    for modality in EVERYTHING:
+        assert reached(modality) > 0.65
+        assert reached(*(other for other in EVERYTHING if other != modality)) < whole - 0.02, modality
+
+
 def test_one_patient_is_told_what_many_are_told(drawn: Draws) -> None:
     many = oracle.evidence(WARD, drawn.values[:20], drawn.persons[:20])
     for i in range(20):
         findings = {f.name: f.values[code] for f, code in zip(WARD.findings, drawn.values[i], strict=True)}
         alone = oracle.posteriors(WARD, findings, drawn.persons[i])
         worse = oracle.deterioration_posteriors(WARD, findings, drawn.persons[i])
+        grave = oracle.severity_posteriors(WARD, findings, drawn.persons[i])
         for pattern in oracle.PATTERNS:
             np.testing.assert_allclose(alone[oracle.pattern_key(pattern)], many.posterior(pattern)[i])
             given = oracle.deterioration_given(WARD, drawn.values[:20], pattern)
             expected = (many.posterior(pattern) * given).sum(axis=1)[i]
             assert worse[oracle.pattern_key(pattern)] == pytest.approx(expected)
+            levels = (many.posterior(pattern)[..., None] * oracle.severity_given(WARD, drawn.values[:20], pattern)).sum(
+                1
+            )
+            np.testing.assert_allclose(grave[oracle.pattern_key(pattern)], levels[i])
 
 
 def test_every_pattern_has_a_posterior_that_sums_to_one(drawn: Draws) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.ehr.fhir.reports import risk_assessment
+from shared.codes import SEVERITIES
 from shared.contracts.diagnosis import JobStatus
 from tests.support.ehr_neighbours import Door, abstained, job, succeeded
 
@@ -102,6 +104,22 @@ def test_deterioration_is_a_prediction_of_its_own_with_its_period(risk: Any) -> 
     deterioration = risk["prediction"][-1]
     assert deterioration["probabilityDecimal"] == 0.31
     assert deterioration["whenPeriod"] == {"start": "2026-03-14T09:30:00.000Z", "end": "2026-03-15T09:30:00.000Z"}
+
+
+def test_each_level_of_severity_is_a_prediction_that_says_what_is_severe() -> None:
+    levels = [
+        {"code": vars(coding), "probability": probability, "interval": (0.1, 0.7)}
+        for coding, probability in zip(SEVERITIES, (0.5, 0.3, 0.2), strict=True)
+    ]
+    event = {"probability": 0.31, "interval": (0.2, 0.45)}
+    result = succeeded("P-1", risks={"severity": {"levels": levels}, "deterioration24h": event})
+    *_, worse, mild, moderate, severe = risk_assessment(result)["prediction"]
+    assert "whenPeriod" in worse
+    assert [one["outcome"]["coding"][0]["code"] for one in (mild, moderate, severe)] == [
+        "255604002", "6736007", "24484000",
+    ]  # fmt: skip
+    assert severe["outcome"]["text"] == "Severity of the acute illness: severe"
+    assert mild["probabilityDecimal"] + moderate["probabilityDecimal"] + severe["probabilityDecimal"] == 1
 
 
 def test_a_risk_assessment_rests_on_the_notes_that_this_server_shows(risk: Any) -> None:

@@ -5,6 +5,8 @@ type Schemas = components['schemas'];
 /** The public contract's shapes under the names that this UI uses; generated from `openapi.json`. */
 export type Diagnosis = Schemas['DiagnosisOut'];
 export type DiagnosisStatus = Schemas['JobStatus'];
+export type Risk = Schemas['Risk'];
+export type OrdinalRisk = Schemas['OrdinalRisk'];
 export type RankedDiagnosis = Schemas['RankedDiagnosis'];
 export type ModalityOut = Schemas['ModalityOut'];
 export type ModalityStatus = Schemas['ModalityStatus'];

@@ -3,6 +3,10 @@ import type { Diagnosis } from '@/lib/contract';
 const PNEUMONIA = { system: 'http://snomed.info/sct', code: '233604007', display: 'Pneumonia' };
 const SEPSIS = { system: 'http://snomed.info/sct', code: '91302008', display: 'Sepsis' };
 
+function severity(code: string, display: string) {
+  return { system: 'http://snomed.info/sct', code, display };
+}
+
 /** A finished diagnosis from all three kinds of evidence, with the parts that a test wants otherwise. */
 export function aDiagnosis(otherwise: Partial<Diagnosis> = {}): Diagnosis {
   return {
@@ -26,7 +30,16 @@ export function aDiagnosis(otherwise: Partial<Diagnosis> = {}): Diagnosis {
     uncertainty: { total: 0.6, aleatoric: 0.5, epistemic: 0.1 },
     abstained: false,
     reasons: [],
-    risks: { deterioration24h: { probability: 0.2, interval: [0.1, 0.3] } },
+    risks: {
+      deterioration24h: { probability: 0.2, interval: [0.1, 0.3] },
+      severity: {
+        levels: [
+          { code: severity('255604002', 'Mild'), probability: 0.5, interval: [0.4, 0.6] },
+          { code: severity('6736007', 'Moderate'), probability: 0.3, interval: [0.2, 0.4] },
+          { code: severity('24484000', 'Severe'), probability: 0.2, interval: [0.1, 0.3] },
+        ],
+      },
+    },
     explanation: {
       // ln(3) = 1.0986: the log-odds of 0.75.
       modalities: { code: PNEUMONIA.code, scale: 'log-odds', base: -1.0, contributions: { image: 1.5, note: 0.9, vitals: -0.3014 } },

@@ -1,6 +1,6 @@
 import { IntervalBar } from '@/components/interval-bar';
 import { Panel } from '@/components/panel';
-import type { Diagnosis, RankedDiagnosis } from '@/lib/contract';
+import type { Diagnosis, OrdinalRisk, RankedDiagnosis, Risk } from '@/lib/contract';
 import { percent, percentInterval } from '@/lib/format';
 
 /** The ranked diagnoses with their intervals and the prediction set, then how sure all this is. */
@@ -30,6 +30,7 @@ export function Assessment({ diagnosis }: { diagnosis: Diagnosis }) {
         </p>
       )}
       <Sureness diagnosis={diagnosis} />
+      <Severity risk={diagnosis.risks?.severity} />
     </Panel>
   );
 }
@@ -63,7 +64,7 @@ function Ranked({ item, member }: { item: RankedDiagnosis; member: boolean }) {
 
 function Sureness({ diagnosis }: { diagnosis: Diagnosis }) {
   const { uncertainty, risks } = diagnosis;
-  const deterioration = risks?.deterioration24h;
+  const deterioration = eventOf(risks?.deterioration24h);
   if (deterioration === undefined && !uncertainty) return null;
   return (
     <div className="sureness">
@@ -91,6 +92,17 @@ function Sureness({ diagnosis }: { diagnosis: Diagnosis }) {
       ) : null}
     </div>
   );
+}
+
+function eventOf(risk: Risk | OrdinalRisk | undefined): Risk | undefined {
+  return risk !== undefined && 'probability' in risk ? risk : undefined;
+}
+
+/** How severe the illness is, in one line; nothing where the bundle does not say. */
+function Severity({ risk }: { risk: Risk | OrdinalRisk | undefined }) {
+  if (risk === undefined || !('levels' in risk)) return null;
+  const levels = risk.levels.map((level) => `${level.code.display.toLowerCase()} ${percent(level.probability)}`);
+  return <p className="small muted">Severity of the illness: {levels.join(', ')}</p>;
 }
 
 /** The entropy of knowing nothing, so that the bar has a meaningful end. */

@@ -24,6 +24,18 @@ test('a case without probabilities says so', () => {
   expect(screen.getByText('No probabilities were computed.')).toBeTruthy();
 });
 
+test('the severity is one line of its levels, the mildest first', () => {
+  render(<Assessment diagnosis={aDiagnosis()} />);
+  expect(screen.getByText('Severity of the illness: mild 50 %, moderate 30 %, severe 20 %')).toBeTruthy();
+});
+
+test('a bundle that does not answer the severity shows nothing of it', () => {
+  const risks = { deterioration24h: { probability: 0.2, interval: [0.1, 0.3] as [number, number] } };
+  render(<Assessment diagnosis={aDiagnosis({ risks })} />);
+  expect(screen.queryByText(/Severity/)).toBeNull();
+  expect(screen.getByText('Deterioration within 24 h')).toBeTruthy();
+});
+
 test('a set without a guarantee promises none', () => {
   expect(promiseOf({ coverage: 0.9, guarantee: 'none: too few calibration cases' })).toContain('not guaranteed');
 });
