@@ -149,12 +149,13 @@ class Engine:
         return replace(found, parts=found.parts.sum(-1))
 
     def _attribute_vitals(self, prepared: PreparedVitals, target: Callable[[Encoded], Tensor]) -> Attribution:
-        """[readings], from average values without change to the values measured, at the same times."""
+        """[readings], from where the patient began, without change, to the values measured, at the same times."""
         encoder = cast(Any, self.network.encoders["vitals"])
         inputs = prepared.inputs
         readings = inputs["readings"][0]  # [n, 4]
         baseline = readings.clone()
-        baseline[:, :2] = 0
+        baseline[:, 0] = torch.from_numpy(prepared.resting)
+        baseline[:, 1] = 0
 
         def through(x: Tensor) -> Tensor:
             same = {key: value.expand(len(x), *value.shape[1:]) for key, value in inputs.items()}

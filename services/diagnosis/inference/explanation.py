@@ -141,7 +141,7 @@ def _explain_one(
         notes, residual = explain_notes(prepared, parts, contribution)
         return {"notes": notes}, residual
     if isinstance(prepared, PreparedVitals):
-        windows, residual = explain_vitals(prepared.readings, parts, contribution, case.as_of)
+        windows, residual = explain_vitals(prepared.readings, prepared.changes, parts, contribution, case.as_of)
         profiles = profile_vitals(prepared.readings, rescale_to(parts, contribution))
         return {"vitals": windows, "profiles": profiles}, residual
     if isinstance(prepared, PreparedFacts):

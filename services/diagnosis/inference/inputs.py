@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, OtherInput, VitalsInput
+from services.diagnosis.inference.attribution.resting import resting_levels
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
@@ -73,6 +74,21 @@ class PreparedNotes(Prepared):
 @dataclass(frozen=True)
 class PreparedVitals(Prepared):
     readings: Readings
+
+    @property
+    def resting(self) -> NDArray[np.float64]:
+        """Standardised levels from which the patient began, one for each reading."""
+        readings = self.readings
+        return resting_levels(self._levels, readings.times_h, readings.variables)
+
+    @property
+    def changes(self) -> NDArray[np.float64]:
+        """Standardised distance of each reading from there."""
+        return self._levels - self.resting
+
+    @property
+    def _levels(self) -> NDArray[np.float64]:
+        return np.asarray(self.inputs["readings"][0, :, 0], np.float64)
 
 
 @dataclass(frozen=True)
