@@ -11,6 +11,7 @@ al. (2022), arXiv 2203.05556. The edges are those of the training cases (`Runnin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -137,7 +138,7 @@ def gather_running(values: Tensor, times_h: Tensor, variables: Tensor, mask: Ten
 
 def _fading(hours: Tensor) -> Tensor:
     """[..., half-lives]: 2^(hours / half-life), `hours` <= 0."""
-    return torch.exp2(hours[..., None] / torch.tensor(HALF_LIVES_H).to(hours))
+    return torch.exp(math.log(2) * hours[..., None] / torch.tensor(HALF_LIVES_H).to(hours))
 
 
 def _weighted(x: Tensor, weights: Tensor, dim: int) -> Tensor:

@@ -60,6 +60,8 @@ def encoder(dtype: torch.dtype, running_bins: int = 0) -> VitalsEncoder:
     # Bins of cases that look like those of the tests, so that most summaries fall inside them.
     cases = [as_batch(draw(100 + seed, 60, 90.0), 480_090.0, torch.float32) for seed in range(20)]
     network.settle({name: torch.cat([case[name] for case in cases]) for name in cases[0]})
+    for parameter in (*network.readout.pooler.out.parameters(), *network.readout.pooler.pooled.parameters()):
+        torch.nn.init.normal_(parameter, 0.0, 0.1)  # beside summaries the slots begin with zeros
     return network.to(dtype).eval()
 
 
