@@ -66,7 +66,7 @@ def encoder(dtype: torch.dtype, running_bins: int = 0) -> VitalsEncoder:
 
 
 EXACT, USUAL = encoder(torch.float64), encoder(torch.float32)
-SUMMARISING = encoder(torch.float64, running_bins=5)
+SUMMARISING, USUAL_SUMMARISING = encoder(torch.float64, running_bins=5), encoder(torch.float32, running_bins=5)
 
 
 # Minutes, variable (two of the eight stay without readings), value.
@@ -97,15 +97,16 @@ def test_any_order_and_chunking_reads_as_all_at_once(
     assert_same(state.read_out(at_h), encode_anew(network, told, at_h), 1e-10)
 
 
+@pytest.mark.parametrize("network", [USUAL, USUAL_SUMMARISING], ids=["slots", "slots and running summaries"])
 @pytest.mark.parametrize("chunk", [1, 7, 100])
-def test_single_precision_stays_within_a_hundred_thousandth_over_ten_days(chunk: int) -> None:
+def test_single_precision_stays_within_a_hundred_thousandth_over_ten_days(network: VitalsEncoder, chunk: int) -> None:
     readings = draw(chunk, 1500, 240.0)
-    state = VitalsState(USUAL, SCALE)
+    state = VitalsState(network, SCALE)
     for start in range(0, len(readings), chunk):
         add(state, readings[start : start + chunk])
     for wait_h in (0.0, 1.0, 40.0):
         at_h = readings[-1][0] + wait_h
-        assert_same(state.read_out(at_h), encode_anew(USUAL, readings, at_h), 1e-5)
+        assert_same(state.read_out(at_h), encode_anew(network, readings, at_h), 1e-5)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100])
