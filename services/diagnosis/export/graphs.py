@@ -99,5 +99,8 @@ def encoder_graph(network: ConsiliumNetwork, name: str, inputs: Sequence[str]) -
     if isinstance(encoder, DenseVitalsEncoder):
         # torch's own attention layer is traced with the number of readings as a constant.
         raise ExportUnsupported("the dense vitals encoder; train one of kind latent")
+    if isinstance(encoder, VitalsEncoder) and encoder.running is not None:
+        # The tracer writes the largest and least of each sign (scatter_reduce) as a graph that the runtime refuses.
+        raise ExportUnsupported("running summaries of the vitals encoder; train one with running_bins 0")
     kind = StreamingVitalsGraph if isinstance(encoder, VitalsEncoder) else EncoderGraph
     return kind(encoder, inputs).eval()

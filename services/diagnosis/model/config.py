@@ -96,6 +96,16 @@ class VitalsConfig:
     layers: int = 2
     """Of the dense kind."""
     dropout: float = 0.0
+    running_bins: int = 0
+    """Quantile bins of each running summary of each sign (`vitals_running`); 0: no summaries are kept. Latent kind."""
+    running_width: int = 64
+    """Of the branch that reads them."""
+    running_dropout: float = 0.5
+    """Inside that branch."""
+
+
+NO_SUMMARIES = {"running_bins": 0, "running_width": 64, "running_dropout": 0.5}
+"""What a bundle says that was made before they were there."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,8 @@ class ModelConfig:
             "tabular": TabularConfig,
             "fusion": FusionConfig,
         }
+        if "vitals" in value:  # bundles made before there were running summaries have none
+            value = {**value, "vitals": {**NO_SUMMARIES, **value["vitals"]}}
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
         # Bundles made before labels were their own have the demo's.
         built["labels"] = tuple(Coding(**coding) for coding in built["labels"]) if "labels" in built else DIAGNOSES

@@ -65,10 +65,10 @@ class Standard(nn.Module):
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("deviation", torch.ones(shape))
 
-    def fit(self, values: Tensor) -> None:
-        """`values` [cases, *shape]."""
+    def fit(self, values: Tensor, least: float = LEAST_DEVIATION) -> None:
+        """`values` [cases, *shape]; what varies less than `least` is taken to vary by it."""
         self.mean.copy_(values.mean(0))
-        self.deviation.copy_(values.std(0).clamp_min(LEAST_DEVIATION))
+        self.deviation.copy_(values.std(0).clamp_min(least))
 
     def forward(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.deviation

@@ -10,6 +10,8 @@ Two kinds of slots, each against a null key of score b_q that takes the weight w
 look at all signs at once; sign summaries look at one sign each, with a ladder of half-lives, so that level, spread,
 trend and timing of every sign are there to be read. How much evidence a slot has seen,
 log(1 + Z e^{-lambda_q t - b_q}), is read beside what it says.
+
+With `VitalsConfig.running_bins`, a branch reads running summaries of each sign (`vitals_running`) as well.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from torch.nn import functional
 from services.diagnosis.model.attention import AttentionBlock
 from services.diagnosis.model.config import ModelConfig, VitalsConfig
 from services.diagnosis.model.encoder import Encoded, Encoder, Inputs, Positions, Standard, TokenPooler
+from services.diagnosis.model.vitals_running import RunningReader, RunningSums, gather_running
 
 READING_FEATURES = 4
 """value, change since the last reading of the variable, log of that gap, "first of its kind"."""
@@ -173,6 +176,12 @@ class ReadOut(nn.Module):
         encoded: Encoded = self.pooler(mixed, every)
         return encoded
 
+    def hush(self) -> None:
+        """Begin with zeros for every token: the summaries speak first, and the slots add what those leave out."""
+        last = self.pooler.pooled[-1]
+        for parameter in (*self.pooler.out.parameters(), *last.parameters()):
+            nn.init.zeros_(parameter)
+
     def settle(self, latents: PartialSums, latent_null: Tensor, signs: PartialSums, sign_null: Tensor) -> None:
         """Without it, what is rare in a day (a dip, a step) hardly moves the sums, and is learned last or never."""
         self.said.fit(_read(latents, latent_null))
@@ -200,7 +209,12 @@ class ReadingPositions(Encoder):
         embedded = self.reading(inputs["readings"], inputs["clock_h"], inputs["variables"])  # [batch, n, width]
         # Time and variable ride along as last columns: the read-out needs them, attributions must not touch them.
         extra = torch.stack([inputs["times_h"], inputs["variables"].to(embedded)], dim=-1)
-        return Positions(torch.cat([embedded, extra], dim=-1), inputs["mask"])
+        values = [inputs["readings"][..., :1]] if self.config.running_bins else []
+        return Positions(torch.cat([embedded, *values, extra], dim=-1), inputs["mask"])
+
+
+Kept = tuple[PartialSums, PartialSums, RunningSums | None]
+"""Of the latent queries, of the signs' own slots, and the running summaries where the encoder has any."""
 
 
 class VitalsEncoder(ReadingPositions):
@@ -211,30 +225,42 @@ class VitalsEncoder(ReadingPositions):
         self.latents = RecencySlots(config, config.queries, config.heads)
         self.signs = RecencySlots(config, len(config.half_lives_h), config.sign_heads)
         self.readout = ReadOut(dim, tokens, config)
+        self.running = RunningReader(dim, config) if config.running_bins else None
+        if self.running is not None:
+            self.readout.hush()
 
     def pool(self, positions: Positions) -> Encoded:
         return self.read(*self.gather(positions))
 
     def settle(self, inputs: Inputs) -> None:
-        """The scales of the read-out, from what the fresh slots gather of these cases."""
+        """The scales of the read-out and the bins of the summaries, from what is gathered of these cases."""
         with torch.no_grad():
-            latents, signs = self.gather(self.positions(inputs))
+            latents, signs, running = self.gather(self.positions(inputs))
             self.readout.settle(latents, self.latents.null, signs, self.signs.null)
+            if self.running is not None and running is not None:
+                self.running.settle(running)
 
-    def gather(self, positions: Positions, by_sign: BySign | None = None) -> tuple[PartialSums, PartialSums]:
-        """What is kept of all readings, and of those of each sign; `by_sign`: in place of `gather_by_sign`."""
+    def gather(self, positions: Positions, by_sign: BySign | None = None) -> Kept:
+        """What is kept of the readings; `by_sign`: in place of `gather_by_sign`."""
         embedded, times_h, variables = split_positions(positions)
+        running = None
+        if self.running is not None:
+            embedded, values = embedded[..., :-1], embedded[..., -1]
+            running = gather_running(values, times_h, variables, positions.mask, self.config.variables)
         scores, values = self.latents(embedded)
         latents = gather_all(age_scores(scores, times_h, self.latents.decay, positions.mask), values)
         scores, values = self.signs(embedded)
         aged = age_scores(scores, times_h, self.signs.decay, positions.mask)
         signs = (by_sign or gather_by_sign)(aged, values, variables, positions.mask, self.config.variables)
-        return latents, signs
+        return latents, signs, running
 
-    def read(self, latents: PartialSums, signs: PartialSums) -> Encoded:
+    def read(self, latents: PartialSums, signs: PartialSums, running: RunningSums | None) -> Encoded:
         """What was kept, at the read-out."""
         encoded: Encoded = self.readout(latents, self.latents.null, signs, self.signs.null)
-        return encoded
+        if self.running is None or running is None:
+            return encoded
+        said = self.running(running)  # [batch, dim]: every token and the pooled vector hear it
+        return Encoded(encoded.tokens + said[:, None], encoded.pooled + said)
 
 
 class DenseVitalsEncoder(ReadingPositions):
@@ -259,7 +285,7 @@ class DenseVitalsEncoder(ReadingPositions):
 
 
 def split_positions(positions: Positions) -> tuple[Tensor, Tensor, Tensor]:
-    """Embedding, hours and variable of each reading, as `ReadingPositions.positions` packs them."""
+    """Embedding (and value, with running summaries), hours and variable, as `ReadingPositions.positions` packs them."""
     width = positions.features.shape[-1] - 2
     embedded, times_h, variables = torch.split(positions.features, [width, 1, 1], dim=-1)
     return embedded, times_h[..., 0], variables[..., 0].round().long()
@@ -275,7 +301,9 @@ KINDS: dict[str, Callable[[int, int, VitalsConfig], Encoder]] = {"latent": Vital
 
 
 def build(config: ModelConfig) -> Encoder:
-    """Raises: ValueError: a kind that is none of `KINDS`."""
+    """Raises: ValueError: a kind that is none of `KINDS`, or running summaries for the dense one."""
     if config.vitals.kind not in KINDS:
         raise ValueError(f"vitals encoder kind {config.vitals.kind!r} is none of {sorted(KINDS)}")
+    if config.vitals.kind == "dense" and config.vitals.running_bins:
+        raise ValueError("the dense vitals encoder keeps no running summaries: running_bins must be 0")
     return KINDS[config.vitals.kind](config.dim, config.tokens, config.vitals)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,11 +22,11 @@ from torch import Tensor
 
 from services.diagnosis.model.encoder import Encoded
 from services.diagnosis.model.preprocessing.vitals import WINDOW_H, Readings, VitalsScale, reading_features
-from services.diagnosis.model.vitals_encoder import PartialSums, RecencySlots, VitalsEncoder, gather_all
+from services.diagnosis.model.vitals_encoder import Kept, PartialSums, RecencySlots, VitalsEncoder, gather_all
+from services.diagnosis.model.vitals_running import RunningSums, gather_running
 
 SEGMENT_H = 6.0
-Sums = tuple[PartialSums, PartialSums]
-"""Of the latent queries and of the sign's own summaries, both as of the start of the segment."""
+Some = TypeVar("Some", PartialSums, RunningSums)
 
 
 @dataclass
@@ -34,7 +34,8 @@ class _Track:
     """One variable: its readings in order of (time, value), and the sums of its segments."""
 
     readings: list[tuple[float, float]] = field(default_factory=list)
-    segments: dict[int, Sums] = field(default_factory=dict)
+    segments: dict[int, Kept] = field(default_factory=dict)
+    """As of its start; the slots' sums without a batch axis, the running summaries [1, 1] of this variable alone."""
 
 
 @dataclass
@@ -112,8 +113,10 @@ class VitalsState:
         if any(track.readings and track.readings[-1][0] > at_h for track in self._tracks):
             raise ValueError("there are readings later than the time of the read-out")
         kept = [self._aged(track, at_h) for track in self._tracks]
-        everything = _stack([own for own, _ in kept]).merged(0)
-        return self.encoder.read(_batched(everything), _batched(_stack([sign for _, sign in kept])))
+        latents, signs, running = zip(*kept, strict=True)
+        known = [own for own in running if own is not None]
+        summaries = _joined(lambda parts: torch.cat(parts, 1), known) if known else None
+        return self.encoder.read(_batched(_stack(latents).merged(0)), _batched(_stack(signs)), summaries)
 
     def _newest(self, variable: int, segment: int, count: int) -> _Span:
         """The last `count` readings of a segment; those of newer segments follow them."""
@@ -146,8 +149,8 @@ class VitalsState:
         start = 0
         for span, at in zip(spans, times, strict=True):
             elapsed = torch.from_numpy(at - span.segment * SEGMENT_H).to(dtype)
-            piece = embedded[start : start + len(at)]
-            self._join(span, tuple(_gather(slots, piece, elapsed) for slots in self._slots()))  # type: ignore[arg-type]
+            piece = slice(start, start + len(at))
+            self._join(span, self._gathered(embedded[piece], rows[piece, 0], elapsed))
             start += len(at)
 
     def _readings(self, span: _Span) -> tuple[NDArray[np.float64], NDArray[np.floating[Any]]]:
@@ -161,27 +164,37 @@ class VitalsState:
         features = reading_features(Readings(at, variables, values, 0), self.scale, np.float64)
         return at[span.start - before :], features[span.start - before :]
 
-    def _join(self, span: _Span, sums: Sums) -> None:
+    def _join(self, span: _Span, sums: Kept) -> None:
         segments = self._tracks[span.variable].segments
         known = segments.get(span.segment)
-        if known is not None:
-            sums = _stack([known[0], sums[0]]).merged(0), _stack([known[1], sums[1]]).merged(0)
-        segments[span.segment] = sums
+        segments[span.segment] = sums if known is None else self._merged([known, sums], [0.0, 0.0])
 
-    def _aged(self, track: _Track, at_h: float) -> Sums:
+    def _aged(self, track: _Track, at_h: float) -> Kept:
         """The sums of one variable at `at_h`, all segments together."""
         if not track.segments:
-            return tuple(_nothing(slots) for slots in self._slots())  # type: ignore[return-value]
-        numbers, kept = zip(*track.segments.items(), strict=True)
-        hours = torch.tensor([at_h - number * SEGMENT_H for number in numbers], dtype=torch.float64)[:, None, None]
-        out = []
-        for slots, parts in zip(self._slots(), zip(*kept, strict=True), strict=True):
-            together = _stack(parts)
-            out.append(together.aged(hours.to(together.total.dtype), slots.decay).merged(0))
-        return out[0], out[1]
+            nothing = self.encoder.reading.hidden.weight.new_zeros(0)
+            return self._gathered(nothing[:, None].expand(0, self.encoder.config.width), nothing, nothing)
+        parts, hours = list(track.segments.values()), [at_h - number * SEGMENT_H for number in track.segments]
+        return self._merged(parts, hours)
 
-    def _slots(self) -> tuple[RecencySlots, RecencySlots]:
-        return self.encoder.latents, self.encoder.signs
+    def _gathered(self, embedded: Tensor, values: Tensor, elapsed_h: Tensor) -> Kept:
+        """Of readings of one variable and segment: [readings, width], [readings], [readings] since its start."""
+        encoder, running = self.encoder, None
+        if encoder.running is not None:
+            own, every = torch.zeros((1, len(values)), dtype=torch.long), torch.ones((1, len(values)), dtype=torch.bool)
+            running = gather_running(values[None], elapsed_h[None], own, every, 1)
+        return _gather(encoder.latents, embedded, elapsed_h), _gather(encoder.signs, embedded, elapsed_h), running
+
+    def _merged(self, parts: Sequence[Kept], hours: Sequence[float]) -> Kept:
+        """Parts of one variable, each aged by its hours first."""
+        latents, signs, running = zip(*parts, strict=True)
+        later = torch.tensor(hours, dtype=torch.float64).to(latents[0].total.dtype)[:, None, None]
+        known = [own for own in running if own is not None]
+        return (
+            _stack(latents).aged(later, self.encoder.latents.decay).merged(0),
+            _stack(signs).aged(later, self.encoder.signs.decay).merged(0),
+            _stack(known).aged(later).merged(0) if known else None,
+        )
 
 
 def _segment(at_h: float) -> int:
@@ -195,18 +208,15 @@ def _gather(slots: RecencySlots, embedded: Tensor, elapsed_h: Tensor) -> Partial
     return PartialSums(sums.peak[0], sums.total[0], sums.weighted[0])
 
 
-def _nothing(slots: RecencySlots) -> PartialSums:
-    return _gather(slots, slots.score.weight.new_zeros(0, slots.score.in_features), slots.score.weight.new_zeros(0))
-
-
-def _stack(parts: Sequence[PartialSums]) -> PartialSums:
+def _stack(parts: Sequence[Some]) -> Some:
     """Along a new first axis."""
-    return PartialSums(
-        torch.stack([part.peak for part in parts]),
-        torch.stack([part.total for part in parts]),
-        torch.stack([part.weighted for part in parts]),
-    )
+    return _joined(torch.stack, parts)
 
 
-def _batched(sums: PartialSums) -> PartialSums:
-    return PartialSums(sums.peak[None], sums.total[None], sums.weighted[None])
+def _joined(join: Callable[[list[Tensor]], Tensor], parts: Sequence[Some]) -> Some:
+    """Field by field."""
+    return type(parts[0])(*(join([getattr(part, item.name) for part in parts]) for item in fields(parts[0])))
+
+
+def _batched(sums: Some) -> Some:
+    return _stack([sums])

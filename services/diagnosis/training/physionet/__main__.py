@@ -22,8 +22,9 @@ MEANS = {"encoder+boosted": ("encoder", "boosted"), "encoder+boosted+linear": PA
 
 
 def run_split(stays: Sequence[Stay], seed: int, plan: Plan) -> dict[str, dict[str, float]]:
-    """Part or mean -> AUROC, AUPRC and seconds of one split."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
+    """Part or mean -> AUROC, AUPRC, Brier score and seconds of one split."""
+    from scipy.special import expit
+    from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
     from sklearn.model_selection import train_test_split
 
     died = np.array([stay.died for stay in stays])
@@ -45,6 +46,7 @@ def run_split(stays: Sequence[Stay], seed: int, plan: Plan) -> dict[str, dict[st
         name: {
             "auroc": float(roc_auc_score(died[test], answer)),
             "auprc": float(average_precision_score(died[test], answer)),
+            "brier": float(brier_score_loss(died[test], expit(answer))),
             **({"cpu_s": round(seconds[name], 1)} if name in seconds else {}),
         }
         for name, answer in answers.items()
@@ -52,15 +54,19 @@ def run_split(stays: Sequence[Stay], seed: int, plan: Plan) -> dict[str, dict[st
 
 
 def compare(splits: Sequence[Mapping[str, Mapping[str, float]]], baseline: str = "boosted") -> dict[str, Any]:
-    """Mean and deviation over the splits, and of the paired difference to the baseline."""
+    """Mean and deviation over the splits, and of the paired difference to the baseline with its 95 % half-width (t)."""
+    from scipy.stats import t
+
     out: dict[str, Any] = {}
+    width = float(t.ppf(0.975, len(splits) - 1)) / len(splits) ** 0.5 if len(splits) > 1 else 0.0
     for name in splits[0]:
         own = np.array([split[name]["auroc"] for split in splits])
         gain = own - np.array([split[baseline]["auroc"] for split in splits])
         spread = [float(x.std(ddof=1)) if len(x) > 1 else 0.0 for x in (own, gain)]
         out[name] = {
             "auroc": float(own.mean()), "auroc_sd": spread[0], "gain": float(gain.mean()), "gain_sd": spread[1],
-            "wins": int((gain > 0).sum()), "auprc": float(np.mean([split[name]["auprc"] for split in splits])),
+            "gain_ci": width * spread[1], "wins": int((gain > 0).sum()),
+            **{key: float(np.mean([split[name][key] for split in splits])) for key in ("auprc", "brier")},
         }  # fmt: skip
     return out
 
@@ -84,7 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if asked.out:
             asked.out.write_text(json.dumps(result, indent=1))
     for name, row in compare(splits).items():
-        _say(f"{name:24} {row['auroc']:.4f} ± {row['auroc_sd']:.4f}  gain {row['gain']:+.4f} ± {row['gain_sd']:.4f}")
+        _say(
+            f"{name:24} {row['auroc']:.4f} ± {row['auroc_sd']:.4f}  gain {row['gain']:+.4f} ± {row['gain_ci']:.4f} "
+            f"({row['wins']} wins)  AUPRC {row['auprc']:.4f}  Brier {row['brier']:.4f}"
+        )
 
 
 def _say(line: str) -> None:

@@ -106,10 +106,9 @@ class Feed:
     def of(cls, stays: Sequence[Stay], scale: Scale) -> Feed:
         return cls(tuple(_features(stay, scale(stay)) for stay in stays), tuple(stays))
 
-    def __call__(self, rows: NDArray[np.int64], rng: np.random.Generator | None = None) -> Inputs:
-        """Padded readings; with a generator some variables, hours and readings are left out."""
-        kept = [self._kept(row, rng) for row in rows]
-        longest = max(int(own.sum()) for own in kept)
+    def __call__(self, rows: NDArray[np.int64]) -> Inputs:
+        """Readings [batch, longest stay], padded."""
+        longest = max(len(self.features[row]) for row in rows)
         out = {
             "readings": torch.zeros(len(rows), longest, 4),
             "times_h": torch.zeros(len(rows), longest),
@@ -117,23 +116,13 @@ class Feed:
             "variables": torch.zeros(len(rows), longest, dtype=torch.long),
             "mask": torch.zeros(len(rows), longest, dtype=torch.bool),
         }
-        for line, (row, own) in enumerate(zip(rows, kept, strict=True)):
-            count, stay = int(own.sum()), self.stays[row]
-            out["readings"][line, :count] = torch.from_numpy(self.features[row][own])
-            out["times_h"][line, :count] = torch.from_numpy(stay.times_h[own].astype(np.float32))
-            out["variables"][line, :count] = torch.from_numpy(stay.variables[own])
+        for line, row in enumerate(rows):
+            stay, count = self.stays[row], len(self.features[row])
+            out["readings"][line, :count] = torch.from_numpy(self.features[row])
+            out["times_h"][line, :count] = torch.from_numpy(stay.times_h.astype(np.float32))
+            out["variables"][line, :count] = torch.from_numpy(stay.variables)
             out["mask"][line, :count] = True
         return out
-
-    def _kept(self, row: int, rng: np.random.Generator | None) -> NDArray[np.bool_]:
-        stay = self.stays[row]
-        if rng is None:
-            return np.ones(len(stay.times_h), np.bool_)
-        kept = (rng.random(len(NAMES)) > 0.15)[stay.variables]
-        start = rng.uniform(-HORIZON_H, 0)
-        kept &= ~((stay.times_h >= start) & (stay.times_h < start + rng.uniform(0, 12)))
-        kept &= rng.random(len(kept)) < rng.uniform(0.4, 1.0)
-        return kept if kept.any() else np.ones(len(kept), np.bool_)
 
 
 def _features(stay: Stay, value: Array) -> NDArray[np.float32]:

@@ -135,6 +135,12 @@ def test_the_dense_vitals_encoder_is_refused_by_name(predictor: Predictor) -> No
         writing.graphs_of(network, {"vitals": example_inputs(predictor)["vitals"]})
 
 
+def test_running_summaries_are_refused_by_name(predictor: Predictor) -> None:
+    network = ConsiliumNetwork(replace(OTHER_SIZES, vitals=replace(OTHER_SIZES.vitals, running_bins=4)))
+    with pytest.raises(ExportUnsupported, match="running_bins 0"):
+        writing.graphs_of(network, {"vitals": example_inputs(predictor)["vitals"]})
+
+
 def test_another_backbone_is_exported_too(predictor: Predictor, drawn: list[CaseInput], tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = ConsiliumNetwork(OTHER_SIZES).eval().requires_grad_(False)

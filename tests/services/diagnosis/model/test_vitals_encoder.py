@@ -95,3 +95,21 @@ def test_the_read_out_knows_when_readings_were_taken() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="sparse"):
         build(replace(ModelConfig(), vitals=replace(SMALL, kind="sparse")))
+
+
+def test_the_dense_kind_keeps_no_running_summaries() -> None:
+    with pytest.raises(ValueError, match="running_bins"):
+        build(replace(ModelConfig(), vitals=replace(SMALL, kind="dense", running_bins=4)))
+
+
+def test_running_summaries_speak_before_the_slots_do() -> None:
+    torch.manual_seed(0)
+    encoder = build(replace(ModelConfig(), vitals=replace(SMALL, running_bins=4))).eval()
+    encoder.settle(inputs())
+    encoded = encoder(inputs())
+    assert not torch.allclose(encoded.pooled[0], encoded.pooled[1], atol=1e-3)
+    torch.testing.assert_close(encoded.tokens, encoded.pooled[:, None].expand_as(encoded.tokens))  # of the branch alone
+    encoded.pooled.square().sum().backward()
+    last = encoder.get_parameter("readout.pooler.pooled.2.weight").grad
+    assert last is not None
+    assert float(last.abs().max()) > 0  # and the slots can still learn

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.diagnosis.model.config import VitalsConfig
-from services.diagnosis.model.encoder import Encoded
+from services.diagnosis.model.encoder import Encoded, Inputs
 from services.diagnosis.model.preprocessing.vitals import Readings, VitalsScale, reading_features
 from services.diagnosis.model.vitals_encoder import VitalsEncoder
 from services.diagnosis.model.vitals_stream import VitalsState
@@ -16,30 +16,24 @@ SCALE = VitalsScale((0.0,) * 8, (1.0,) * 8)
 Reading = tuple[float, int, float]
 
 
-def encoder(dtype: torch.dtype) -> VitalsEncoder:
-    torch.manual_seed(3)
-    return VitalsEncoder(16, 4, VitalsConfig(width=12, values=8, queries=3)).to(dtype).eval()
-
-
-EXACT, USUAL = encoder(torch.float64), encoder(torch.float32)
+def as_batch(readings: list[Reading], at_h: float, dtype: torch.dtype) -> Inputs:
+    """What the encoder takes for readings [1, n], oldest first."""
+    times, variables, values = (np.array(column) for column in zip(*readings, strict=True))
+    selected = Readings(times - at_h, variables, values, 0, at_h % 24)
+    return {
+        "readings": torch.from_numpy(reading_features(selected, SCALE, np.float64)).to(dtype)[None],
+        "times_h": torch.from_numpy(selected.times_h).to(dtype)[None],
+        "clock_h": torch.from_numpy(selected.clocks_h()).to(dtype)[None],
+        "variables": torch.from_numpy(variables)[None],
+        "mask": torch.ones((1, len(times)), dtype=torch.bool),
+    }
 
 
 def encode_anew(network: VitalsEncoder, readings: list[Reading], at_h: float, window_h: float = 96.0) -> Encoded:
     """The same readings as one batch, by the encoder's own forward pass."""
     kept = sorted(reading for reading in readings if reading[0] >= at_h - window_h)
-    times, variables, values = (np.array(column) for column in zip(*kept, strict=True))
-    selected = Readings(times - at_h, variables, values, 0, at_h % 24)
-    dtype = next(network.parameters()).dtype
     with torch.no_grad():
-        encoded: Encoded = network(
-            {
-                "readings": torch.from_numpy(reading_features(selected, SCALE, np.float64)).to(dtype)[None],
-                "times_h": torch.from_numpy(selected.times_h).to(dtype)[None],
-                "clock_h": torch.from_numpy(selected.clocks_h()).to(dtype)[None],
-                "variables": torch.from_numpy(variables)[None],
-                "mask": torch.ones((1, len(times)), dtype=torch.bool),
-            }
-        )
+        encoded: Encoded = network(as_batch(kept, at_h, next(network.parameters()).dtype))
     return encoded
 
 
@@ -59,19 +53,36 @@ def draw(seed: int, count: int, span_h: float, start_h: float = 480_000.0) -> li
     return list(zip(times.tolist(), rng.integers(0, 6, count).tolist(), rng.normal(0, 2, count).tolist(), strict=True))
 
 
+def encoder(dtype: torch.dtype, running_bins: int = 0) -> VitalsEncoder:
+    torch.manual_seed(3)
+    config = VitalsConfig(width=12, values=8, queries=3, running_bins=running_bins, running_width=16)
+    network = VitalsEncoder(16, 4, config)
+    # Bins of cases that look like those of the tests, so that most summaries fall inside them.
+    cases = [as_batch(draw(100 + seed, 60, 90.0), 480_090.0, torch.float32) for seed in range(20)]
+    network.settle({name: torch.cat([case[name] for case in cases]) for name in cases[0]})
+    for parameter in (*network.readout.pooler.out.parameters(), *network.readout.pooler.pooled.parameters()):
+        torch.nn.init.normal_(parameter, 0.0, 0.1)  # beside summaries the slots begin with zeros
+    return network.to(dtype).eval()
+
+
+EXACT, USUAL = encoder(torch.float64), encoder(torch.float32)
+SUMMARISING, USUAL_SUMMARISING = encoder(torch.float64, running_bins=5), encoder(torch.float32, running_bins=5)
+
+
 # Minutes, variable (two of the eight stay without readings), value.
 SAMPLES = st.lists(
     st.tuples(st.integers(0, 150 * 60), st.integers(0, 5), st.floats(-5, 5, width=32)), min_size=2, max_size=60
 )
 
 
+@pytest.mark.parametrize("network", [EXACT, SUMMARISING], ids=["slots", "slots and running summaries"])
 @settings(max_examples=60, deadline=None)
 @given(samples=SAMPLES, data=st.data())
 def test_any_order_and_chunking_reads_as_all_at_once(
-    samples: list[tuple[int, int, float]], data: st.DataObject
+    network: VitalsEncoder, samples: list[tuple[int, int, float]], data: st.DataObject
 ) -> None:
     readings = [(minute / 60, variable, value) for minute, variable, value in samples]
-    state, start, told = VitalsState(EXACT, SCALE), 0, []
+    state, start, told = VitalsState(network, SCALE), 0, []
     while start < len(readings):
         size = data.draw(st.integers(1, 12))
         add(state, readings[start : start + size])
@@ -80,21 +91,34 @@ def test_any_order_and_chunking_reads_as_all_at_once(
         newest = max(at for at, _, _ in told)
         at_h = newest + data.draw(st.sampled_from([0.0, 0.5, 30.0, 90.0]))
         if data.draw(st.booleans()):
-            assert_same(state.read_out(at_h), encode_anew(EXACT, told, at_h), 1e-10)
+            assert_same(state.read_out(at_h), encode_anew(network, told, at_h), 1e-10)
             told = [reading for reading in told if reading[0] >= at_h - 96.0]
     at_h = max(at for at, _, _ in told)
-    assert_same(state.read_out(at_h), encode_anew(EXACT, told, at_h), 1e-10)
+    assert_same(state.read_out(at_h), encode_anew(network, told, at_h), 1e-10)
 
 
+@pytest.mark.parametrize("network", [USUAL, USUAL_SUMMARISING], ids=["slots", "slots and running summaries"])
 @pytest.mark.parametrize("chunk", [1, 7, 100])
-def test_single_precision_stays_within_a_hundred_thousandth_over_ten_days(chunk: int) -> None:
+def test_single_precision_stays_within_a_hundred_thousandth_over_ten_days(network: VitalsEncoder, chunk: int) -> None:
     readings = draw(chunk, 1500, 240.0)
-    state = VitalsState(USUAL, SCALE)
+    state = VitalsState(network, SCALE)
     for start in range(0, len(readings), chunk):
         add(state, readings[start : start + chunk])
     for wait_h in (0.0, 1.0, 40.0):
         at_h = readings[-1][0] + wait_h
-        assert_same(state.read_out(at_h), encode_anew(USUAL, readings, at_h), 1e-5)
+        assert_same(state.read_out(at_h), encode_anew(network, readings, at_h), 1e-5)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100])
+def test_summaries_kept_over_ten_days_are_those_of_the_window(chunk: int) -> None:
+    readings = draw(chunk, 1500, 240.0)
+    state = VitalsState(SUMMARISING, SCALE)
+    for start in range(0, len(readings), chunk):
+        add(state, readings[start : start + chunk])
+        if start % 300 == 0:
+            state.read_out(readings[start + chunk - 1][0])
+    at_h = readings[-1][0] + 3.0
+    assert_same(state.read_out(at_h), encode_anew(SUMMARISING, readings, at_h), 1e-10)
 
 
 def test_readings_in_order_are_never_encoded_twice_within_the_window() -> None:
