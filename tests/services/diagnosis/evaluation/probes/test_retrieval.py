@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.diagnosis.evaluation.probes.retrieval import chance_of, measure_retrieval, ranks_of
+from services.diagnosis.evaluation.probes.retrieval import QUERIES_AT_ONCE, chance_of, measure_retrieval, ranks_of
 from services.diagnosis.evaluation.subject import Table
 from services.diagnosis.model.modalities import MODALITIES
 
@@ -52,6 +52,17 @@ def test_any_case_of_the_same_patient_is_a_hit() -> None:
     gallery = np.array([[0, 1], [1, 0], [1, 1]], np.float32)
     ranks = ranks_of(np.array([[1, 0], [1, 0], [1, 0]], np.float32), gallery, np.array(["a", "a", "b"]))
     assert ranks.tolist() == [1, 1, 2]
+
+
+def test_more_queries_than_are_asked_at_once_have_the_same_ranks() -> None:
+    n = QUERIES_AT_ONCE + 30
+    queries, gallery = RNG.normal(size=(2, n, 8)).astype(np.float32)
+    patients = (np.arange(n) % (n // 2)).astype(str)
+    ranks = ranks_of(queries, gallery, patients)
+    for row in (0, QUERIES_AT_ONCE - 1, QUERIES_AT_ONCE, n - 1):
+        cosine = gallery @ queries[row] / np.linalg.norm(gallery, axis=1)
+        own = patients == patients[row]
+        assert ranks[row] == 1 + (cosine[~own] > cosine[own].max()).sum()
 
 
 def test_a_subject_without_features_has_no_retrieval() -> None:
