@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,11 @@ import pytest
 
 from services.suite.servers import postgres
 from tests.support.common import REFERENCE_DATA, TestBed, make_test_bed
+
+# As in a worker (ADR 0006): beside another test's process, threads that wait for each other spin, and a prediction of
+# 0.4 seconds takes ten. Read when torch is first imported, here and in every process that a test starts.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -133,6 +133,12 @@ class FusionConfig:
     rank: int = 24
     """Of the products of two modalities: what is true of neither alone."""
     dropout: float = 0.1
+    prior_scale: float = 0.5
+    """Of the untrained opinion that stands beside each head, another in every member; 0: there is none."""
+
+
+NO_PRIORS = {"prior_scale": 0.0}
+"""What a bundle says that was made before they were there."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,8 @@ class ModelConfig:
         }
         if "vitals" in value:  # bundles made before there were running summaries have none
             value = {**value, "vitals": {**NO_SUMMARIES, **value["vitals"]}}
+        if "fusion" in value:
+            value = {**value, "fusion": {**NO_PRIORS, **value["fusion"]}}
         built = {name: _build(parts[name], item) if name in parts else item for name, item in value.items()}
         # Bundles made before labels were their own have the demo's.
         built["labels"] = tuple(Coding(**coding) for coding in built["labels"]) if "labels" in built else DIAGNOSES

@@ -6,6 +6,9 @@ A gate of ones is the sum of log-odds that is right where modalities are indepen
 what is redundant (after DrFuse, arXiv 2403.06197, whose gate sums to 1; decision 0088). The joint term sees what no sum
 can: bottleneck latents (arXiv 2107.00135) that attend to the tokens of S, and products of two modalities at a time
 (low-rank bilinear pooling, arXiv 1610.04325).
+
+Beside each head stands an untrained opinion, another in every member of the ensemble: where there were cases to learn
+from, the heads learn to correct it and the members agree; far from all of them nothing corrects it, and they disagree.
 """
 
 from __future__ import annotations
@@ -15,11 +18,15 @@ from itertools import combinations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from services.diagnosis.model.attention import AttentionBlock
 from services.diagnosis.model.config import FusionConfig
+from services.diagnosis.model.encoder import LEAST_DEVIATION, Standard
 
 MODES = ("early", "late", "hybrid")
+PRIOR_HIDDEN, PRIOR_GAIN = 32, 1.5
+"""Width of an untrained opinion; its weights, in deviations that keep what goes through a layer as large as it came."""
 
 
 @dataclass
@@ -49,6 +56,8 @@ class FusionMember(nn.Module):
             nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.hidden), nn.GELU(), nn.Linear(config.hidden, logits))
             for _ in range(modalities)
         )
+        priors = Priors(config.prior_scale, dim=dim, modalities=modalities, logits=logits)
+        self.priors = priors if config.prior_scale else None
         self.gate = Gate(config.hidden, dim=dim, modalities=modalities, logits=logits)
         self.trunk = Trunk(config, dim=dim, tokens=tokens, modalities=modalities, logits=logits)
         self.beta = nn.Parameter(torch.ones(2**modalities, logits))
@@ -61,10 +70,17 @@ class FusionMember(nn.Module):
         if not bool(available.any(1).all()):
             raise ValueError("every case needs at least one modality")
         unimodal = torch.stack([head(pooled[:, m]) for m, head in enumerate(self.heads)], dim=1)
+        if self.priors is not None:
+            unimodal = unimodal + self.priors(pooled)
         gate = self._gate(pooled, available)  # [batch, modalities, logits]
         joint = self._joint(tokens, available)  # [batch, logits]
         heard = torch.where(available[..., None], unimodal, 0.0)
         return Fused(self.bias + (gate * heard).sum(1) + joint, unimodal, gate, joint)
+
+    def settle(self, pooled: Tensor, available: Tensor) -> None:
+        """Once, before training, on its cases: fit what no gradient fits. As `forward` takes them."""
+        if self.priors is not None:
+            self.priors.settle(pooled, available)
 
     def _gate(self, pooled: Tensor, available: Tensor) -> Tensor:
         if self.mode == "hybrid":
@@ -86,6 +102,45 @@ def silence(layers: nn.Sequential) -> None:
     """Let what ends in a linear layer begin with zeros."""
     for parameter in layers[-1].parameters():
         nn.init.zeros_(parameter)
+
+
+class Priors(nn.Module):
+    """Randomised prior functions (arXiv 1806.03335): one hidden layer for each modality that is never trained.
+
+    Buffers, so that no optimiser finds them. Not normalised by case, unlike the heads: how far a case lies from all
+    others is just what they are to see.
+    """
+
+    first: Tensor
+    shift: Tensor
+    second: Tensor
+
+    def __init__(self, scale: float, *, dim: int, modalities: int, logits: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.standard = Standard(modalities, dim)
+        self.register_buffer("first", _drawn(modalities, dim, PRIOR_HIDDEN))
+        self.register_buffer("shift", torch.randn(modalities, PRIOR_HIDDEN) * 0.5)
+        self.register_buffer("second", _drawn(modalities, PRIOR_HIDDEN, logits))
+
+    def settle(self, pooled: Tensor, available: Tensor) -> None:
+        """The scale of each modality, from the cases that hold it."""
+        for m in range(pooled.shape[1]):
+            own = pooled[available[:, m], m]
+            if len(own) > 1:
+                self.standard.mean[m].copy_(own.mean(0))
+                self.standard.deviation[m].copy_(own.std(0).clamp_min(LEAST_DEVIATION))
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """[batch, modalities, dim] -> [batch, modalities, logits]."""
+        hidden = functional.gelu(torch.einsum("bmd,mdh->bmh", self.standard(pooled), self.first) + self.shift)
+        logits: Tensor = self.scale * torch.einsum("bmh,mhl->bml", hidden, self.second)
+        return logits
+
+
+def _drawn(modalities: int, entering: int, leaving: int) -> Tensor:
+    weights: Tensor = torch.randn(modalities, entering, leaving) * PRIOR_GAIN * entering**-0.5
+    return weights
 
 
 class Gate(nn.Module):

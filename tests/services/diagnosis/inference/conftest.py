@@ -14,9 +14,6 @@ WARD_SEED = 424242
 
 @pytest.fixture(scope="session")
 def predictor() -> Predictor:
-    import torch
-
-    torch.set_num_threads(2)
     return Predictor.load(DEMO_BUNDLE)
 
 

@@ -43,7 +43,7 @@ def test_an_overconfident_model_becomes_honest(calibrator: Calibrator) -> None:
     after = calibrator.probabilities(logits["image+note"], rows)[:, :8].numpy()
     before = logits["image+note"][0, :, :8].softmax(-1).double().numpy()
     assert expected_calibration_error(before, targets["diagnosis"].numpy()) > 0.2
-    assert expected_calibration_error(after, targets["diagnosis"].numpy()) < 0.035
+    assert expected_calibration_error(after, targets["diagnosis"].numpy()) < 0.04
 
 
 def test_without_evidence_of_miscalibration_nothing_is_changed() -> None:

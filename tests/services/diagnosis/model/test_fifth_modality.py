@@ -20,7 +20,7 @@ import torch
 from tests.support.ecg_encoder import prepare
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, mask_of
-from services.diagnosis.model.network import ConsiliumNetwork
+from services.diagnosis.model.network import ConsiliumNetwork, stack
 
 torch.manual_seed(0)
 network = ConsiliumNetwork(ModelConfig())
@@ -45,7 +45,8 @@ with torch.no_grad():
     encoded = network.encode({"ecg": {"trace": inputs["trace"][:1]}})
     alone = torch.tensor([mask_of("ecg")])
     member = network.members()[0]
-    head = member.bias + member.heads[MODALITIES.index("ecg")](encoded["ecg"].pooled)
+    ecg, (_, pooled) = MODALITIES.index("ecg"), stack(encoded, 1, network.config)
+    head = member.bias + member.heads[ecg](pooled[:, ecg]) + member.priors(pooled)[:, ecg]
     fused = network.fuse(encoded, alone)[0]
 print(json.dumps({
     "modalities": MODALITIES,

@@ -40,7 +40,8 @@ def test_with_one_modality_the_model_is_its_head(member: FusionMember, case: tup
     for index in range(COUNT):
         alone = torch.zeros(CASES, COUNT, dtype=torch.bool)
         alone[:, index] = True
-        head = member.bias + member.heads[index](pooled[:, index])
+        assert member.priors is not None
+        head = member.bias + member.heads[index](pooled[:, index]) + member.priors(pooled)[:, index]
         torch.testing.assert_close(member(tokens, pooled, alone).logits, head)
 
 
@@ -129,3 +130,48 @@ def test_products_of_two_modalities_carry_what_is_true_of_neither_alone() -> Non
         accuracy[mode] = float((member(tokens, pooled, available).logits.argmax(1) == target).float().mean())
     assert accuracy["hybrid"] > 0.99
     assert accuracy["late"] < 0.8
+
+
+def test_untrained_opinions_are_not_trained() -> None:
+    member = build()
+    assert member.priors is not None
+    assert not list(member.priors.parameters())
+    assert {"priors.first", "priors.standard.mean"} <= set(member.state_dict())
+
+
+def test_members_disagree_far_from_all_cases() -> None:
+    """Two heads taught the same answers to the same cases: their opinions differ where nobody taught them."""
+    torch.set_num_threads(1)  # threads that wait for each other's work take longer than the work
+    torch.manual_seed(2)
+    pooled, alone = torch.randn(256, 2, DIM), torch.tensor([True, False]).expand(256, 2)
+    tokens, wanted = torch.zeros(256, 2, TOKENS, DIM), torch.randn(DIM, 3)
+    apart = {}
+    for scale in (0.0, 1.0):
+        answers = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            config = FusionConfig(hidden=24, rank=5, prior_scale=scale)
+            member = FusionMember(config, dim=DIM, tokens=TOKENS, modalities=2, logits=3)
+            member.settle(pooled, alone)
+            optimizer = torch.optim.Adam(member.parameters(), 0.02)
+            for _ in range(150):
+                loss = (member(tokens, pooled, alone).logits - pooled[:, 0] @ wanted).square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            answers.append([member(tokens, far * pooled, alone).logits.detach() for far in (1.0, 6.0)])
+        apart[scale] = [float((a - b).abs().mean()) for a, b in zip(*answers, strict=True)]
+    near, far = apart[1.0]
+    assert far > 4 * near
+    assert far > 1.5 * apart[0.0][1]
+
+
+def test_who_holds_nothing_does_not_count_in_the_scale() -> None:
+    member = build()
+    assert member.priors is not None
+    pooled, available = torch.zeros(40, COUNT, DIM), torch.zeros(40, COUNT, dtype=torch.bool)
+    pooled[:10, 1] = 3 + torch.randn(10, DIM, generator=torch.Generator().manual_seed(1))
+    available[:10, 1] = True
+    member.settle(pooled, available)
+    assert float(member.priors.standard.mean[1].mean()) == pytest.approx(3, abs=0.5)
+    assert bool((member.priors.standard.mean[0] == 0).all())
