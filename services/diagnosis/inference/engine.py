@@ -15,6 +15,7 @@ from torch import Tensor
 from services.diagnosis.bundle.contents import BundleContents
 from services.diagnosis.inference.attribution.gradients import MOST_NODES, Attribution, integrated_gradients
 from services.diagnosis.inference.calibration import Calibrator
+from services.diagnosis.inference.encodings import Encodings
 from services.diagnosis.inference.inputs import (
     Prepared,
     PreparedFacts,
@@ -43,7 +44,7 @@ class EncodedModality:
 
 @dataclass(frozen=True)
 class Engine:
-    """Network, calibrator and the start of image attributions; holds no state of any case."""
+    """Network, calibrator and the start of image attributions; of cases it holds the newest encodings alone."""
 
     network: ConsiliumNetwork
     calibrator: Calibrator
@@ -58,6 +59,14 @@ class Engine:
         return cls(network, contents.calibrator, torch.from_numpy(contents.image_baseline))
 
     def encode(self, name: str, prepared: Prepared) -> EncodedModality:
+        """One modality of a case, encoded unless just this was encoded a short while ago."""
+        return self._encodings.of(name, prepared, lambda: self._encode(name, prepared))
+
+    @cached_property
+    def _encodings(self) -> Encodings[EncodedModality]:
+        return Encodings()
+
+    def _encode(self, name: str, prepared: Prepared) -> EncodedModality:
         encoder = cast(Any, self.network.encoders[name])
         with torch.no_grad():
             positions = encoder.positions(prepared.inputs)
@@ -172,4 +181,4 @@ class Engine:
             return target(encoder({"values": x, "mask": inputs["mask"].expand(len(x), -1)}))
 
         values = inputs["values"][0]
-        return integrated_gradients(through, values, torch.zeros_like(values))
+        return integrated_gradients(through, values, torch.zeros_like(values), stretches=1)

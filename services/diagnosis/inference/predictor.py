@@ -29,7 +29,7 @@ def _silent(_: str) -> None:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A loaded bundle. Holds no state of any case, so several threads may share it."""
+    """A loaded bundle. Of cases it holds the newest encodings alone; several threads may share it."""
 
     bundle: BundleIdentity
     contents: BundleContents

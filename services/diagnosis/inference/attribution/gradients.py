@@ -89,16 +89,22 @@ class _Path:
 
 
 def integrated_gradients(
-    target: Callable[[Tensor], Tensor], value: Tensor, baseline: Tensor, *, most_nodes: int = MOST_NODES
+    target: Callable[[Tensor], Tensor],
+    value: Tensor,
+    baseline: Tensor,
+    *,
+    most_nodes: int = MOST_NODES,
+    stretches: int = STRETCHES,
 ) -> Attribution:
     """Attribution of each element of `value` to target(value) - target(baseline).
 
     Args:
         target: [batch, ...] -> [batch]; asked about all nodes of a round in one batch.
         value, baseline: [...], one case.
+        stretches: to begin with; one is enough where the path is known to be short.
     """
     path = _Path(target, baseline, value - baseline)
-    edges = np.linspace(0, 1, STRETCHES + 1).tolist()
+    edges = np.linspace(0, 1, stretches + 1).tolist()
     pending: list[Stretch] = list(pairwise(edges))
     done: list[_Piece] = []
     while pending:
