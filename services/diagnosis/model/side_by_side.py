@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from threading import Lock
+from threading import local
 
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
@@ -34,9 +34,9 @@ class SideBySide:
     def __init__(self, members: Sequence[FusionMember]) -> None:
         answering = [_Logits(member) for member in members]
         self._parameters, self._buffers = stack_module_state(answering)
-        self._skeleton = deepcopy(answering[0]).to("meta").eval()
-        # `functional_call` lends the one skeleton its weights for the length of the call.
-        self._lock = Lock()
+        self._pattern = deepcopy(answering[0]).to("meta").eval()
+        # `functional_call` lends a skeleton its weights for the length of the call: each thread has one of its own.
+        self._own = local()
 
     def __call__(self, tokens: Tensor, pooled: Tensor, available: Tensor) -> Tensor:
         """As `FusionEnsemble.forward`: logits of all members [members, batch, logits].
@@ -44,10 +44,13 @@ class SideBySide:
         Raises: ValueError: a row without any modality.
         """
 
+        if not hasattr(self._own, "skeleton"):
+            self._own.skeleton = deepcopy(self._pattern)
+        skeleton: _Logits = self._own.skeleton
+
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
-            answer: Tensor = functional_call(self._skeleton, (parameters, buffers), (tokens, pooled, available))
+            answer: Tensor = functional_call(skeleton, (parameters, buffers), (tokens, pooled, available))
             return answer
 
-        with self._lock:
-            logits: Tensor = vmap(one)(self._parameters, self._buffers)
+        logits: Tensor = vmap(one)(self._parameters, self._buffers)
         return logits
