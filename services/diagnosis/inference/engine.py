@@ -181,4 +181,4 @@ class Engine:
             return target(encoder({"values": x, "mask": inputs["mask"].expand(len(x), -1)}))
 
         values = inputs["values"][0]
-        return integrated_gradients(through, values, torch.zeros_like(values), stretches=1)
+        return integrated_gradients(through, values, torch.zeros_like(values), stretches=2)
