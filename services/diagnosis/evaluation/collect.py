@@ -15,10 +15,9 @@ from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
 from services.diagnosis.evaluation.subject import AS_AVAILABLE, Answer, Array, SeverityAnswers, Subject, Table
 from services.diagnosis.model.modalities import DETERIORATION, MODALITIES, PATTERNS, SEVERITY
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
+from services.diagnosis.training.task_losses import UNKNOWN
 
 ABSENT = "unknown"
-UNKNOWN = -1
-"""Level of a case whose severity nobody knows."""
 
 
 @dataclass(frozen=True)

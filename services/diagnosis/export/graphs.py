@@ -100,7 +100,7 @@ def encoder_graph(network: ConsiliumNetwork, name: str, inputs: Sequence[str]) -
         # torch's own attention layer is traced with the number of readings as a constant.
         raise ExportUnsupported("the dense vitals encoder; train one of kind latent")
     if isinstance(encoder, VitalsEncoder) and encoder.running is not None:
-        # The tracer writes the largest and least of each sign (scatter_reduce) as a graph that the runtime refuses.
+        # The runtime refused the traced graph; the reason (scatter_reduce, we suspect) was not isolated.
         raise ExportUnsupported("running summaries of the vitals encoder; train one with running_bins 0")
     kind = StreamingVitalsGraph if isinstance(encoder, VitalsEncoder) else EncoderGraph
     return kind(encoder, inputs).eval()

@@ -19,6 +19,7 @@ from services.diagnosis.evaluation.metrics.bootstrap import (
 from services.diagnosis.evaluation.metrics.calibration import bin_equally, root, squared_calibration_error
 from services.diagnosis.evaluation.metrics.discrimination import auroc_and_precision, weighted_mean
 from services.diagnosis.evaluation.subject import SeverityAnswers
+from services.diagnosis.training.task_losses import UNKNOWN
 
 STEPS = ("moderate", "severe")
 """At least moderate, and severe: the two questions that three levels answer."""
@@ -33,7 +34,7 @@ def severity_figures(answers: SeverityAnswers | None, pattern: str, draws: Resam
     if answers is None or pattern not in answers.exceedance:
         return None
     told = answers.exceedance[pattern]
-    rows = np.flatnonzero((answers.levels >= 0) & ~np.isnan(told).any(1))
+    rows = np.flatnonzero((answers.levels != UNKNOWN) & ~np.isnan(told).any(1))
     if not len(rows):
         return None
     believed, best = answers.posterior.get(pattern), None

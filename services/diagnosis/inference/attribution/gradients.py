@@ -101,7 +101,7 @@ def integrated_gradients(
     Args:
         target: [batch, ...] -> [batch]; asked about all nodes of a round in one batch.
         value, baseline: [...], one case.
-        stretches: to begin with; one is enough where the path is known to be short.
+        stretches: to begin with; fewer are enough where the path is known to be short.
     """
     path = _Path(target, baseline, value - baseline)
     edges = np.linspace(0, 1, stretches + 1).tolist()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 import torch
 
 from services.diagnosis.model.config import FusionConfig
-from services.diagnosis.model.fusion import FusionEnsemble
+from services.diagnosis.model.fusion import FusionEnsemble, FusionMember
 from services.diagnosis.model.side_by_side import SideBySide
 
 CASES, MODALITIES, TOKENS, DIM = 6, 4, 3, 16
@@ -30,17 +31,21 @@ def cases(seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return tokens, torch.randn(CASES, MODALITIES, DIM, generator=rng), available
 
 
+def together(ensemble: FusionEnsemble) -> SideBySide:
+    return SideBySide([cast(FusionMember, member) for member in ensemble.members])
+
+
 def test_members_side_by_side_answer_what_each_answers_alone(ensemble: FusionEnsemble) -> None:
-    alone, together = ensemble(*cases()), SideBySide(list(ensemble.members))(*cases())  # type: ignore[arg-type]
-    assert together.shape == (3, CASES, 5)
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+    alone, answered = ensemble(*cases()), together(ensemble)(*cases())
+    assert answered.shape == (3, CASES, 5)
+    torch.testing.assert_close(answered, alone, rtol=1e-5, atol=1e-5)
     assert not torch.allclose(alone[0], alone[1])
 
 
 def test_gradients_go_through(ensemble: FusionEnsemble) -> None:
     tokens, pooled, available = cases()
     gradients: list[torch.Tensor] = []
-    for ask in (ensemble, SideBySide(list(ensemble.members))):  # type: ignore[arg-type]
+    for ask in (ensemble, together(ensemble)):
         own = tokens.clone().requires_grad_(True)
         gradients += torch.autograd.grad(ask(own, pooled, available)[:, :, 0].sum(), own)
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
@@ -48,7 +53,7 @@ def test_gradients_go_through(ensemble: FusionEnsemble) -> None:
 
 
 def test_threads_do_not_disturb_each_other(ensemble: FusionEnsemble) -> None:
-    side_by_side = SideBySide(list(ensemble.members))  # type: ignore[arg-type]
+    side_by_side = together(ensemble)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda seed: side_by_side(*cases(seed)), range(24)))
     for seed, answer in enumerate(answers):
@@ -59,4 +64,4 @@ def test_a_case_without_any_modality_is_refused(ensemble: FusionEnsemble) -> Non
     tokens, pooled, available = cases()
     available[2] = False
     with pytest.raises(ValueError, match="at least one modality"):
-        SideBySide(list(ensemble.members))(tokens, pooled, available)  # type: ignore[arg-type]
+        together(ensemble)(tokens, pooled, available)
