@@ -5,6 +5,7 @@ It never forks: a forked model deadlocks in its thread pools. For more throughpu
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -111,6 +112,8 @@ def _consume(app: Any, worker_id: str) -> int:
 
 def main() -> int:
     """Start from the `CONSILIUM_*` environment."""
+    # Native code that crashes leaves no exception: the place is written to standard error, function names alone.
+    faulthandler.enable()
     common = CommonSettings()
     configure_logging(common.log_level)
     try:

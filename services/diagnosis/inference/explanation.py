@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,8 +89,13 @@ def _attribute_all(
 
     # The longest first, so that the short ones fill the other core meanwhile.
     ordered = sorted(used, key=lambda name: name != "vitals")
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        found = dict(zip(ordered, pool.map(attribute, ordered), strict=True))
+    if parent_process() is not None:
+        # One of the parts that `training.jobs` forks: the other cores have parts of their own, and a forked process
+        # that starts threads of torch has once ended in a segmentation fault (ADR 0006).
+        found = {name: attribute(name) for name in ordered}
+    else:
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            found = dict(zip(ordered, pool.map(attribute, ordered), strict=True))
     return {name: found[name] for name in used}
 
 

@@ -5,10 +5,12 @@ Every part seeds itself and computes with one thread; the result is the same wha
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from signal import Signals
 from typing import Any
 
 from services.diagnosis.training.loop.session import is_shared
@@ -81,13 +83,22 @@ def _next_message(one: _Running) -> tuple[str, Any]:
         message: tuple[str, Any] = one.receiver.recv()
     except EOFError:
         one.process.join()
-        return "error", f"the process ended with exit code {one.process.exitcode}"
+        return "error", f"the process ended {_ending(one.process.exitcode)}"
     return message
+
+
+def _ending(code: int | None) -> str:
+    """How, in words: by which signal, where it was one."""
+    if code is not None and code < 0:
+        return f"by {Signals(-code).name}"
+    return f"with exit code {code}"
 
 
 def _work(job: Job, sender: Connection) -> None:
     import torch
 
+    # By its number: `sys.stderr` may be a stand-in that a crash cannot write to.
+    faulthandler.enable(2)
     torch.set_num_threads(1)
     try:
         result = job(lambda: sender.send((STEP, None)))

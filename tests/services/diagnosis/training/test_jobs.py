@@ -59,5 +59,5 @@ def test_a_killed_part_is_an_error() -> None:
     def die(_: Advance) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(JobFailed, match="exit code -9"):
+    with pytest.raises(JobFailed, match="ended by SIGKILL"):
         run_side_by_side([die], processes=1)
