@@ -49,7 +49,9 @@ def compose(
         model=wire.ModelOut(bundle=bundle.name, version=bundle.version, digest=bundle.digest),
         modalities=modalities,
         diagnoses=[
-            wire.RankedDiagnosis(code=_code(d.coding), probability=d.probability, interval=d.interval)
+            wire.RankedDiagnosis(
+                code=_code(d.coding), probability=d.probability, interval=d.interval, venn_abers=d.venn_abers
+            )
             for d in (prediction.diagnoses if prediction else ())
         ],
         prediction_set=_prediction_set(prediction),

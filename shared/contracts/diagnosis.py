@@ -89,6 +89,10 @@ class RankedDiagnosis(Wire):
     code: CodeOut
     probability: float
     interval: tuple[float, float]
+    """The calibrated 90 % interval of the probability."""
+    venn_abers: tuple[float, float] | None = None
+    """The calibrated frequency as if this case lacked, and as if it had, the diagnosis: the first never above the
+    second. Far apart: few calibration cases were like it. None: the bundle knows none for what is at hand."""
 
 
 class PredictionSet(Wire):

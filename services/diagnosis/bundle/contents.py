@@ -49,6 +49,7 @@ from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.ood import OodReference
 from services.diagnosis.inference.thresholds import Thresholds
 from services.diagnosis.inference.uncertainty import IntervalScale
+from services.diagnosis.inference.venn_abers import VennAbers
 from services.diagnosis.inference.verdicts import VerdictTable
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.modalities import MODALITIES
@@ -116,6 +117,8 @@ class BundleContents:
     """The text of its licence; None: that of the code, Apache-2.0."""
     joint: JointContents | None = None
     """None: the bundle answers no question of similarity."""
+    venn_abers: VennAbers | None = None
+    """None: made before there were such intervals."""
 
     @property
     def labels(self) -> tuple[Coding, ...]:
@@ -138,6 +141,7 @@ PARTS = (
     as_arrays("word_order", WordOrder.to_arrays, WordOrder.from_arrays),
     one_array("image_baseline", np.float32),
     Part("reference", REFERENCE, ReferenceCases.split, ReferenceCases.join),
+    as_arrays("venn_abers", VennAbers.to_arrays, VennAbers.from_arrays, optional=True),
 )
 """A new part is a field above and a line here. Weights, tokenizer, training record and card have files of their own."""
 

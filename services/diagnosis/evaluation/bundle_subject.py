@@ -85,6 +85,13 @@ class BundleSubject:
         """Labels of the conformal set, most probable first."""
         return tuple(self.predictor.contents.conformal.predict(np.asarray(probabilities), pattern)[0])
 
+    def venn_abers(self, probabilities: Array, pattern: str) -> Array | None:
+        """As `GivesVennAbers`."""
+        table = self.predictor.contents.venn_abers
+        if table is None:
+            return None
+        return np.stack([table.intervals(probabilities[:, k], pattern, k) for k in range(self.classes)], axis=-1)
+
     @property
     def prevalence(self) -> Array:
         """[classes]: what the empty set of modalities is worth."""

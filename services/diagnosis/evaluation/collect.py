@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from services.diagnosis.case import Truth
 from services.diagnosis.datasets.base import Dataset, LabelledCase, Split, Task
-from services.diagnosis.evaluation.subject import AS_AVAILABLE, Answer, Array, SeverityAnswers, Subject, Table
+from services.diagnosis.evaluation.subject import (
+    AS_AVAILABLE,
+    Answer,
+    Array,
+    GivesVennAbers,
+    SeverityAnswers,
+    Subject,
+    Table,
+)
 from services.diagnosis.model.modalities import DETERIORATION, MODALITIES, PATTERNS, SEVERITY
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 from services.diagnosis.training.task_losses import UNKNOWN
@@ -145,7 +153,22 @@ def tabulate(rows: Sequence[Row], subject: Subject, task: Task) -> Table:
         milliseconds=np.array([row.answer.milliseconds for row in rows]),
         cases=np.array([row.id for row in rows]),
         severity=_severity(rows),
+        venn_abers=_venn_abers(subject, members, task),
     )
+
+
+def _venn_abers(subject: Subject, members: Mapping[str, Array], task: Task) -> dict[str, Array]:
+    """Where the question is the subject's own, class by class; a mix of patterns has no table."""
+    if not isinstance(subject, GivesVennAbers) or task.answered_by != "diagnosis" or task.groups:
+        return {}
+    asked = {p: own.mean(0)[:, : subject.classes] for p, own in members.items() if p != AS_AVAILABLE}
+    found = {p: _where_asked(subject, own, p) for p, own in asked.items()}
+    return {pattern: ends for pattern, ends in found.items() if ends is not None}
+
+
+def _where_asked(subject: GivesVennAbers, probabilities: Array, pattern: str) -> Array | None:
+    ends = subject.venn_abers(np.nan_to_num(probabilities), pattern)
+    return None if ends is None else np.where(np.isnan(probabilities), np.nan, ends)
 
 
 def _severity(rows: Sequence[Row]) -> SeverityAnswers | None:

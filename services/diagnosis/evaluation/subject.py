@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,14 @@ class Answer:
     milliseconds: float = 0.0
     severity: Mapping[str, Array] = field(default_factory=dict)
     """Pattern -> calibrated P(severity > j) of the members [members, levels - 1]; empty: it is not answered."""
+
+
+@runtime_checkable
+class GivesVennAbers(Protocol):
+    """A subject whose probabilities come with Venn-Abers intervals."""
+
+    def venn_abers(self, probabilities: Array, pattern: str) -> Array | None:
+        """[2, n, classes] of mean probabilities [n, classes]; None: it has none."""
 
 
 class Subject(Protocol):
@@ -127,3 +135,5 @@ class Table:
     """[n] ids, to find the same cases again."""
     severity: SeverityAnswers | None = None
     """None: the subject does not answer it, or nobody knows it of any case."""
+    venn_abers: Mapping[str, Array] = field(default_factory=dict)
+    """Pattern -> [2, n, classes], both ends; NaN rows where it was not asked. Empty: the subject gives none."""

@@ -110,11 +110,14 @@ def _risks(contents: BundleContents, members: Array, pattern: str) -> dict[str, 
 
 def rank(contents: BundleContents, members: Array, pattern: str) -> tuple[RankedDiagnosis, ...]:
     """All diagnoses, most probable first."""
-    probabilities = members.mean(0)
-    order = np.argsort(-probabilities[: len(contents.labels)], kind="stable")
+    probabilities, table = members.mean(0), contents.venn_abers
+    order = np.argsort(-probabilities[: len(contents.labels)], kind="stable").tolist()
     return tuple(
         RankedDiagnosis(
-            contents.labels[k], float(probabilities[k]), contents.intervals.interval(members[:, k], pattern)
+            contents.labels[k],
+            float(probabilities[k]),
+            contents.intervals.interval(members[:, k], pattern),
+            None if table is None else table.interval(float(probabilities[k]), pattern, k),
         )
         for k in order
     )

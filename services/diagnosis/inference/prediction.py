@@ -39,6 +39,8 @@ class RankedDiagnosis:
     coding: Coding
     probability: float
     interval: Interval
+    venn_abers: Interval | None = None
+    """(p0, p1), see `venn_abers`; None: the bundle has none for what is at hand."""
 
 
 @dataclass(frozen=True)

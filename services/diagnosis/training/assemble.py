@@ -61,6 +61,7 @@ class Trained:
             thresholds=parts.thresholds,
             verdicts=parts.verdicts,
             drops=parts.drops,
+            venn_abers=parts.venn_abers,
             prevalence=prevalence(self.train, self.recipe.model),
             ood=self.ood,
             word_order=self.order,

@@ -15,6 +15,7 @@ from services.diagnosis.inference.conformal import ConformalTable, fit_conformal
 from services.diagnosis.inference.next_best import EntropyDrops
 from services.diagnosis.inference.thresholds import Thresholds, fit_confidence
 from services.diagnosis.inference.uncertainty import IntervalScale, epistemic, fit_intervals
+from services.diagnosis.inference.venn_abers import VennAbers, fit_venn_abers
 from services.diagnosis.inference.verdicts import CRITICAL, VerdictTable, fit_verdicts
 from services.diagnosis.model.modalities import MODALITIES, PATTERNS, TaskSpec
 from services.diagnosis.training.calibrate import calibration_rows, fit_calibrator, replayed_rows
@@ -36,6 +37,7 @@ class Decisions:
     intervals: IntervalScale
     thresholds: Thresholds
     drops: EntropyDrops
+    venn_abers: VennAbers
 
 
 def fit_decisions(
@@ -81,6 +83,7 @@ def fit_decisions(
         intervals,
         Thresholds(largest_set, _epistemic_limits(shown), fit_confidence(means, labels, rows=rows)),
         fit_entropy_drops(means, None if available is None else replayed_rows(known)),
+        fit_venn_abers(means, labels, rows=rows),
     )
 
 

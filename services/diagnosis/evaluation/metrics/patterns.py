@@ -23,6 +23,7 @@ from services.diagnosis.evaluation.metrics.curves import reliability_curve, smoo
 from services.diagnosis.evaluation.metrics.figures import figures_of
 from services.diagnosis.evaluation.metrics.oracle import ORACLE, distance_to_oracle
 from services.diagnosis.evaluation.metrics.severity import severity_figures
+from services.diagnosis.evaluation.metrics.venn_abers import venn_abers_figures
 from services.diagnosis.evaluation.metrics.view import View, view_of
 from services.diagnosis.evaluation.subject import AS_AVAILABLE, Table
 from services.diagnosis.model.modalities import PATTERNS
@@ -88,6 +89,7 @@ def _report(table: Table, pattern: str, view: View, draws: Resamples, classes: S
         "classes": by_class,
         "distance_to_oracle": distance_to_oracle(figures),
         "severity": severity_figures(table.severity, pattern, draws),
+        "venn_abers": venn_abers_figures(table.venn_abers, pattern, table.labels),
         "reliability_curve": reliability_curve(top, hit),
         "smooth_calibration": smooth_curve(top, hit),
     }
