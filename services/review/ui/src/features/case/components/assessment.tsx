@@ -23,6 +23,7 @@ export function Assessment({ diagnosis }: { diagnosis: Diagnosis }) {
           ))}
         </ol>
       )}
+      <Frequency first={ranked[0]} />
       {set === null ? null : (
         <p className="small muted set-note">
           <span className="set-mark" aria-hidden="true" /> In the prediction set: {members.size} of {ranked.length}{' '}
@@ -59,6 +60,16 @@ function Ranked({ item, member }: { item: RankedDiagnosis; member: boolean }) {
       <span className="ranked-number">{percent(item.probability)}</span>
       <span className="ranked-interval muted small">{percentInterval(item.interval)}</span>
     </li>
+  );
+}
+
+/** What became of calibration cases that were answered alike; nothing where the bundle does not say. */
+function Frequency({ first }: { first: RankedDiagnosis | undefined }) {
+  if (!first?.vennAbers) return null;
+  return (
+    <p className="small muted">
+      Where calibration cases were given {percent(first.probability)} for {first.code.display}, it was true of {percentInterval(first.vennAbers)}.
+    </p>
   );
 }
 

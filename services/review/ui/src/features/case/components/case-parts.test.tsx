@@ -36,6 +36,14 @@ test('a bundle that does not answer the severity shows nothing of it', () => {
   expect(screen.getByText('Deterioration within 24 h')).toBeTruthy();
 });
 
+test('what became of calibration cases answered alike stands beside the first diagnosis, where it is known', () => {
+  const [first, ...rest] = aDiagnosis().diagnoses ?? [];
+  const { rerender } = render(<Assessment diagnosis={aDiagnosis()} />);
+  expect(screen.queryByText(/calibration cases/)).toBeNull();
+  rerender(<Assessment diagnosis={aDiagnosis({ diagnoses: [{ ...first!, vennAbers: [0.71, 0.78] }, ...rest] })} />);
+  expect(screen.getByText(/it was true of 71–78 %/)).toBeTruthy();
+});
+
 test('a set without a guarantee promises none', () => {
   expect(promiseOf({ coverage: 0.9, guarantee: 'none: too few calibration cases' })).toContain('not guaranteed');
 });
