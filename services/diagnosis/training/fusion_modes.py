@@ -54,7 +54,7 @@ def compare_modes(
 
     def job(mode: str, member: int) -> Job:
         def run(_: Advance) -> NDArray[np.float64]:
-            model = _member(config, mode, seed + member)
+            model = new_member(config, mode, seed + member)
             batch, rate = RECIPES["demo"].fusion_batch_size, RECIPES["demo"].fusion_learning_rate
             train_member(model, cache, epochs=epochs, batch_size=batch, learning_rate=rate, seed=seed + member)
             with torch.no_grad():
@@ -69,7 +69,8 @@ def compare_modes(
     return _compare(dict(zip(MODES, answers, strict=True)), unseen.cohort.labels, seed)
 
 
-def _member(config: ModelConfig, mode: str, seed: int) -> FusionMember:
+def new_member(config: ModelConfig, mode: str, seed: int) -> FusionMember:
+    """An untrained member of a fusion of that mode."""
     torch.manual_seed(seed)
     fusion = replace(config.fusion, mode=mode)
     return FusionMember(fusion, dim=config.dim, tokens=config.tokens, modalities=len(MODALITIES), logits=config.logits)
