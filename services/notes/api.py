@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from services.notes import usecases
-from services.notes.domain import NewNote, Note
+from services.notes.domain import Link, NewNote, Note
 from services.notes.intake import read_body, read_note
 from services.notes.schemas import NoteHeading, NoteIn, NoteOut, NotePage, NoteReceipt, NoteSearch
 from services.notes.settings import Settings
-from services.notes.usecases import Asker
+from services.notes.usecases import reads, storing
+from services.notes.usecases.asking import Asker
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality
 from shared.contracts.evidence import EvidenceList, EvidenceQuestion, EvidenceRef, NoteContent
@@ -28,8 +28,10 @@ Clinical = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM)
 Service = Annotated[Principal, Depends(require(Role.SERVICE))]
 
 
-async def sent_note(request: Request, principal: Clinical, runtime: RuntimeDep, request_id: RequestIdDep) -> NewNote:
-    """FastAPI dependency: the note in the body. A refusal is put into the log first."""
+async def sent_note(
+    request: Request, principal: Clinical, runtime: RuntimeDep, request_id: RequestIdDep
+) -> tuple[NewNote, Link | None]:
+    """FastAPI dependency: the note in the body, and what it is to an older one. A refusal is put into the log first."""
     settings: Settings = request.app.state.settings
     try:
         body = await read_body(request, settings)
@@ -41,11 +43,11 @@ async def sent_note(request: Request, principal: Clinical, runtime: RuntimeDep, 
 
 def _record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
     with runtime.sessions.begin() as session:
-        usecases.record_refusal(session, runtime, asker, error)
+        storing.record_refusal(session, runtime, asker, error)
     runtime.wake_relay()
 
 
-SentNote = Annotated[NewNote, Depends(sent_note)]
+SentNote = Annotated[tuple[NewNote, Link | None], Depends(sent_note)]
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": NoteIn.model_json_schema()}}}
 }
@@ -54,18 +56,28 @@ _RECEIPTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-# `note` stands before `session`: a database transaction begins only when the body is read and checked.
+# `sent` stands before `session`: a database transaction begins only when the body is read and checked.
 @router.post("/notes", status_code=201, responses=_RECEIPTS, openapi_extra=_BODY)
 def post_note(
     principal: Clinical,
-    note: SentNote,
+    sent: SentNote,
     session: SessionDep,
     runtime: RuntimeDep,
     request_id: RequestIdDep,
     response: Response,
 ) -> NoteReceipt:
-    """Store a clinical note. The same note again answers 200 with the first one's id."""
-    receipt = usecases.store_note(session, runtime, Asker(principal, request_id), note)
+    """Store a clinical note. The same note again answers 200 with the first one's id.
+
+    With `replaces` it takes the place of an older note, or, with `relation` `appends`, adds to it.
+    """
+    asker = Asker(principal, request_id)
+    try:
+        receipt = storing.store_note(session, runtime, asker, *sent)
+    except AppError as error:
+        # What was begun is undone first: the refusal needs a transaction of its own.
+        session.rollback()
+        _record_refusal(runtime, asker, error)
+        raise
     response.status_code = 200 if receipt.duplicate else 201
     response.headers["Location"] = f"/notes/{receipt.note.id}"
     return NoteReceipt.from_domain(receipt)
@@ -76,7 +88,7 @@ def get_note(
     note_id: str, principal: Clinical, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
 ) -> NoteOut:
     """A note with its text, verbatim."""
-    return NoteOut.from_domain(usecases.read_note(session, runtime, Asker(principal, request_id), note_id))
+    return NoteOut.from_domain(reads.read_note(session, runtime, Asker(principal, request_id), note_id))
 
 
 @router.post("/notes/search")
@@ -85,7 +97,7 @@ def search_notes(
 ) -> NotePage:
     """The notes of a patient, newest first, without their texts."""
     asker = Asker(principal, request_id)
-    page, rest = usecases.search_notes(session, runtime, asker, query.patient, limit=query.limit, before=query.before)
+    page, rest = reads.search_notes(session, runtime, asker, query.patient, limit=query.limit, before=query.before)
     return NotePage(items=[NoteHeading.heading_of(note) for note in page], next=rest)
 
 
@@ -93,7 +105,7 @@ def search_notes(
 def list_evidence(question: EvidenceQuestion, principal: Service, runtime: RuntimeDep) -> EvidenceList:
     """What is known of a patient, without any content."""
     with reading(runtime.sessions) as session:
-        known, notes = usecases.list_evidence(session, runtime.common.tenant, question.patient, question.as_of)
+        known, notes = reads.list_evidence(session, runtime.common.tenant, question.patient, question.as_of)
     return EvidenceList(known=known, items=[_reference(note) for note in notes])
 
 
@@ -102,7 +114,7 @@ def get_evidence(
     note_id: str, principal: Service, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
 ) -> NoteContent:
     """A note as the networks read it."""
-    note = usecases.read_note(session, runtime, Asker(principal, request_id), note_id)
+    note = reads.read_note(session, runtime, Asker(principal, request_id), note_id)
     content = note.content
     return NoteContent(id=note.id, digest=note.digest, authored=content.authored, type=content.type, text=content.text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from shared.clock import rfc3339
 from shared.digests import digest_json
@@ -38,14 +39,55 @@ class NewNote:
         return digest_json(fields)
 
 
+class Relation(StrEnum):
+    """What a new note is to an older one."""
+
+    REPLACES = "replaces"
+    APPENDS = "appends"
+
+
+class NoteStatus(StrEnum):
+    """Whether a stored note still stands."""
+
+    CURRENT = "current"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Link:
+    """To which older note a new one relates, and how."""
+
+    target_id: str
+    relation: Relation
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a note ceased to be current: by the note that took its place, or without one."""
+
+    at: datetime
+    """From this time on the note is no evidence: when its replacement was authored, or the cancellation received."""
+    by_id: str | None
+
+
 @dataclass(frozen=True)
 class Note:
-    """A stored note."""
+    """A stored note. It never changes; what became of it later stands beside it."""
 
     id: str
     digest: str
     content: NewNote
     received_at: datetime
+    ending: Ending | None = None
+    appends_to: str | None = None
+
+    @property
+    def status(self) -> NoteStatus:
+        """Whether it still stands."""
+        if self.ending is None:
+            return NoteStatus.CURRENT
+        return NoteStatus.CANCELLED if self.ending.by_id is None else NoteStatus.SUPERSEDED
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import BadRequest, FieldProblem, InvalidInput, NotFound, TooLarge, UnsupportedMediaType
+from shared.errors import BadRequest, Conflict, FieldProblem, InvalidInput, NotFound, TooLarge, UnsupportedMediaType
 
 
 class NotJson(BadRequest):
@@ -74,3 +74,13 @@ class NoSuchNote(NotFound):
             "There is no note with this id.",
             fields=[FieldProblem("id", "is not known", "use the id that POST /notes gave")],
         )
+
+
+class NoteNotCurrent(Conflict):
+    """A note was named that was replaced or cancelled; only one that stands can be replaced, appended to or sent."""
+
+    slug = "note-not-current"
+
+    def __init__(self, field: str, fix: str) -> None:
+        problem = "was replaced or cancelled before"
+        super().__init__(f"Nothing was stored: {field} {problem}.", fields=[FieldProblem(field, problem, fix)])

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from services.notes.document_types import type_problem
-from services.notes.domain import NewNote, text_problem
+from services.notes.domain import Link, NewNote, Relation, text_problem
 from services.notes.errors import BodyTooLong, InvalidNote, NotAJsonMessage, NoteTooLong, NotJson
 from services.notes.schemas import NoteIn
 from services.notes.settings import Settings
@@ -33,8 +33,8 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         raise BodyTooLong(settings.max_body_bytes) from error
 
 
-def read_note(body: bytes, now: datetime, settings: Settings) -> NewNote:
-    """The note in a body.
+def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, Link | None]:
+    """The note in a body, and to which older note it relates.
 
     Raises: NotJson, NoteTooLong, InvalidNote.
     """
@@ -53,10 +53,23 @@ def read_note(body: bytes, now: datetime, settings: Settings) -> NewNote:
     return _checked(sent, now)
 
 
-def _checked(sent: NoteIn, now: datetime) -> NewNote:
+def _checked(sent: NoteIn, now: datetime) -> tuple[NewNote, Link | None]:
     authored = read_time("authored", sent.authored, now)
-    findings = (patient_problem(sent.patient), authored, type_problem(sent.type), text_problem(sent.text))
+    findings = (
+        patient_problem(sent.patient),
+        authored,
+        type_problem(sent.type),
+        text_problem(sent.text),
+        _relation_problem(sent),
+    )
     problems = [finding for finding in findings if isinstance(finding, FieldProblem)]
     if problems or isinstance(authored, FieldProblem):
         raise InvalidNote(problems)
-    return NewNote(sent.patient, authored, sent.type, sent.text)
+    link = Link(sent.replaces, Relation(sent.relation or Relation.REPLACES)) if sent.replaces is not None else None
+    return NewNote(sent.patient, authored, sent.type, sent.text), link
+
+
+def _relation_problem(sent: NoteIn) -> FieldProblem | None:
+    if sent.replaces is None and sent.relation is not None:
+        return FieldProblem("relation", "stands without `replaces`", "name the older note in `replaces`, or leave both")
+    return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
-from services.notes.domain import Note, Receipt
+from services.notes.domain import Note, NoteStatus, Receipt
 from shared.contracts.base import Wire
 
 
@@ -17,6 +18,12 @@ class NoteIn(Wire):
     authored: str = Field(description="RFC 3339 time with zone, from 1990 to one hour from now.")
     type: str = Field(description="LOINC code of the document type, such as 34111-5.")
     text: str = Field(description="The note as plain text, at most 1 MiB in UTF-8; kept verbatim.")
+    replaces: str | None = Field(
+        default=None, max_length=64, description="Id of an older note to which this one relates."
+    )
+    relation: Literal["replaces", "appends"] | None = Field(
+        default=None, description="What it is to that note: it takes its place (default) or adds to it."
+    )
 
 
 class NoteReceipt(Wire):
@@ -45,11 +52,16 @@ class NoteHeading(Wire):
     authored: datetime
     type: str
     received_at: datetime
+    status: NoteStatus = NoteStatus.CURRENT
+    superseded_by: str | None = None
+    """The note that took its place."""
+    appends_to: str | None = None
+    """The note that it adds to."""
 
     @classmethod
     def heading_of(cls, note: Note) -> NoteHeading:
         """All that is known of a note but its text."""
-        return cls(**_header(note))
+        return cls(**_header(note), **_standing(note))
 
 
 class NoteOut(NoteHeading):
@@ -60,7 +72,7 @@ class NoteOut(NoteHeading):
     @classmethod
     def from_domain(cls, note: Note) -> NoteOut:
         """The whole note."""
-        return cls(**_header(note), text=note.content.text)
+        return cls(**_header(note), **_standing(note), text=note.content.text)
 
 
 class NoteSearch(Wire):
@@ -77,6 +89,11 @@ class NotePage(Wire):
     items: list[NoteHeading]
     next: str | None = None
     """Send it as `before` to read on; null when there is no more."""
+
+
+def _standing(note: Note) -> dict[str, object]:
+    by_id = note.ending.by_id if note.ending else None
+    return {"status": note.status, "superseded_by": by_id, "appends_to": note.appends_to}
 
 
 def _header(note: Note) -> dict[str, object]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from services.notes.domain import NewNote, Note
+from services.notes.domain import Ending, NewNote, Note
 from shared.database import UtcDateTime, new_metadata
 from shared.outbox import OutboxMixin
 
@@ -42,16 +43,57 @@ class NoteRow(Base):
     text: Mapped[str] = mapped_column(sa.Text)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    def to_domain(self) -> Note:
-        """The note as the use cases know it."""
-        return Note(self.id, self.digest, NewNote(self.patient, self.authored, self.type, self.text), self.received_at)
+
+class NoteEndRow(Base):
+    """That a note ceased to be current. The primary key sees to it that it does so once."""
+
+    __tablename__ = "note_end"
+
+    note_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"), primary_key=True)
+    by_id: Mapped[str | None] = mapped_column(sa.ForeignKey("note.id"))
+    """The note that took its place; none where it was cancelled."""
+    effective_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    def to_domain(self) -> Ending:
+        """The ending as the use cases know it."""
+        return Ending(self.effective_at, self.by_id)
+
+
+class NoteAddendumRow(Base):
+    """That a note adds to another one, which stays current."""
+
+    __tablename__ = "note_addendum"
+
+    note_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"), primary_key=True)
+    target_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"))
+
+
+class MessageRow(Base):
+    """An HL7 v2 message that was taken: who sent it under which control id (as a digest), and what it said."""
+
+    __tablename__ = "hl7_message"
+
+    tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(80))
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DocumentRow(Base):
+    """A version of a document that a sender knows by a number of its own (kept as a digest)."""
+
+    __tablename__ = "hl7_document"
+
+    tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    note_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"), primary_key=True)
 
 
 def add(session: Session, tenant: str, note: Note) -> bool:
     """Store a note unless one with its digest is stored. False: it was, and nothing changed."""
     content = note.content
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = insert(NoteRow).values(
+    row = insert_into(session, NoteRow).values(
         id=note.id,
         tenant=tenant,
         digest=note.digest,
@@ -66,39 +108,113 @@ def add(session: Session, tenant: str, note: Note) -> bool:
     return session.scalar(unless_known) is not None
 
 
+def end(session: Session, note_id: str, ending: Ending, now: datetime) -> bool:
+    """Record that a note is no longer current. False: it was not before, and nothing changed."""
+    row = insert_into(session, NoteEndRow).values(
+        note_id=note_id, by_id=ending.by_id, effective_at=ending.at, recorded_at=now
+    )
+    unless_ended = row.on_conflict_do_nothing(index_elements=["note_id"]).returning(NoteEndRow.note_id)
+    return session.scalar(unless_ended) is not None
+
+
+def append(session: Session, note_id: str, target_id: str) -> bool:
+    """Record that a note adds to another. False: it adds to one already, and nothing changed."""
+    row = insert_into(session, NoteAddendumRow).values(note_id=note_id, target_id=target_id)
+    unless_known = row.on_conflict_do_nothing(index_elements=["note_id"]).returning(NoteAddendumRow.note_id)
+    return session.scalar(unless_known) is not None
+
+
+def claim_message(session: Session, tenant: str, key: str, digest: str, now: datetime) -> str:
+    """The digest of the message taken under this key: of the one now given, unless another came first."""
+    row = insert_into(session, MessageRow).values(tenant=tenant, key=key, digest=digest, received_at=now)
+    # Two senders of one message at once: the second waits for the first one's commit, and then finds its row.
+    session.execute(row.on_conflict_do_nothing(index_elements=["tenant", "key"]))
+    taken = sa.select(MessageRow.digest).where(MessageRow.tenant == tenant, MessageRow.key == key)
+    return session.scalars(taken).one()
+
+
+def add_version(session: Session, tenant: str, key: str, note_id: str) -> None:
+    """Record that a note is a version of a sender's document."""
+    row = insert_into(session, DocumentRow).values(tenant=tenant, key=key, note_id=note_id)
+    session.execute(row.on_conflict_do_nothing(index_elements=["tenant", "key", "note_id"]))
+
+
+def find_version(session: Session, tenant: str, key: str) -> Note | None:
+    """The version of a sender's document that stands; where none does, the last one."""
+    versions = sa.select(DocumentRow.note_id).where(DocumentRow.tenant == tenant, DocumentRow.key == key)
+    standing_first = _NOTES.where(NoteRow.id.in_(versions)).order_by(NoteEndRow.note_id.is_not(None), NoteRow.id.desc())
+    found = session.execute(standing_first.limit(1)).one_or_none()
+    return _note(found) if found else None
+
+
 def find(session: Session, tenant: str, note_id: str) -> Note | None:
     """The note with this id."""
-    row = session.scalar(sa.select(NoteRow).where(NoteRow.tenant == tenant, NoteRow.id == note_id))
-    return row.to_domain() if row else None
+    return _one(session, _NOTES.where(NoteRow.tenant == tenant, NoteRow.id == note_id))
 
 
 def find_by_digest(session: Session, tenant: str, digest: str) -> Note | None:
     """The note with this content."""
-    row = session.scalar(sa.select(NoteRow).where(NoteRow.tenant == tenant, NoteRow.digest == digest))
-    return row.to_domain() if row else None
+    return _one(session, _NOTES.where(NoteRow.tenant == tenant, NoteRow.digest == digest))
 
 
 def list_of_patient(
-    session: Session,
-    tenant: str,
-    patient: str,
-    *,
-    until: datetime | None = None,
-    after: Note | None = None,
-    limit: int | None = None,
+    session: Session, tenant: str, patient: str, *, after: Note | None = None, limit: int | None = None
 ) -> Sequence[Note]:
-    """Notes of a patient, newest first: authored at or before `until`, and following the note `after` in this order."""
-    query = sa.select(NoteRow).where(NoteRow.tenant == tenant, NoteRow.patient == patient)
-    if until is not None:
-        query = query.where(NoteRow.authored <= until)
+    """Notes of a patient, newest first, whatever became of them; those that follow the note `after` in this order."""
+    query = _NOTES.where(NoteRow.tenant == tenant, NoteRow.patient == patient)
     if after is not None:
         # Several notes may have one time: the id decides between them.
         query = query.where(sa.tuple_(NoteRow.authored, NoteRow.id) < (after.content.authored, after.id))
-    newest_first = query.order_by(NoteRow.authored.desc(), NoteRow.id.desc()).limit(limit)
-    return [row.to_domain() for row in session.scalars(newest_first)]
+    return _many(session, query.limit(limit))
+
+
+def list_standing(session: Session, tenant: str, patient: str, as_of: datetime | None) -> Sequence[Note]:
+    """Notes of a patient that stood at a time (None: that stand now), newest first."""
+    query = _NOTES.where(NoteRow.tenant == tenant, NoteRow.patient == patient)
+    if as_of is None:
+        return _many(session, query.where(NoteEndRow.note_id.is_(None)))
+    unended = sa.or_(NoteEndRow.note_id.is_(None), NoteEndRow.effective_at > as_of)
+    return _many(session, query.where(NoteRow.authored <= as_of, unended))
 
 
 def knows_patient(session: Session, tenant: str, patient: str) -> bool:
     """Whether any note of this patient is stored."""
     found = sa.select(NoteRow.id).where(NoteRow.tenant == tenant, NoteRow.patient == patient).limit(1)
     return session.scalar(found) is not None
+
+
+def insert_into(session: Session, row: type[Base]) -> Any:
+    """An insert that knows `on_conflict_do_nothing`, which both databases spell alike."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(row)
+
+
+_Found = sa.Select[NoteRow, NoteEndRow, NoteAddendumRow]
+_NOTES: _Found = (
+    sa.select(NoteRow, NoteEndRow, NoteAddendumRow)
+    .outerjoin(NoteEndRow, NoteEndRow.note_id == NoteRow.id)
+    .outerjoin(NoteAddendumRow, NoteAddendumRow.note_id == NoteRow.id)
+)
+
+
+def _one(session: Session, query: _Found) -> Note | None:
+    found = session.execute(query).one_or_none()
+    return _note(found) if found else None
+
+
+def _many(session: Session, query: _Found) -> list[Note]:
+    newest_first = query.order_by(NoteRow.authored.desc(), NoteRow.id.desc())
+    return [_note(found) for found in session.execute(newest_first)]
+
+
+def _note(found: sa.Row[NoteRow, NoteEndRow, NoteAddendumRow]) -> Note:
+    # The types know no outer joins: the last two may be None.
+    row, ended, addendum = found
+    return Note(
+        row.id,
+        row.digest,
+        NewNote(row.patient, row.authored, row.type, row.text),
+        row.received_at,
+        ended.to_domain() if ended else None,
+        addendum.target_id if addendum else None,
+    )

@@ -1,0 +1,1 @@
+"""What the notes service does: take notes in, link their versions, give them out."""
