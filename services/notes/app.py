@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 from fastapi import FastAPI
 
 from services.notes.api import ROUTERS
+from services.notes.mllp import MllpServer
 from services.notes.settings import Settings
 from services.notes.store import OutboxRow
 from shared.clock import Clock, utc_now
 from shared.settings import CommonSettings
 from shared.web import build_runtime, create_service_app
 
-DESCRIPTION = "Clinical notes in and out, verbatim."
+DESCRIPTION = "Clinical notes in by HTTP and HL7 v2, out verbatim."
 
 
 def create_app(
     settings: Settings | None = None, common: CommonSettings | None = None, *, clock: Clock = utc_now
 ) -> FastAPI:
-    """The notes service's app, on a database that `shared.database.migrate` has brought up to date."""
+    """The notes service's app, with its MLLP listener while the app runs; the database is migrated already.
+
+    While it runs, `app.state.mllp_port` is the port of the listener (None where it is not enabled).
+    """
     settings = settings or Settings()
     runtime = build_runtime("notes", common or CommonSettings(), settings.database_url, OutboxRow, clock=clock)
-    app = create_service_app("notes", runtime, ROUTERS, description=DESCRIPTION, max_body_bytes=settings.max_body_bytes)
+
+    def _waiting_for() -> Sequence[str]:
+        return ("mllp listener",) if settings.mllp_enabled and app.state.mllp_port is None else ()
+
+    @contextmanager
+    def _listening() -> Iterator[None]:
+        if not settings.mllp_enabled:
+            yield
+            return
+        server = MllpServer(runtime, settings)
+        server.start()
+        app.state.mllp_port = server.port
+        try:
+            yield
+        finally:
+            app.state.mllp_port = None
+            server.stop()
+
+    app = create_service_app(
+        "notes",
+        runtime,
+        ROUTERS,
+        description=DESCRIPTION,
+        readiness=_waiting_for,
+        lifespan=_listening,
+        max_body_bytes=settings.max_body_bytes,
+    )
     app.state.settings = settings
+    app.state.mllp_port = None
     return app

@@ -124,11 +124,13 @@ def append(session: Session, note_id: str, target_id: str) -> bool:
     return session.scalar(unless_known) is not None
 
 
-def claim_message(session: Session, tenant: str, key: str, digest: str, now: datetime) -> str:
-    """The digest of the message taken under this key: of the one now given, unless another came first."""
+def claim_message(session: Session, tenant: str, key: str, digest: str, now: datetime) -> str | None:
+    """Record that a message is taken under this key. None: done; else one was before, and had this digest."""
     row = insert_into(session, MessageRow).values(tenant=tenant, key=key, digest=digest, received_at=now)
     # Two senders of one message at once: the second waits for the first one's commit, and then finds its row.
-    session.execute(row.on_conflict_do_nothing(index_elements=["tenant", "key"]))
+    unless_known = row.on_conflict_do_nothing(index_elements=["tenant", "key"]).returning(MessageRow.key)
+    if session.scalar(unless_known) is not None:
+        return None
     taken = sa.select(MessageRow.digest).where(MessageRow.tenant == tenant, MessageRow.key == key)
     return session.scalars(taken).one()
 

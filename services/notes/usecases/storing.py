@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from services.notes import store
 from services.notes.domain import Ending, Link, NewNote, Note, Receipt, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
+from services.notes.hl7.problems import RefusedMessage
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.reads import find_note
 from shared.errors import AppError, FieldProblem
@@ -44,6 +45,9 @@ def cancel_note(session: Session, runtime: Runtime, asker: Asker, note: Note) ->
 
 def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppError) -> None:
     """Put into the log that a note was refused, and why. Neither its content nor its patient is in the event."""
+    named = {field.field for field in error.fields}
+    # The fields of a message are named by our own tables.
+    told = named if isinstance(error, RefusedMessage) else named & _TELLABLE
     event = runtime.events.event(
         asker.principal,
         "ingest",
@@ -53,7 +57,7 @@ def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppE
         reason=error.slug,
         kind="note",
         request_id=asker.request_id,
-        details={"status": error.status, "fields": sorted({field.field for field in error.fields} & _TELLABLE)},
+        details={"status": error.status, "fields": sorted(told)},
     )
     runtime.record(session, event)
 

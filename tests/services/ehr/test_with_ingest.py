@@ -24,7 +24,7 @@ def real_door(bed: TestBed) -> Iterator[Door]:
     """Three services, each with its own database."""
     for name in ("notes", "vitals"):
         migrate(bed.sqlite(name), name)
-    notes = notes_app.create_app(NotesSettings(database_url=bed.sqlite("notes")), bed.common)
+    notes = notes_app.create_app(NotesSettings(database_url=bed.sqlite("notes"), mllp_enabled=False), bed.common)
     vitals = vitals_app.create_app(VitalsSettings(database_url=bed.sqlite("vitals")), bed.common)
     with serve(notes) as notes_url, serve(vitals) as vitals_url:
         urls = {"notes_url": notes_url, "vitals_url": vitals_url}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,7 +64,7 @@ def start(bed: TestBed) -> Iterator[ClientFactory]:
     clients: list[TestClient] = []
 
     def _start(url: str) -> TestClient:
-        app = create_app(Settings(database_url=url), bed.common, clock=lambda: NOW)
+        app = create_app(Settings(database_url=url, mllp_enabled=False), bed.common, clock=lambda: NOW)
         client = TestClient(app, headers=bed.headers(Role.CLINICIAN))
         client.__enter__()
         clients.append(client)
@@ -78,6 +79,26 @@ def start(bed: TestBed) -> Iterator[ClientFactory]:
 def client(start: ClientFactory, database: str) -> TestClient:
     """The service on SQLite, as a clinician."""
     return start(database)
+
+
+@contextmanager
+def listening(bed: TestBed, url: str, **settings: Any) -> Iterator[TestClient]:
+    """The service with its MLLP listener on any free port, as a clinician."""
+    app = create_app(Settings(database_url=url, mllp_port=0, **settings), bed.common, clock=lambda: NOW)
+    with TestClient(app, headers=bed.headers(Role.CLINICIAN)) as client:
+        yield client
+
+
+def port_of(client: TestClient) -> int:
+    """Where the service's MLLP listener is."""
+    port: int = client.app.state.mllp_port  # type: ignore[attr-defined]  # an ASGI app by type, FastAPI by make
+    return port
+
+
+def notes_of(client: TestClient, patient: str = "P-1001") -> list[dict[str, Any]]:
+    """A patient's notes with their texts, oldest first."""
+    found = client.post("/notes/search", json={"patient": patient, "limit": 200}).raise_for_status().json()["items"]
+    return [client.get(f"/notes/{item['id']}").json() for item in reversed(found)]
 
 
 def runtime_of(client: TestClient) -> Runtime:

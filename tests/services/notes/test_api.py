@@ -175,7 +175,7 @@ def test_people_may_not_use_the_internal_door(client: TestClient) -> None:
 
 
 def test_note_goes_in_over_a_real_socket(bed: TestBed, database: str) -> None:
-    app = create_app(Settings(database_url=database), bed.common)
+    app = create_app(Settings(database_url=database, mllp_enabled=False), bed.common)
     with serve(app) as address, httpx.Client(base_url=address, headers=bed.headers(), trust_env=False) as http:
         answer = http.post("/notes", json=NOTE)
         assert answer.status_code == 201
@@ -183,7 +183,7 @@ def test_note_goes_in_over_a_real_socket(bed: TestBed, database: str) -> None:
 
 
 def test_huge_body_is_refused_over_a_real_socket(bed: TestBed, database: str) -> None:
-    app = create_app(Settings(database_url=database), bed.common)
+    app = create_app(Settings(database_url=database, mllp_enabled=False), bed.common)
     endless = (b" " * 2**16 for _ in range(1600))
     with serve(app) as address, httpx.Client(base_url=address, headers=bed.headers(), trust_env=False) as http:
         answer = http.post("/notes", content=endless, headers={"Content-Type": "application/json"})
