@@ -32,6 +32,7 @@ def up(
         typer.Option("--distributed", help="One process per service on PostgreSQL and two workers, as in production."),
     ] = False,
     dimse_port: Annotated[int, typer.Option(help="DICOM port (AE title CONSILIUM).")] = 11112,
+    mllp_port: Annotated[int, typer.Option(help="HL7 v2 port (MLLP).")] = 2575,
     demo: Annotated[
         bool | None,
         typer.Option("--demo/--no-demo", help="Load the demo population on the first start [default: ask]."),
@@ -46,7 +47,7 @@ def up(
 
     console = Console(soft_wrap=True)
     try:
-        run(Options(data_dir, port, dimse_port, distributed, demo), console)
+        run(Options(data_dir, port, dimse_port, mllp_port, distributed, demo), console)
     except (CannotStart, DirectoryInUse, MissingServer) as error:
         console.print(f"[red]Consilium does not start:[/] {error}", highlight=False)
         raise typer.Exit(1) from error
@@ -102,11 +103,13 @@ def openapi() -> None:
 
 
 @app.command()
-def doctor(data_dir: DataDir = DEFAULT_DATA_DIR, port: int = 8080, dimse_port: int = 11112) -> None:
+def doctor(
+    data_dir: DataDir = DEFAULT_DATA_DIR, port: int = 8080, dimse_port: int = 11112, mllp_port: int = 2575
+) -> None:
     """Say what this machine lacks for a suite, and how to mend it."""
     from services.suite.doctor import examine
 
-    findings = examine(data_dir.expanduser().resolve(), port, dimse_port)
+    findings = examine(data_dir.expanduser().resolve(), port, dimse_port, mllp_port)
     for finding in findings:
         mark = {"ok": "ok  ", "warn": "note", "bad": "BAD "}[finding.level]
         typer.echo(f"{mark} {finding.what}" + (f": {finding.advice}" if finding.advice else ""))

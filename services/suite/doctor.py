@@ -24,10 +24,10 @@ class Finding:
     advice: str = ""
 
 
-def examine(data_dir: Path, port: int, dimse_port: int) -> list[Finding]:
+def examine(data_dir: Path, port: int, dimse_port: int, mllp_port: int) -> list[Finding]:
     """Everything a suite needs from this machine."""
     findings = [_python(), *_packages(), _valkey(), _disk(data_dir), _memory(), _ui()]
-    for number, flag in ((port, "--port"), (dimse_port, "--dimse-port")):
+    for number, flag in ((port, "--port"), (dimse_port, "--dimse-port"), (mllp_port, "--mllp-port")):
         free = port_is_free(number)
         advice = "" if free else f"a suite runs already, or choose another with {flag}"
         findings.append(Finding("ok" if free else "warn", f"port {number} is {'free' if free else 'in use'}", advice))

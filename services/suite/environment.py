@@ -95,7 +95,7 @@ class DataDirectory:
 
 
 def common_environment(
-    data: DataDirectory, broker_url: str, public_url: str, urls: dict[str, str], dimse_port: int
+    data: DataDirectory, broker_url: str, public_url: str, urls: dict[str, str], dimse_port: int, mllp_port: int
 ) -> dict[str, str]:
     """`CONSILIUM_*` settings that every process of a suite gets."""
     environment = {
@@ -108,6 +108,7 @@ def common_environment(
         "CONSILIUM_BROKER_URL": broker_url,
         "CONSILIUM_PUBLIC_URL": public_url,
         "CONSILIUM_IMAGING_DIMSE_PORT": str(dimse_port),
+        "CONSILIUM_NOTES_MLLP_PORT": str(mllp_port),
         # The networks are small: a second thread gains nothing, and threads that wait actively starve their neighbours
         # (measured: one prediction 0.2 s with one thread, up to 17 s with two beside a busy process).
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),

@@ -26,25 +26,27 @@ class Topology:
 
 
 @contextmanager
-def embedded(data: DataDirectory, port: int, dimse_port: int) -> Iterator[Topology]:
+def embedded(data: DataDirectory, port: int, dimse_port: int, mllp_port: int) -> Iterator[Topology]:
     """All web parts in one process on SQLite, a broker, one worker."""
     address = f"http://127.0.0.1:{port}"
     broker, broker_url = valkey_program(data.logs / "valkey.log", data.root / "valkey")
     urls = {service.name: address for service in SERVICES}
-    environment = common_environment(data, broker_url, address, urls, dimse_port) | sqlite_urls(data)
+    environment = common_environment(data, broker_url, address, urls, dimse_port, mllp_port) | sqlite_urls(data)
     web = _uvicorn("web", "services.suite.embedded:create_app", port, environment, data)
     yield Topology((broker, web, *_workers(WORKERS["embedded"], environment, data)), address, environment)
 
 
 @contextmanager
-def distributed(data: DataDirectory, port: int, dimse_port: int) -> Iterator[Topology]:
+def distributed(data: DataDirectory, port: int, dimse_port: int, mllp_port: int) -> Iterator[Topology]:
     """One process per service on its own port (the gateway's plus one, two, …), PostgreSQL, a broker, two workers."""
     address = f"http://127.0.0.1:{port}"
     ports = {service.name: port + 1 + n for n, service in enumerate(SERVICES)}
     broker, broker_url = valkey_program(data.logs / "valkey.log", data.root / "valkey")
     urls = {name: f"http://127.0.0.1:{p}" for name, p in ports.items()}
     with postgres(data.databases / "postgres") as database:
-        environment = common_environment(data, broker_url, address, urls, dimse_port) | postgres_urls(database)
+        environment = common_environment(data, broker_url, address, urls, dimse_port, mllp_port) | postgres_urls(
+            database
+        )
         gateway = _uvicorn("gateway", "services.suite.gateway:create_app", port, environment, data)
         services = [
             _uvicorn(name, f"services.suite.single:create_{name}", ports[name], environment, data) for name in ports

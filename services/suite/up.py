@@ -41,6 +41,7 @@ class Options:
     data_dir: Path
     port: int
     dimse_port: int
+    mllp_port: int
     is_distributed: bool
     demo: bool | None
     """Load the demo population: yes, no, or ask when there is somebody to ask."""
@@ -76,19 +77,17 @@ def _check_bundle() -> None:
 
 
 def _check_ports(options: Options) -> None:
-    wanted = [options.port, options.dimse_port]
-    if options.is_distributed:
-        wanted += [options.port + 1 + n for n in range(7)]
-    for port in wanted:
+    wanted = {options.dimse_port: "--dimse-port", options.mllp_port: "--mllp-port"}
+    wanted |= {options.port + n: "--port" for n in range(8 if options.is_distributed else 1)}
+    for port, flag in wanted.items():
         if not port_is_free(port):
-            flag = "--dimse-port" if port == options.dimse_port else "--port"
             raise CannotStart(f"port {port} is in use: choose another with {flag}, or stop what listens there")
 
 
 @contextmanager
 def _topology(options: Options, data: DataDirectory) -> Iterator[topology.Topology]:
     make = topology.distributed if options.is_distributed else topology.embedded
-    with make(data, options.port, options.dimse_port) as plan:
+    with make(data, options.port, options.dimse_port, options.mllp_port) as plan:
         yield plan
 
 
@@ -168,6 +167,7 @@ def _welcome(console: Console, plan: topology.Topology, data: DataDirectory, sec
         ("web", f"{plan.address}/#token={tokens[Role.CLINICIAN]}"),
         ("api", f"{plan.address}/docs"),
         ("dicom", f"CONSILIUM at 127.0.0.1:{options.dimse_port}"),
+        ("hl7 v2", f"MLLP at 127.0.0.1:{options.mllp_port}"),
         ("data", str(data.root)),
     ):
         console.print(f"[bold]{name:<11}[/]{value}", highlight=False)

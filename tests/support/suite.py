@@ -31,6 +31,7 @@ class RunningSuite:
 
     address: str
     dimse_port: int
+    mllp_port: int
     data: DataDirectory
     process: subprocess.Popen[bytes]
     topology: str
@@ -123,8 +124,9 @@ def running_suite(
     directory: Path, topology: str = "embedded", environment: Mapping[str, str] | None = None
 ) -> Iterator[RunningSuite]:
     """Start a suite in a directory, wait until it is ready, and stop it with SIGINT at the end."""
-    port, dimse_port = free_port_block(8), free_port_block(1)
-    arguments = ["up", "--port", str(port), "--dimse-port", str(dimse_port), "--data-dir", str(directory), "--no-demo"]
+    port, dimse_port, mllp_port = free_port_block(8), free_port_block(1), free_port_block(1)
+    arguments = ["up", "--port", str(port), "--dimse-port", str(dimse_port), "--mllp-port", str(mllp_port)]
+    arguments += ["--data-dir", str(directory), "--no-demo"]
     if topology == "distributed":
         arguments.append("--distributed")
     log = (directory.parent / f"{directory.name}-up.log").open("wb")
@@ -135,7 +137,7 @@ def running_suite(
         stderr=subprocess.STDOUT,
         env={**os.environ, **(environment or {})},
     )
-    suite = RunningSuite(f"http://127.0.0.1:{port}", dimse_port, DataDirectory(directory), process, topology)
+    suite = RunningSuite(f"http://127.0.0.1:{port}", dimse_port, mllp_port, DataDirectory(directory), process, topology)
     try:
         suite.wait_until_ready()
         yield suite

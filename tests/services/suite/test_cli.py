@@ -50,8 +50,24 @@ def test_the_doctor_finds_a_taken_port_and_leaves_nothing(tmp_path: Path) -> Non
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        findings = examine(tmp_path / "data", taken.getsockname()[1], free_port())
+        findings = examine(tmp_path / "data", taken.getsockname()[1], free_port(), free_port())
     assert any("in use" in f.what and "--port" in f.advice for f in findings)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("flag", ["--port", "--dimse-port", "--mllp-port"])
+def test_a_taken_port_is_an_error_that_names_its_flag(tmp_path: Path, flag: str) -> None:
+    import socket
+
+    ports = {name: free_port() for name in ("--port", "--dimse-port", "--mllp-port")}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports[flag] = taken.getsockname()[1]
+        chosen = [part for name, port in ports.items() for part in (name, str(port))]
+        answer = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path / "data"), "--no-demo", *chosen])
+    assert answer.exit_code == 1
+    assert f"choose another with {flag}," in answer.output
     assert not (tmp_path / "data").exists()
 
 

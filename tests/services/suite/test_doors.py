@@ -35,7 +35,9 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FastAPI
     data = DataDirectory(Path(tmp_path_factory.mktemp("doors")))
     data.prepare()
     urls = {service.name: "http://127.0.0.1:9" for service in SERVICES}
-    os.environ |= common_environment(data, "redis://127.0.0.1:9/0", "http://127.0.0.1:9", urls, 0) | sqlite_urls(data)
+    os.environ |= common_environment(data, "redis://127.0.0.1:9/0", "http://127.0.0.1:9", urls, 0, 0) | sqlite_urls(
+        data
+    )
     built = {service.name: service.create_app() for service in SERVICES}
     yield built
     for app in built.values():
