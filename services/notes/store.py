@@ -135,6 +135,15 @@ def claim_message(session: Session, tenant: str, key: str, digest: str, now: dat
     return session.scalars(taken).one()
 
 
+def lock_documents(session: Session, tenant: str, keys: Sequence[str]) -> None:
+    """Wait for other transactions on these documents: two first versions at once would both stand."""
+    if session.get_bind().dialect.name == "postgresql":
+        # In one order, so that two never wait for one another. SQLite has one writer at a time.
+        for key in sorted(keys):
+            lock = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{tenant} {key}", 0))
+            session.execute(sa.select(lock))
+
+
 def add_version(session: Session, tenant: str, key: str, note_id: str) -> None:
     """Record that a note is a version of a sender's document."""
     row = insert_into(session, DocumentRow).values(tenant=tenant, key=key, note_id=note_id)

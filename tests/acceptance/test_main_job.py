@@ -9,9 +9,11 @@ import math
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import hl7.client
 import httpx
 import pytest
 from PIL import Image
@@ -250,6 +252,19 @@ def test_a_radiograph_sent_by_storescu_is_diagnosed(suite: RunningSuite, ward: N
     subprocess.run(command, check=True, timeout=60)
     consent(suite.ehr, case.patient, ["image"])
     assert suite.diagnose(case.patient)["modalities"]["image"]["status"] == "used"
+
+
+def test_a_note_sent_by_hl7_v2_is_diagnosed(suite: RunningSuite, ward: NextPatient) -> None:
+    case = Case.of(ward())
+    authored = datetime.fromisoformat(case.note["authored"]).strftime("%Y%m%d%H%M%S%z")
+    text = case.note["text"].replace("\\", "\\E\\").replace("|", "\\F\\").replace("~", "\\R\\").replace("\n", "\\.br\\")
+    lines = ["MSH|^~\\&|EHR|WARD|CONSILIUM|WARD|20260101000000+0000||MDM^T02|HL7-1|P|2.5.1||||||UNICODE UTF-8"]
+    lines += [f"PID|1||{case.patient}", f"TXA|1|{case.note['type']}|TX|||{authored}||||||HL7-1"]
+    with hl7.client.MLLPClient("127.0.0.1", suite.mllp_port) as sender:
+        answer = sender.send_message("\r".join([*lines, f"OBX|1|FT|||{text}||||||F\r"]))
+    assert b"MSA|AA|HL7-1" in answer
+    consent(suite.ehr, case.patient, ["note"])
+    assert suite.diagnose(case.patient)["modalities"]["note"]["status"] == "used"
 
 
 def test_what_was_stored_can_be_retrieved(suite: RunningSuite, case: Case) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.notes.hl7.charsets import decode
 from services.notes.hl7.header import NULL, Header, Separators
@@ -30,22 +31,24 @@ class Escapes:
         mark = self.separators.escape
         if not mark or mark not in value:
             return value
-        return re.sub(self._pattern, lambda found: self._meaning(field, found[1]), value)
+        return self._sequence.sub(lambda found: self._meaning(field, found[1]), value)
 
-    @property
-    def _pattern(self) -> str:
+    @cached_property
+    def _sequence(self) -> re.Pattern[str]:
         mark = re.escape(self.separators.escape)
-        return (
-            rf"{mark}([FSTREHN]|\.(?:br|fi|nf|ce|(?:sp|sk|in|ti)[+-]?\d{{0,3}})|X(?:[0-9A-Fa-f]{{2}})+|[CM]\w+){mark}"
-        )
+        layout = r"\.(?:br|fi|nf|ce|(?:sp|sk|in|ti)[+-]?\d{0,3})"
+        return re.compile(rf"{mark}([FSTREHN]|{layout}|X(?:[0-9A-Fa-f]{{2}})+|[CM]\w+){mark}", re.ASCII)
 
-    def _meaning(self, field: str, sequence: str) -> str:
+    @cached_property
+    def _plain(self) -> dict[str, str]:
         marks = self.separators
         # H and N begin and end highlighting, which plain text has not.
         plain = {"F": marks.field, "S": marks.component, "R": marks.repetition, "E": marks.escape}
-        plain |= {"T": marks.subcomponent, "H": "", "N": ""}
-        if sequence in plain:
-            return plain[sequence]
+        return {**plain, "T": marks.subcomponent, "H": "", "N": ""}
+
+    def _meaning(self, field: str, sequence: str) -> str:
+        if sequence in self._plain:
+            return self._plain[sequence]
         return self._layout(sequence[1:]) if sequence[0] == "." else self._bytes(field, sequence)
 
     def _layout(self, command: str) -> str:
@@ -99,7 +102,10 @@ class Segment:
 
     def repetitions(self, number: int) -> list[str]:
         """The repetitions of a field as texts. Raises: RefusedMessage."""
-        return [self.text(number, value) for value in self.raw(number).split(self.separators.repetition)]
+        raw = self.raw(number)
+        values = raw.split(self.separators.repetition)
+        has_escapes = self.separators.escape and self.separators.escape in raw
+        return [self.text(number, value) for value in values] if has_escapes else values
 
 
 @dataclass(frozen=True)
@@ -134,9 +140,8 @@ def read_message(content: bytes, header: Header, unnamed_charset: str) -> Messag
         problem = f"is followed by more than {MAX_SEGMENTS} segments"
         raise RefusedMessage(Fault("MSH", problem, "send one document in a message", Kind.TOO_LONG))
     escapes = Escapes(header.separators, codec)
-    rest = [line.lstrip("\r\n") for line in lines[1:]]
-    segments = list(_segments([line for line in rest if line.strip()], header.separators, escapes))
-    return Message(header, codec, segments, "\r".join(rest))
+    rest = [stripped for line in lines[1:] if (stripped := line.lstrip("\r\n")).strip()]
+    return Message(header, codec, list(_segments(rest, header.separators, escapes)), "\r".join(rest))
 
 
 def _segments(lines: list[str], separators: Separators, escapes: Escapes) -> Iterator[Segment]:

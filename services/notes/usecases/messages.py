@@ -14,6 +14,7 @@ from services.notes.hl7.requests import Act
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.storing import cancel_note, store_note
 from shared.digests import digest_json
+from shared.errors import Unavailable
 from shared.web import Runtime
 
 _OLDER = {
@@ -45,6 +46,8 @@ def take_message(session: Session, runtime: Runtime, asker: Asker, message: Mess
 
 
 def _act(session: Session, runtime: Runtime, asker: Asker, document: Document) -> None:
+    numbers = [number for number in (document.number, document.parent) if number]
+    store.lock_documents(session, runtime.common.tenant, numbers)
     known = _version(session, runtime, document, document.number, document.number_field)
     if document.note is None:
         _cancel(session, runtime, asker, known)
@@ -54,6 +57,8 @@ def _act(session: Session, runtime: Runtime, asker: Asker, document: Document) -
         link = Link(target.id, _relation(document)) if target else None
         receipt = store_note(session, runtime, asker, document.note, link)
     except (InvalidNote, NoteNotCurrent) as error:
+        if isinstance(error, NoteNotCurrent) and target and target.ending is None:
+            raise _overtaken() from error
         raise RefusedMessage(*(_in_words_of(document, found.field) for found in error.fields)) from None
     if receipt.note.ending:
         raise RefusedMessage(_in_words_of(document, "text"))
@@ -67,7 +72,8 @@ def _cancel(session: Session, runtime: Runtime, asker: Asker, known: Note | None
     if known.status is NoteStatus.SUPERSEDED:
         raise RefusedMessage(Fault("TXA-12", *_OLDER["replaces"], Kind.UNKNOWN_KEY))
     # Cancelled before: it is as the sender wants it.
-    cancel_note(session, runtime, asker, known)
+    if known.ending is None and not cancel_note(session, runtime, asker, known):
+        raise _overtaken()
 
 
 def _target(session: Session, runtime: Runtime, document: Document, note: NewNote, known: Note | None) -> Note | None:
@@ -99,6 +105,11 @@ def _version(session: Session, runtime: Runtime, document: Document, number: str
 
 def _relation(document: Document) -> Relation:
     return Relation.APPENDS if document.act is Act.APPEND else Relation.REPLACES
+
+
+def _overtaken() -> Unavailable:
+    """The other door ended the note at this moment; sent again, the message meets what stands then."""
+    return Unavailable("The note was replaced or cancelled at this moment.")
 
 
 def _unknown(field: str) -> Fault:

@@ -213,6 +213,25 @@ def test_enhanced_mode_commits_first_and_then_accepts(small: TestClient) -> None
     assert codes == ["CA", "AA", "CR"]
 
 
+def test_two_first_versions_at_once_leave_one_standing(door: TestClient) -> None:
+    reports = [oru(f"M-{n}", text=f"Version {n}.", reported="202603140830+0000") for n in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda report: ask(door, report), reports)) == [["AA"]] * 6
+    statuses = sorted(note["status"] for note in notes_of(door))
+    assert statuses == ["current"] + ["superseded"] * 5
+
+
+def test_an_edit_overtaken_by_another_door_is_an_error_to_retry(
+    small: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = mdm("T08", "M-2", text="Edited.", edited="202603140900+0000")
+    ask(small, mdm())
+    with monkeypatch.context() as patch:
+        patch.setattr("services.notes.store.end", lambda *_: False)
+        assert ask(small, edit, mdm("T11", "M-3")) == ["AE", "AE"]
+    assert ask(small, edit, mdm("T11", "M-3")) == ["AA", "AA"]
+
+
 def test_a_sender_that_wants_no_answer_gets_none(small: TestClient) -> None:
     with peer(port_of(small)) as other:
         other.send(mdm(_15="NE", _16="NE"))
