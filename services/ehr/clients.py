@@ -63,7 +63,7 @@ class NotesClient:
         """A note by id. Raises: NotFound: there is none that the caller may see."""
         answer = _ask(self._http, "notes", "GET", f"/notes/{note_id}", caller)
         note = ClinicalNote(*(str(answer[name]) for name in ("patient", "authored", "type", "text")))
-        return StoredNote(note_id, answer.get("digest"), note)
+        return StoredNote(note_id, answer.get("digest"), note, status=answer.get("status", "current"))
 
     def close(self) -> None:
         """Close the connections."""

@@ -48,6 +48,8 @@ class StoredNote:
     note: ClinicalNote
     new: bool = True
     """False when the same note was stored before."""
+    status: str = "current"
+    """Whether it still stands: `current`, `superseded` or `cancelled`."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ ELEMENTS = {
     "type": "DocumentReference.type",
     "text": f"{ATTACHMENT}.data",
 }
+STATUS = {"current": "current", "superseded": "superseded", "cancelled": "entered-in-error"}
+"""What the notes service says of a note -> DocumentReferenceStatus."""
 
 
 def to_note(body: object) -> ClinicalNote:
@@ -88,7 +90,7 @@ def from_note(stored: StoredNote) -> Json:
     return {
         "resourceType": "DocumentReference",
         "id": stored.id,
-        "status": "current",
+        "status": STATUS[stored.status],
         "type": {"coding": [{"system": LOINC, "code": stored.note.type}]},
         "subject": {"identifier": {"value": stored.note.patient}},
         "date": stored.note.authored,

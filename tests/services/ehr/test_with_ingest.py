@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from services.notes import app as notes_app
@@ -20,13 +21,20 @@ from tests.support.servers import serve
 
 
 @pytest.fixture
-def real_door(bed: TestBed) -> Iterator[Door]:
+def notes_url(bed: TestBed) -> Iterator[str]:
+    """The notes service."""
+    migrate(bed.sqlite("notes"), "notes")
+    settings = NotesSettings(database_url=bed.sqlite("notes"), mllp_enabled=False)
+    with serve(notes_app.create_app(settings, bed.common)) as url:
+        yield url
+
+
+@pytest.fixture
+def real_door(bed: TestBed, notes_url: str) -> Iterator[Door]:
     """Three services, each with its own database."""
-    for name in ("notes", "vitals"):
-        migrate(bed.sqlite(name), name)
-    notes = notes_app.create_app(NotesSettings(database_url=bed.sqlite("notes"), mllp_enabled=False), bed.common)
+    migrate(bed.sqlite("vitals"), "vitals")
     vitals = vitals_app.create_app(VitalsSettings(database_url=bed.sqlite("vitals")), bed.common)
-    with serve(notes) as notes_url, serve(vitals) as vitals_url:
+    with serve(vitals) as vitals_url:
         urls = {"notes_url": notes_url, "vitals_url": vitals_url}
         with open_door(bed, bed.sqlite("ehr"), **urls) as door:
             yield door
@@ -42,6 +50,14 @@ def test_a_document_goes_through_and_comes_back(real_door: Door) -> None:
 def test_the_same_document_again_is_recognised(real_door: Door) -> None:
     first, second = (real_door.post("/fhir/DocumentReference", document()) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
+
+
+def test_a_document_that_was_replaced_says_so(real_door: Door, notes_url: str, bed: TestBed) -> None:
+    created = real_door.post("/fhir/DocumentReference", document()).json()
+    note = httpx.get(f"{notes_url}/notes/{created['id']}", headers=bed.headers(), trust_env=False).json()
+    new = {name: note[name] for name in ("patient", "authored", "type")} | {"text": "New.", "replaces": note["id"]}
+    httpx.post(f"{notes_url}/notes", json=new, headers=bed.headers(), trust_env=False).raise_for_status()
+    assert real_door.get(f"/fhir/DocumentReference/{created['id']}").json()["status"] == "superseded"
 
 
 def test_a_refusal_of_the_notes_service_names_the_element(real_door: Door) -> None:

@@ -143,3 +143,13 @@ def test_the_specifications_own_example_with_inline_text_is_taken(door: Door, re
     assert door.post("/fhir/DocumentReference", example).status_code == 201
     (note,) = door.ward.notes.values()
     assert (note["patient"], note["authored"]) == ("xcda", "2005-12-24T09:43:41+11:00")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("current", "current"), ("superseded", "superseded"), ("cancelled", "entered-in-error")],
+)
+def test_a_note_that_no_longer_stands_says_so(door: Door, status: str, told: str) -> None:
+    created = door.post("/fhir/DocumentReference", document()).json()
+    door.ward.notes[created["id"]]["status"] = status
+    assert door.get(f"/fhir/DocumentReference/{created['id']}").json()["status"] == told
