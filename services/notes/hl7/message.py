@@ -140,7 +140,7 @@ def read_message(content: bytes, header: Header, unnamed_charset: str) -> Messag
         problem = f"is followed by more than {MAX_SEGMENTS} segments"
         raise RefusedMessage(Fault("MSH", problem, "send one document in a message", Kind.TOO_LONG))
     escapes = Escapes(header.separators, codec)
-    rest = [stripped for line in lines[1:] if (stripped := line.lstrip("\r\n")).strip()]
+    rest = [stripped for line in lines[1:] if (stripped := line.strip("\r\n")).strip()]
     return Message(header, codec, list(_segments(rest, header.separators, escapes)), "\r".join(rest))
 
 

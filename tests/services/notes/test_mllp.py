@@ -19,6 +19,7 @@ from services.notes.app import create_app
 from services.notes.hl7.documents import read_document
 from services.notes.settings import Settings
 from shared.auth import Role
+from shared.database import migrate
 from tests.services.notes.conftest import events_of, listening, notes_of, port_of
 from tests.services.notes.hl7_messages import END, START, TEXT, code_of, faults_of, mdm, oru, peer, read_ack
 from tests.support.common import TestBed
@@ -295,6 +296,29 @@ def test_a_store_that_does_not_answer_is_an_error_to_retry(small: TestClient, mo
         assert (code_of(ack), faults_of(ack)) == ("AE", ["MSH"])
         assert "Secret" not in str(ack)
         assert code_of(other.ask(mdm())) == "AA"
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_gone_is_an_error_and_its_return_an_acceptance(
+    bed: TestBed, postgres_server: str, postgres_url: str
+) -> None:
+    name = sa.engine.make_url(postgres_url).database
+    in_schema = sa.engine.make_url(postgres_url).update_query_dict({"options": "-csearch_path=notes"})
+    url = in_schema.render_as_string(hide_password=False)
+    migrate(url, "notes")
+    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with listening(bed, url) as client, admin.connect() as connection, peer(port_of(client)) as other:
+        assert code_of(other.ask(mdm())) == "AA"
+        connection.execute(sa.text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+        connection.execute(
+            sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+        )
+        assert code_of(other.ask(mdm(control_id="M-2", number="D-2", text="Other."))) == "AE"
+        assert code_of(other.ask(mdm(control_id="M-3", patient=""))) == "AE"
+        connection.execute(sa.text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
+        assert code_of(other.ask(mdm(control_id="M-2", number="D-2", text="Other."))) == "AA"
+        assert len(notes_of(client)) == 2
+    admin.dispose()
 
 
 def test_acceptance_means_committed(small: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

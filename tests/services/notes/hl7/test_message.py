@@ -32,6 +32,14 @@ def test_segments_may_end_in_any_line_end(end: str) -> None:
     assert [segment.name for segment in message.segments] == ["EVN", "PID", "TXA", "OBX"]
 
 
+@pytest.mark.parametrize(("first", "others"), [("\r", "\r\n"), ("\n", "\r\n"), ("\r\n", "\r\n\n")])
+def test_mixed_line_ends_leave_nothing_in_the_values(first: str, others: str) -> None:
+    head, _, rest = mdm().partition("\r")
+    message = read(head + first + rest.replace("\r", others))
+    assert [segment.name for segment in message.segments] == ["EVN", "PID", "TXA", "OBX"]
+    assert [segment.fields[-1] for segment in message.segments][1:] == ["P-1001^^^GENERAL^MR", "AU", "F"]
+
+
 def test_a_line_feed_inside_a_value_is_kept_where_segments_end_in_cr() -> None:
     assert text_of("First line.\nSecond line.") == "First line.\nSecond line."
 
