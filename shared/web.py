@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -90,12 +91,14 @@ def create_service_app(
     readiness: Readiness = lambda: (),
     lifespan: Callable[[], AbstractContextManager[Any]] = nullcontext,
     max_body_bytes: int = 16 * 2**20,
+    longer_bodies: Mapping[str, int] = MappingProxyType({}),
 ) -> FastAPI:
     """A FastAPI app with everything that all services share.
 
     Args:
         lifespan: entered when the app starts and left when it stops: the service's own threads and listeners.
         max_body_bytes: a longer request body is answered 413 before it is read further.
+        longer_bodies: paths that take more than others, with how much.
     """
 
     @asynccontextmanager
@@ -116,7 +119,7 @@ def create_service_app(
     app.state.verifier = verifier_from(runtime.common)
     app.state.readiness = readiness
     install_error_handlers(app)
-    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes, by_path=longer_bodies)
     app.add_middleware(Instrumented, service=service)
     app.include_router(_operations(readiness))
     for router in routers:
@@ -155,17 +158,18 @@ def ready_response(waiting_for: Sequence[str]) -> JSONResponse:
 class BodyLimit:
     """ASGI middleware: a request body longer than the limit is answered 413, whether announced or streamed."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max = app, max_bytes
+    def __init__(self, app: ASGIApp, max_bytes: int, by_path: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._app, self._max, self._by_path = app, max_bytes, by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = self._by_path.get(scope["path"], self._max)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self._max:
+        if announced.isdigit() and int(announced) > most:
             await _drain(receive)
-            await problem_response(self._too_large())(scope, receive, send)
+            await problem_response(_too_large(most))(scope, receive, send)
             return
         seen = 0
 
@@ -173,19 +177,19 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max:
+            if seen > most:
                 if message.get("more_body", False):
                     await _drain(receive)
                 # FastAPI turns whatever else is raised while it reads a body into a 400.
-                raise CarriedError(self._too_large())
+                raise CarriedError(_too_large(most))
             return message
 
         await self._app(scope, _receive, send)
 
-    def _too_large(self) -> TooLarge:
-        field = FieldProblem("body", f"is larger than {self._max} bytes", "send less at once")
-        detail = f"The body is larger than {self._max} bytes."
-        return TooLarge(detail, fields=[field], headers={"Connection": "close"})
+
+def _too_large(most: int) -> TooLarge:
+    field = FieldProblem("body", f"is larger than {most} bytes", "send less at once")
+    return TooLarge(f"The body is larger than {most} bytes.", fields=[field], headers={"Connection": "close"})
 
 
 async def _drain(receive: Receive) -> None:

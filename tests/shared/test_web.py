@@ -140,6 +140,16 @@ def test_a_long_body_is_refused_whether_announced_or_streamed(http: TestClient, 
     assert http.post("/things", content=iter([b" " * 150, b" " * 150]), headers=headers).status_code == 413
 
 
+def test_a_path_may_take_longer_bodies_than_others(runtime: Runtime, bed: TestBed) -> None:
+    longer = {"/things": 1000}
+    app = create_service_app("things", runtime, [router], description="x", max_body_bytes=200, longer_bodies=longer)
+    headers = {**bed.headers(), "Content-Type": "application/json"}
+    with TestClient(app) as http:
+        assert http.post("/things", content=b'{"name": "a"}' + b" " * 300, headers=headers).status_code == 201
+        assert http.post("/things", content=b" " * 1001, headers=headers).status_code == 413
+        assert http.post("/things/", content=b" " * 300, headers=headers).status_code == 413
+
+
 def test_health_needs_no_token_and_metrics_do(http: TestClient, bed: TestBed) -> None:
     assert http.get("/healthz").status_code == 200
     assert http.get("/readyz").status_code == 200
