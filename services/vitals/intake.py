@@ -17,14 +17,12 @@ from starlette.exceptions import HTTPException
 
 from services.vitals.domain import Batch, Rejection, Sample
 from services.vitals.errors import BodyTooLong, NotASampleMessage
-from services.vitals.lines import MAX_LINE_BYTES, LineRefused, read_line
+from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, LineRefused, read_line
 from services.vitals.settings import Settings
-from shared.errors import FieldProblem
 from shared.ids import uuid7
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 JSON = "application/json"
-_TOO_LONG = FieldProblem("line", f"is longer than {MAX_LINE_BYTES} bytes", "send one sample a line")
 
 
 def media_type(request: Request) -> str:
@@ -65,7 +63,7 @@ def read_batch(body: IO[bytes], kind: str, now: datetime) -> Batch:
         lines += 1
         try:
             if len(line) > MAX_LINE_BYTES:
-                raise LineRefused(_TOO_LONG.field, _TOO_LONG.problem, _TOO_LONG.fix)
+                raise LineRefused(TOO_LONG.field, TOO_LONG.problem, TOO_LONG.fix)
             sample = read_line(line, now)
         except LineRefused as refused:
             rejected.append(Rejection(number, refused.problem))

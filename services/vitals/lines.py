@@ -1,8 +1,9 @@
-"""Reads one line of samples: bytes to a `Sample`, or why not."""
+"""Reads one line of samples: bytes to a `Sample`, or why not. Imports put their candidates through the same checks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
@@ -18,6 +19,7 @@ REQUIRED = ("patient", "code", "value", "unit", "effective")
 MAX_LINE_BYTES = 8192
 MAX_DEVICE = 128
 MAX_UNIT = 64
+TOO_LONG = FieldProblem("line", f"is longer than {MAX_LINE_BYTES} bytes", "send one sample a line")
 _KIND = {
     type(None): "null",
     bool: "true or false",
@@ -39,6 +41,11 @@ class LineRefused(ValueError):
 
 def read_line(line: bytes, now: datetime) -> Sample:
     """The sample in a line of NDJSON. Raises: LineRefused."""
+    return check_sample(read_document(line), now)
+
+
+def read_document(line: bytes) -> dict[str, Any]:
+    """The JSON object in a line, with no other members than those of a sample. Raises: LineRefused."""
     try:
         document = strict_json(line)
     except NotStrictJson as error:
@@ -50,10 +57,11 @@ def read_line(line: bytes, now: datetime) -> Sample:
     if not document.keys() <= FIELDS:
         name = min(document.keys() - FIELDS)
         raise LineRefused(_printable(name), "is not a field of a sample", "leave this field out")
-    return _sample(document, now)
+    return document
 
 
-def _sample(document: dict[str, Any], now: datetime) -> Sample:
+def check_sample(document: Mapping[str, Any], now: datetime) -> Sample:
+    """The sample that these members describe, wherever they come from. Raises: LineRefused."""
     patient, device = intern(_text(document, "patient")), _device(document)
     code, unit = _text(document, "code"), _text(document, "unit")
     _refuse_if(_patient_problem(patient))
@@ -80,7 +88,7 @@ def _refuse_if(problem: FieldProblem | None) -> None:
         raise LineRefused(problem.field, problem.problem, problem.fix)
 
 
-def _text(document: dict[str, Any], field: str) -> str:
+def _text(document: Mapping[str, Any], field: str) -> str:
     value = document.get(field)
     if type(value) is str:
         return value
@@ -89,7 +97,7 @@ def _text(document: dict[str, Any], field: str) -> str:
     raise LineRefused(field, f"is {_KIND[type(value)]}, not a string", "send a JSON string")
 
 
-def _device(document: dict[str, Any]) -> str:
+def _device(document: Mapping[str, Any]) -> str:
     if document.get("device") is None:
         return ""
     device = _text(document, "device")
@@ -99,7 +107,7 @@ def _device(document: dict[str, Any]) -> str:
     return intern(device)
 
 
-def _number(document: dict[str, Any]) -> float:
+def _number(document: Mapping[str, Any]) -> float:
     value = document.get("value")
     if type(value) not in (int, float):
         if "value" not in document:

@@ -1,0 +1,33 @@
+"""Which reader reads which format, and what it must be told beside the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+from zoneinfo import ZoneInfo
+
+from services.vitals.imports import apple, archives, fhir, fit, fitbit, open_mhealth, samples
+from services.vitals.imports.detection import APPLE_ZIP, FHIR, FIT, FITBIT, OPEN_MHEALTH, SAMPLES, Format
+from services.vitals.imports.items import Item
+
+NAMES_PATIENTS = frozenset({FHIR, SAMPLES})
+"""Formats whose records say whose they are; all others are of the one patient that the request names."""
+NEEDS_ZONE = frozenset({FITBIT})
+"""Formats with local times that name no zone."""
+
+
+def read(source: IO[bytes], form: Format, zone: str, max_unpacked_bytes: int) -> Iterator[Item]:
+    """What is in a file, item by item, the same each time. Raises: NotAnExport."""
+    if form.kind == FHIR:
+        return fhir.read(source, form.layout)
+    if form.kind == OPEN_MHEALTH:
+        return open_mhealth.read(source, form.layout)
+    if form.kind == FITBIT:
+        return fitbit.read(source, form.layout, ZoneInfo(zone))
+    if form.kind == FIT:
+        return fit.read(source)
+    if form.kind == SAMPLES:
+        return samples.read(source)
+    if form.kind == APPLE_ZIP:
+        return apple.read(archives.open_export(source, max_unpacked_bytes))
+    return apple.read(source)
