@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.vitals.api import ROUTERS
+from services.vitals import api
+from services.vitals.imports import api as imports_api
+from services.vitals.imports.receiving import FORM_BYTES
+from services.vitals.imports.worker import ImportWorker
 from services.vitals.settings import Settings
 from services.vitals.store import OutboxRow
 from shared.clock import Clock, utc_now
 from shared.settings import CommonSettings
 from shared.web import build_runtime, create_service_app
 
-DESCRIPTION = "Vital signs in and out: samples, series, frozen windows."
+DESCRIPTION = "Vital signs in and out: samples, files, series, frozen windows."
 
 
 def create_app(
@@ -20,8 +23,15 @@ def create_app(
     """The vitals service's app, on a database that `shared.database.migrate` has brought up to date."""
     settings = settings or Settings()
     runtime = build_runtime("vitals", common or CommonSettings(), settings.database_url, OutboxRow, clock=clock)
+    worker = ImportWorker(runtime, settings)
     app = create_service_app(
-        "vitals", runtime, ROUTERS, description=DESCRIPTION, max_body_bytes=settings.max_body_bytes
+        "vitals",
+        runtime,
+        (*api.ROUTERS, imports_api.router),
+        description=DESCRIPTION,
+        lifespan=lambda: worker,
+        max_body_bytes=settings.max_body_bytes,
+        longer_bodies={imports_api.router.prefix: settings.max_import_bytes + FORM_BYTES},
     )
-    app.state.settings = settings
+    app.state.settings, app.state.import_worker = settings, worker
     return app

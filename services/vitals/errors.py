@@ -42,6 +42,31 @@ class InvalidSearch(InvalidInput):
         super().__init__(f"The search cannot be made: {problem.field} {problem.problem}.", fields=[problem])
 
 
+class NotAnImport(InvalidInput):
+    """A file that cannot be imported, or a request that does not say how."""
+
+    slug = "not-an-import"
+
+    def __init__(self, field: str, problem: str, fix: str) -> None:
+        super().__init__(f"The file is not taken: {field} {problem}.", fields=[FieldProblem(field, problem, fix)])
+
+
+class NotAForm(UnsupportedMediaType):
+    """The Content-Type is not that of a form with a file."""
+
+    def __init__(self) -> None:
+        problem, fix = "is not multipart/form-data", "send a form with the file as `file`"
+        super().__init__("This door takes a form.", fields=[FieldProblem("Content-Type", problem, fix)])
+
+
+class NoSuchImport(NotFound):
+    """No import has this id."""
+
+    def __init__(self) -> None:
+        problem = FieldProblem("id", "is not known", "use the Location that POST /vitals/imports gave")
+        super().__init__("There is no import with this id.", fields=[problem])
+
+
 class NoSuchWindow(NotFound):
     """No frozen window has this id."""
 

@@ -19,3 +19,14 @@ class Settings(ServiceSettings):
     """A longer body waits in an unlinked temporary file until all of it has come."""
     max_rejects_told: int = Field(default=10_000, gt=0)
     """The most rejected lines that one answer lists; it always says how many there were."""
+
+    max_import_bytes: int = Field(default=4 * 2**30, gt=0)
+    """A longer file is answered 413."""
+    max_unpacked_bytes: int = Field(default=32 * 2**30, gt=0)
+    """An archive that would unpack to more is refused."""
+    import_batch: int = Field(default=5000, gt=0)
+    """Records that one transaction of an import takes."""
+    import_lease_s: float = Field(default=15.0, gt=0)
+    """How long an import waits for a worker that says nothing more."""
+    max_rejects_kept: int = Field(default=100_000, ge=0)
+    """The most rejected records of an import that are listed; all are counted."""

@@ -1,6 +1,6 @@
 """Alembic's entry point; `shared.database.migrate` gives the connection."""
 
-from services.vitals.store import Base
+from services.vitals.imports.store import ImportRow
 from shared.database import run_migrations
 
-run_migrations(Base.metadata)
+run_migrations(ImportRow.metadata)

@@ -1,0 +1,169 @@
+"""What an import does: take a file, tell how far it is, work on it batch by batch."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.vitals import usecases
+from services.vitals.domain import Batch, Outcome, Rejection, Sample
+from services.vitals.errors import NoSuchImport
+from services.vitals.imports import formats, store
+from services.vitals.imports.domain import Claim, Counts, Import, Reject, State, Upload
+from services.vitals.imports.items import Candidate, Ignored, Item, Refused
+from services.vitals.imports.pieces import open_pieces
+from services.vitals.lines import LineRefused, check_sample
+from services.vitals.settings import Settings
+from services.vitals.usecases import Asker
+from shared.clock import Clock, utc_now
+from shared.errors import FieldProblem
+from shared.ids import uuid7
+from shared.web import Runtime
+
+MAX_ATTEMPTS = 5
+"""Claims without progress after which an import is failed: a file may kill its workers, but not for ever."""
+GIVEN_UP = "The service stopped several times over this file. Send it again to go on where it stopped."
+_ID = re.compile(r"[0-9a-f-]{36}")
+_OTHER_PATIENT = FieldProblem(
+    "patient", "is not the one that the import names", "import each patient's records by themselves, or name none"
+)
+
+
+def register(session: Session, runtime: Runtime, asker: Asker, upload: Upload) -> tuple[Import, bool]:
+    """The import of a file, and whether it is a new one. A failed one is queued again."""
+    tenant = runtime.common.tenant
+    job = Import(uuid7(), upload, asker, State.QUEUED, runtime.clock(), None, 0, Counts(), "")
+    if store.add_import(session, tenant, job):
+        return job, True
+    known = store.find_import_of(session, tenant, upload)
+    if known is not None and known.state is State.FAILED:
+        store.queue_again(session, known.id)
+        known = store.find_import(session, tenant, known.id)
+    if known is None:
+        raise NoSuchImport
+    return known, False
+
+
+def find(session: Session, runtime: Runtime, job_id: str) -> Import:
+    """The import with this id. Raises: NoSuchImport."""
+    # PostgreSQL refuses some texts outright (NUL); none of them is an id.
+    known = store.find_import(session, runtime.common.tenant, job_id) if _ID.fullmatch(job_id) else None
+    if known is None:
+        raise NoSuchImport
+    return known
+
+
+@dataclass(frozen=True)
+class Work:
+    """What working on imports needs beside the runtime."""
+
+    runtime: Runtime
+    settings: Settings
+    stopping: Callable[[], bool]
+    """Whether the service is about to stop: what is done is kept, the rest waits for the next start."""
+    clock: Clock = utc_now
+    """Of leases."""
+
+    def lease(self) -> datetime:
+        """When a lease that begins now ends."""
+        return self.clock() + timedelta(seconds=self.settings.import_lease_s)
+
+
+def claim_next(work: Work) -> Claim | None:
+    """An import to work on, if one waits."""
+    with work.runtime.sessions.begin() as session:
+        waiting = store.next_waiting(session, work.runtime.common.tenant, work.clock())
+        held = store.claim(session, waiting.id, waiting.fence, work.lease()) if waiting else None
+        if waiting is None or held is None or waiting.attempts < MAX_ATTEMPTS:
+            return held
+        store.finish(session, held, State.FAILED, GIVEN_UP, work.runtime.clock())
+        return None
+
+
+def run(work: Work, held: Claim) -> None:
+    """Work on an import until it is over or the service stops. Raises: LeaseLost."""
+    upload, counts = held.job.upload, held.job.counts
+    with open_pieces(work.runtime.blobs, upload.pieces) as source:
+        items = formats.read(source, upload.form, upload.zone, work.settings.max_unpacked_bytes)
+        _skip(work, held, items)
+        while chunk := list(islice(items, work.settings.import_batch)):
+            counts = _store_chunk(work, held, chunk, counts, min(source.tell(), upload.size))
+            work.runtime.wake_relay()
+            if work.stopping():
+                give_back(work, held)
+                return
+    with work.runtime.sessions.begin() as session:
+        store.finish(session, held, State.SUCCEEDED, "", work.runtime.clock())
+
+
+def give_back(work: Work, held: Claim, until: datetime | None = None) -> None:
+    """Let go of an unfinished import, for whoever comes first after `until`."""
+    with work.runtime.sessions.begin() as session:
+        store.hold(session, held, until)
+
+
+def _skip(work: Work, held: Claim, items: Iterator[Item]) -> None:
+    """Pass over what is stored. A reader gives the same items each time, so that their number is a place to go on."""
+    left, renew_at = held.job.counts.read, work.clock()
+    while left > 0:
+        left -= sum(1 for _ in islice(items, min(left, work.settings.import_batch)))
+        if work.clock() >= renew_at:
+            give_back(work, held, work.lease())
+            renew_at = work.clock() + timedelta(seconds=work.settings.import_lease_s / 3)
+
+
+def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, bytes_done: int) -> Counts:
+    """Store what is new of some records and move the checkpoint past them, in one transaction. Gives all counts."""
+    runtime, job = work.runtime, held.job
+    samples, rejects = _checked(job, chunk, counts.read)
+    rejected = [Rejection(reject.number, reject.problem) for reject in rejects]
+    batch = Batch(uuid7(), job.upload.digest, len(chunk), samples, rejected)
+    with runtime.sessions.begin() as session:
+        # First, so that no other worker gets as far as the samples.
+        store.hold(session, held, work.lease())
+        outcome = Outcome(0, 0, rejected)
+        if samples or rejected:
+            outcome = usecases.store_batch(session, runtime, job.sender, batch)
+        listed = rejects[: max(work.settings.max_rejects_kept - counts.rejected, 0)]
+        store.add_rejects(session, job.id, listed)
+        ignored = sum(isinstance(item, Ignored) for item in chunk)
+        new = Counts(len(chunk), outcome.accepted, outcome.duplicates, len(rejects), ignored)
+        store.advance(session, held, counts.plus(new), bytes_done)
+    return counts.plus(new)
+
+
+def _checked(job: Import, chunk: list[Item], before: int) -> tuple[dict[str, list[Sample]], list[Reject]]:
+    samples, rejects = defaultdict[str, list[Sample]](list), list[Reject]()
+    for number, item in enumerate(chunk, before + 1):
+        if isinstance(item, Refused):
+            rejects.append(Reject(number, item.place, item.problem))
+        elif isinstance(item, Candidate):
+            try:
+                # As of the time when the file came: a second look at a record gives the same answer.
+                sample = check_sample(_addressed(item.document, job.upload.patient), job.received_at)
+            except LineRefused as refused:
+                rejects.append(Reject(number, item.place, refused.problem))
+            else:
+                samples[sample.patient].append(sample)
+    return samples, rejects
+
+
+def _addressed(document: Mapping[str, Any], patient: str) -> Mapping[str, Any]:
+    """A candidate with its patient. Raises: LineRefused: the record names another one than the request."""
+    if not patient or document.get("patient") == patient:
+        return document
+    if "patient" in document:
+        raise LineRefused(_OTHER_PATIENT.field, _OTHER_PATIENT.problem, _OTHER_PATIENT.fix)
+    return {**document, "patient": patient}
+
+
+def rejects_of(session: Session, job: Import, after: int, limit: int) -> list[Reject]:
+    """Rejected records of an import behind a number."""
+    return store.rejects_after(session, job.id, after, limit)
