@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+import subprocess
+import sys
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count as count_from
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +22,9 @@ from services.vitals.imports.apple import device_name
 from services.vitals.imports.items import Candidate, Ignored
 from tests.services.vitals.imports.apple_files import HEAD, WATCH, export_xml, export_zip, record
 from tests.services.vitals.imports.reading import read_file
+from tests.support.common import PROJECT_ROOT
+
+CLOCK = count_from()
 
 
 @pytest.mark.parametrize(
@@ -153,3 +163,32 @@ def test_a_record_without_an_end_is_damage_and_not_a_full_memory() -> None:
     *before, last = apple.read(source)
     assert [type(item) for item in before] == [Ignored]
     assert "larger than" in last.problem.problem  # type: ignore[union-attr]  # a Refused
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from services.vitals.imports import apple
+from services.vitals.imports.archives import open_export
+from services.vitals.imports.items import Candidate
+
+with Path(sys.argv[1]).open("rb") as source:
+    found = sum(isinstance(item, Candidate) for item in apple.read(open_export(source, 2**40)))
+print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_an_export_of_200_megabytes_is_read_in_less_than_300(tmp_path: Path) -> None:
+    path, count = tmp_path / "export.zip", 620_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("export.xml", "w") as target:
+        source = Endless(count)
+        while chunk := source.read(2**20):
+            # Times that differ: an export that repeats one line is taken for a bomb.
+            target.write(re.sub(rb"08:30:00", lambda _: f"{next(CLOCK) % 24:02}:30:00".encode(), chunk))
+    assert source.made > 200_000_000
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    told = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}, capture_output=True, check=True)
+    found, megabytes = map(int, told.stdout.split())
+    assert found == count
+    assert megabytes < 300
