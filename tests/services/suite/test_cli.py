@@ -71,11 +71,11 @@ def test_a_taken_port_is_an_error_that_names_its_flag(tmp_path: Path, flag: str)
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("command", ["up", "token", "synth", "train", "demo", "doctor", "openapi", "secrets"])
+@pytest.mark.parametrize("command", ["up", "token", "synth", "train", "demo", "doctor", "import", "openapi", "secrets"])
 def test_every_command_explains_itself(command: str) -> None:
     from services.cli import _register
 
-    if command in ("synth", "train") and command not in {c.name for c in app.registered_commands}:
+    if command in ("synth", "train", "import") and command not in {c.name for c in app.registered_commands}:
         _register()
     answer = CliRunner().invoke(app, [command, "--help"])
     assert answer.exit_code == 0
