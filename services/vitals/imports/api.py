@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from services.vitals import usecases as vitals
-from services.vitals.errors import NotAnImport
+from services.vitals.errors import BodyTooLong, NotAnImport
 from services.vitals.imports import usecases
 from services.vitals.imports.archives import NotAnExport, open_export
 from services.vitals.imports.detection import APPLE_ZIP
@@ -41,12 +42,19 @@ async def sent_file(request: Request, principal: Clinical, runtime: RuntimeDep, 
     """FastAPI dependency: the file in the form, durable and of a known format. A refusal is put into the log first."""
     settings: Settings = request.app.state.settings
     try:
-        upload = await receive(request, runtime.blobs)
+        upload = await _received(request, runtime, settings)
         await run_in_threadpool(_check, upload, runtime, settings)
         return upload
     except AppError as error:
         await run_in_threadpool(_record_refusal, runtime, Asker(principal, request_id), error)
         raise
+
+
+async def _received(request: Request, runtime: Runtime, settings: Settings) -> Upload:
+    try:
+        return await receive(request, runtime.blobs)
+    except HTTPException as error:
+        raise BodyTooLong(settings.max_import_bytes) from error
 
 
 def _check(upload: Upload, runtime: Runtime, settings: Settings) -> None:

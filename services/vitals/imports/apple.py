@@ -79,7 +79,7 @@ def _record(place: str, element: Element) -> Item:
     value, unit = _number(element.get("value")), element.get("unit", "")
     if value is None:
         return Refused(place, FieldProblem("value", "is missing or no number", "export the file again"))
-    # Steps are counted up to the end of their time; the other types' times are moments.
+    # What is counted over a time is known when the time is over; most types' times are moments.
     return candidate(
         place,
         code=sign.code,

@@ -63,7 +63,7 @@ class _File:
 
 
 async def receive(request: Request, blobs: BlobStore) -> Upload:
-    """The file of a form, in the blob store. Raises: NotAForm, NotAnImport, BadForm."""
+    """The file of a form, in the blob store. Raises: NotAForm, NotAnImport."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or b"boundary" not in options:
         raise NotAForm
@@ -113,9 +113,15 @@ class _Form:
 
     def _on_header(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
+        self._check_header()
 
     def _on_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        if len(self._header) + len(self._value) > MAX_FIELD_BYTES:
+            raise NotAnImport("body", f"has a header longer than {MAX_FIELD_BYTES} bytes", "send shorter names")
 
     def _on_header_end(self) -> None:
         if self._header.lower() == b"content-disposition":

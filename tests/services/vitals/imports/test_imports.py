@@ -172,6 +172,31 @@ def test_a_file_over_the_limit_is_answered_413(start: Start, database: str) -> N
     assert send_file(client, minutes(1400)).status_code == 202
 
 
+def test_a_file_over_the_limit_that_does_not_say_its_length_is_refused_and_logged(start: Start, database: str) -> None:
+    client = start(database, max_import_bytes=100_000)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = client.post("/vitals/imports", content=iter([head, *[minutes(100)] * 20]), headers=headers)
+    assert answer.status_code == 413
+    assert [event["outcomeReason"] for event in events_of(client)] == ["too-large"]
+
+
+def test_a_header_without_an_end_is_refused(client: TestClient) -> None:
+    body = b"--x\r\nContent-Disposition: " + b"y" * 100_000
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = client.post("/vitals/imports", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
+
+
+def test_an_export_made_in_another_time_zone_brings_duplicates_alone(client: TestClient) -> None:
+    for zone, expected in [
+        ("08:30:00 +0100", counts(2, accepted=1, ignored=1)),
+        ("02:30:00 -0500", counts(2, 0, 1, 0, 1)),
+    ]:
+        content = export_xml([record("HeartRate", 71, "count/min", at=f"2026-03-14 {zone}")])
+        assert import_file(client, content, patient="P-1001")["counts"] == expected
+
+
 def test_a_file_may_be_longer_than_other_bodies(start: Start, database: str) -> None:
     client = start(database, max_body_bytes=10_000)
     assert send_file(client, minutes(1400)).status_code == 202

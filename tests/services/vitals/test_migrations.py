@@ -1,0 +1,19 @@
+"""Migrations make the tables that the code works with."""
+
+from __future__ import annotations
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from services.vitals.imports.store import ImportRow
+from shared.database import create_engine
+
+
+def test_migrations_and_rows_agree(any_database: str) -> None:
+    engine = create_engine(any_database)
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, ImportRow.metadata) == []
+    finally:
+        engine.dispose()
