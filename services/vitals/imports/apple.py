@@ -46,7 +46,7 @@ _TYPES = {
 _PREFIX = "HKQuantityTypeIdentifier"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)", re.ASCII)
 _ADDRESS = re.compile(r"^<?<HKDevice: 0x[0-9a-f]+>,? ?", re.IGNORECASE)
-_VERSION = re.compile(r"(?:^|, )(?:software|firmware):[^,>]*")
+_VERSION = re.compile(r"(?:^|, )(?:software|firmware|creation date):[^,>]*")
 
 
 def read(source: Readable) -> Iterator[Item]:
@@ -104,7 +104,7 @@ def _rfc3339(text: str | None) -> str | None:
 
 
 def device_name(text: str | None) -> str | None:
-    """One name for one device: without its address in the exporting phone's memory and without versions."""
+    """One name for one device: without its address in the exporting phone's memory, versions and dates."""
     if text is None:
         return None
     name = _VERSION.sub("", _ADDRESS.sub("", text)).removesuffix(">")

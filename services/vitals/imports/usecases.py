@@ -31,6 +31,7 @@ MAX_ATTEMPTS = 5
 """Claims without progress after which an import is failed: a file may kill its workers, but not for ever."""
 GIVEN_UP = "The service stopped several times over this file. Send it again to go on where it stopped."
 _ID = re.compile(r"[0-9a-f-]{36}")
+_NO_PATIENT = FieldProblem("patient", "is missing", "name the patient in the record, or with the whole import")
 _OTHER_PATIENT = FieldProblem(
     "patient", "is not the one that the import names", "import each patient's records by themselves, or name none"
 )
@@ -92,7 +93,8 @@ def run(work: Work, held: Claim) -> None:
     upload, counts = held.job.upload, held.job.counts
     with open_pieces(work.runtime.blobs, upload.pieces) as source:
         items = formats.read(source, upload.form, upload.zone, work.settings.max_unpacked_bytes)
-        _skip(work, held, items)
+        if not _pass_over(work, held, items):
+            return
         while chunk := list(islice(items, work.settings.import_batch)):
             counts = _store_chunk(work, held, chunk, counts, min(source.tell(), upload.size))
             work.runtime.wake_relay()
@@ -105,18 +107,29 @@ def run(work: Work, held: Claim) -> None:
 
 def give_back(work: Work, held: Claim, until: datetime | None = None) -> None:
     """Let go of an unfinished import, for whoever comes first after `until`."""
+    _set_lease(work, held, until)
+
+
+def _set_lease(work: Work, held: Claim, until: datetime | None) -> None:
     with work.runtime.sessions.begin() as session:
         store.hold(session, held, until)
 
 
-def _skip(work: Work, held: Claim, items: Iterator[Item]) -> None:
-    """Pass over what is stored. A reader gives the same items each time, so that their number is a place to go on."""
+def _pass_over(work: Work, held: Claim, items: Iterator[Item]) -> bool:
+    """Pass over what is stored; says whether there was time for it.
+
+    A reader gives the same items each time, so that their number is a place to go on from.
+    """
     left, renew_at = held.job.counts.read, work.clock()
     while left > 0:
         left -= sum(1 for _ in islice(items, min(left, work.settings.import_batch)))
+        if left and work.stopping():
+            give_back(work, held)
+            return False
         if work.clock() >= renew_at:
-            give_back(work, held, work.lease())
+            _set_lease(work, held, work.lease())
             renew_at = work.clock() + timedelta(seconds=work.settings.import_lease_s / 3)
+    return True
 
 
 def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, bytes_done: int) -> Counts:
@@ -156,12 +169,15 @@ def _checked(job: Import, chunk: list[Item], before: int) -> tuple[dict[str, lis
 
 
 def _addressed(document: Mapping[str, Any], patient: str) -> Mapping[str, Any]:
-    """A candidate with its patient. Raises: LineRefused: the record names another one than the request."""
-    if not patient or document.get("patient") == patient:
-        return document
-    if "patient" in document:
-        raise LineRefused(_OTHER_PATIENT.field, _OTHER_PATIENT.problem, _OTHER_PATIENT.fix)
-    return {**document, "patient": patient}
+    """A candidate with its patient. Raises: LineRefused: it has none, or another one than the request names."""
+    problem = None
+    if "patient" not in document:
+        problem, document = (None if patient else _NO_PATIENT), {**document, "patient": patient}
+    elif patient and document["patient"] != patient:
+        problem = _OTHER_PATIENT
+    if problem is not None:
+        raise LineRefused(problem.field, problem.problem, problem.fix)
+    return document
 
 
 def rejects_of(session: Session, job: Import, after: int, limit: int) -> list[Reject]:

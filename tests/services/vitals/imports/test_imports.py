@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_the_same_file_again_is_the_same_import(start: Start, any_database: str)
     assert again.json()["counts"] == counts(10, accepted=10)
     assert send_file(client, minutes(10), patient="P-1001").status_code == 202
     assert send_file(client, minutes(10), zone="Europe/Berlin").status_code == 202
+
+
+def test_the_same_file_sent_by_many_at_once_is_one_import(start: Start, any_database: str) -> None:
+    client = start(any_database)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: send_file(client, minutes(50)), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [202]
+    (location,) = {answer.headers["location"] for answer in answers}
+    assert outcome_of(client, location)["counts"] == counts(50, accepted=50)
 
 
 def test_samples_known_from_elsewhere_are_duplicates(start: Start, any_database: str) -> None:
@@ -111,6 +121,9 @@ def test_the_request_s_patient_is_everyone_s_who_has_none_and_nobody_else_s(clie
     assert [sample["value"] for sample in stored(client, "P-7")] == [71, 72]
     (reject,) = client.get(f"/vitals/imports/{done['id']}/rejects").json()["items"]
     assert (reject["place"], reject["field"]) == ("line 3", "patient")
+    done = import_file(client, json.dumps(nameless).encode())
+    (reject,) = client.get(f"/vitals/imports/{done['id']}/rejects").json()["items"]
+    assert (reject["reason"], "with the whole import" in reject["fix"]) == ("patient is missing", True)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +77,20 @@ def test_what_is_written_as_a_series_is_read_back(values: list[Any], period: int
     expected = [(float(v), start + timedelta(milliseconds=n * period)) for n, v in enumerate(values)]
     if expected[-1][1].isoformat() < "2026-03-15T12":
         assert [(sample.value, sample.effective) for sample in found.samples] == expected
+
+
+def test_a_bedside_monitor_s_series_is_read_second_by_second(vitals_data: Path) -> None:
+    # Eight minutes at 1 Hz each; where the monitor gave no value the field is blank, and the series has an E.
+    paths = sorted((vitals_data / "icu-monitor").glob("bidmc_*_Numerics.csv"))
+    assert len(paths) == 27
+    for path in paths:
+        with path.open() as file:
+            column = [row["SpO2"].strip() for row in csv.DictReader(file, skipinitialspace=True)]
+        blanks = [n for n, value in enumerate(column) if value in ("", "NaN")]
+        data = " ".join("E" if n in blanks else str(round(float(value) * 10)) for n, value in enumerate(column))
+        found = read_file(series(data))
+        assert len(found.samples) == len(column) - len(blanks)
+        assert [place for place, _ in found.rejects] == [f"/valueSampledData/data, value {n + 1}" for n in blanks]
+        begin = datetime.fromisoformat(START)
+        read = {(sample.effective - begin).seconds: sample.value for sample in found.samples}
+        assert read == {n: float(value) for n, value in enumerate(column) if n not in blanks}

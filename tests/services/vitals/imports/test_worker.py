@@ -169,6 +169,31 @@ def test_a_service_that_stops_keeps_what_it_did_and_gives_the_rest_back(parked: 
     assert outcome_of(client, location)["counts"] == counts(25, accepted=25)
 
 
+def test_a_service_that_stops_while_it_looks_for_its_place_gives_the_import_back(
+    parked: Park, any_database: str
+) -> None:
+    client, work = parked(any_database, import_batch=10)
+    location = send_file(client, minutes(45)).headers["location"]
+    told = iter([False, False, True])
+    # Stops after three batches; then while it passes over them; then not at all.
+    for stopping, expected in [(lambda: next(told), 30), (lambda: True, 30), (lambda: False, 45)]:
+        chosen = Work(work.runtime, work.settings, stopping)
+        held = usecases.claim_next(chosen)
+        assert held is not None
+        usecases.run(chosen, held)
+        assert client.get(location).json()["counts"]["read"] == expected
+    assert outcome_of(client, location)["counts"] == counts(45, accepted=45)
+
+
+def test_workers_of_one_database_share_its_imports(parked: Park, any_database: str, start: Start) -> None:
+    client, _ = parked(any_database)
+    locations = [send_file(client, minutes(300, value=60 + n)).headers["location"] for n in range(6)]
+    first, second = start(any_database, import_batch=20), start(any_database, import_batch=20)
+    for location in locations:
+        assert outcome_of(second, location)["counts"] == counts(300, accepted=300)
+    assert len(rows_of(first)) == 1800
+
+
 def test_a_file_over_which_workers_die_is_given_up_and_may_be_sent_again(parked: Park, any_database: str) -> None:
     client, work = parked(any_database)
     location = send_file(client, minutes(5)).headers["location"]
