@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.vitals.app import create_app
-from services.vitals.imports import usecases
+from services.vitals.imports import store, usecases
 from services.vitals.imports.domain import State
 from services.vitals.imports.store import LeaseLost
 from services.vitals.imports.usecases import MAX_ATTEMPTS, Work
@@ -106,12 +106,7 @@ def test_an_import_killed_at_any_time_goes_on_and_stores_nothing_twice(
     }
     reached = 0
     for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        told = [int(line) for line in islice(process.stdout, 5)]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        told = _killed_after(5, environment)
         assert told[0] > reached, "it began again from the start"
         reached = told[-1]
         time.sleep(0.6)
@@ -125,11 +120,35 @@ def test_an_import_killed_at_any_time_goes_on_and_stores_nothing_twice(
         assert session.scalar(sa.text("SELECT count(*) FROM import_reject")) == 200
 
 
+def _killed_after(batches: int, environment: dict[str, str]) -> list[int]:
+    """Records read after each batch of a service that is killed behind the last of them."""
+    command = [sys.executable, "-c", SERVE]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            return [int(line) for line in islice(process.stdout, batches)]
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
 def test_one_import_is_one_worker_s(parked: Park, any_database: str) -> None:
     client, work = parked(any_database)
     send_file(client, minutes(5))
     assert usecases.claim_next(work) is not None
     assert usecases.claim_next(work) is None
+
+
+def test_of_two_workers_who_saw_an_import_waiting_one_gets_it(parked: Park, any_database: str) -> None:
+    client, work = parked(any_database)
+    send_file(client, minutes(5))
+    sessions, claims = work.runtime.sessions, []
+    with sessions() as session:
+        waiting = store.next_waiting(session, "default", work.clock())
+    assert waiting is not None
+    for _ in range(2):
+        with sessions.begin() as session:
+            claims.append(store.claim(session, waiting.id, waiting.fence, work.lease()))
+    assert [claim is not None for claim in claims] == [True, False]
 
 
 def test_imports_are_taken_in_the_order_they_came(parked: Park, any_database: str) -> None:
