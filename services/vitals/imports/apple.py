@@ -31,6 +31,9 @@ ROOT = b"<HealthData"
 HEAD_BYTES = 2**20
 """So far into the file the document type may reach."""
 CHUNK_BYTES = 16 * 2**10
+MAX_RECORD_BYTES = 4 * 2**20
+"""Of one element below the root: the parser looks at an unfinished tag again with each chunk. A long workout has half
+a megabyte."""
 _TYPES = {
     "HeartRate": (HEART_RATE, {"count/min": "/min"}),
     "RespiratoryRate": (RESPIRATORY_RATE, {"count/min": "/min"}),
@@ -54,7 +57,7 @@ def read(source: Readable) -> Iterator[Item]:
 
     Records inside of correlations are left out: they stand outside, too (the document type says so).
     """
-    bounded, number = Bounded(_WithoutDoctype(source)), 0
+    bounded, number = Bounded(_WithoutDoctype(source), MAX_RECORD_BYTES), 0
     try:
         depth, root = 0, None
         for event, element in iterparse(bounded, events=("start", "end"), forbid_dtd=True):

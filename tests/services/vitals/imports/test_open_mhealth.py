@@ -111,6 +111,18 @@ def test_data_points_come_alone_in_a_list_or_line_by_line(form: str) -> None:
     assert samples[0].device == "Band"
 
 
+def test_the_header_of_ieee_1752_1_is_taken_too() -> None:
+    schema = {"namespace": "ieee", "name": "heart-rate", "version": "1.0"}
+    header = {
+        "uuid": "x",
+        "schema_id": schema,
+        "source_creation_date_time": "2026-03-14T08:31:00Z",
+        "modality": "sensed",
+    }
+    found = read_file(json.dumps({"header": header, "body": point()["body"]}).encode())
+    assert (found.values, found.samples[0].device) == ([(HEART, 71)], "")
+
+
 @pytest.mark.parametrize(
     ("interval", "minute"),
     [
