@@ -23,6 +23,7 @@ from services.vitals.lines import LineRefused, check_sample
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker
 from shared.clock import Clock, utc_now
+from shared.database import reading
 from shared.errors import FieldProblem
 from shared.ids import uuid7
 from shared.web import Runtime
@@ -79,10 +80,14 @@ class Work:
 
 def claim_next(work: Work) -> Claim | None:
     """An import to work on, if one waits."""
-    with work.runtime.sessions.begin() as session:
+    # Nearly always there is none: looking takes no lock that a writer would wait for.
+    with reading(work.runtime.sessions) as session:
         waiting = store.next_waiting(session, work.runtime.common.tenant, work.clock())
-        held = store.claim(session, waiting.id, waiting.fence, work.lease()) if waiting else None
-        if waiting is None or held is None or waiting.attempts < MAX_ATTEMPTS:
+    if waiting is None:
+        return None
+    with work.runtime.sessions.begin() as session:
+        held = store.claim(session, waiting.id, waiting.fence, work.lease())
+        if held is None or waiting.attempts < MAX_ATTEMPTS:
             return held
         store.finish(session, held, State.FAILED, GIVEN_UP, work.runtime.clock())
         return None

@@ -94,7 +94,7 @@ def test_internal_doors_admit_services_alone(apps: dict[str, FastAPI]) -> None:
 def test_files_and_samples_come_in_by_the_same_roles(apps: dict[str, FastAPI]) -> None:
     doors = {f"{method} {r.path}": _roles(r.dependant) for r in _routes(apps["vitals"]) for method in r.methods}
     for door in ("POST /vitals/imports", "GET /vitals/imports/{import_id}", "GET /vitals/imports/{import_id}/rejects"):
-        assert doors[door] == doors["POST /vitals/samples"] == {Role.CLINICIAN, Role.EHR_SYSTEM}
+        assert doors[door] == doors["POST /vitals/samples"] == frozenset({Role.CLINICIAN, Role.EHR_SYSTEM})
 
 
 def test_administrators_and_auditors_reach_no_evidence(apps: dict[str, FastAPI]) -> None:
