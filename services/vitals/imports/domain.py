@@ -72,6 +72,8 @@ class Import:
     counts: Counts
     error: str
     """Why it failed, empty otherwise."""
+    readers: int
+    """Version of the readers that `counts` belong to."""
 
 
 @dataclass(frozen=True)

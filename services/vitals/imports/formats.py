@@ -10,6 +10,9 @@ from services.vitals.imports import apple, archives, fhir, fit, fitbit, open_mhe
 from services.vitals.imports.detection import APPLE_ZIP, FHIR, FIT, FITBIT, OPEN_MHEALTH, SAMPLES, Format
 from services.vitals.imports.items import Item
 
+VERSION = 1
+"""Goes up with every change of what a reader gives for a file: an unfinished import then begins anew, because the
+number of records passed is no longer a place in the file."""
 NAMES_PATIENTS = frozenset({FHIR, SAMPLES})
 """Formats whose records say whose they are; all others are of the one patient that the request names."""
 NEEDS_ZONE = frozenset({FITBIT})

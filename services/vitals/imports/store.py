@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -52,6 +52,7 @@ class ImportRow(Base):
     ignored: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    readers: Mapped[int] = mapped_column(sa.Integer)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Claims since the last progress."""
 
@@ -69,6 +70,7 @@ class ImportRow(Base):
             bytes_done=self.bytes_done,
             counts=counts,
             error=self.error,
+            readers=self.readers,
         )
 
 
@@ -106,6 +108,7 @@ def add_import(session: Session, tenant: str, job: Import) -> bool:
         "sender": json.dumps({**asdict(job.sender.principal), "request_id": job.sender.request_id}),
         "received_at": job.received_at,
         "state": job.state,
+        "readers": job.readers,
     }
     counters = dict.fromkeys(("bytes_done", *asdict(job.counts), "fence", "attempts"), 0)
     row = dialect.insert(ImportRow).values(**values, **counters, error="")
@@ -169,6 +172,13 @@ def hold(session: Session, held: Claim, lease_until: datetime | None) -> None:
 def advance(session: Session, held: Claim, counts: Counts, bytes_done: int) -> None:
     """Move the checkpoint. Raises: LeaseLost."""
     _change(session, held, **asdict(counts), bytes_done=bytes_done, attempts=0)
+
+
+def begin_anew(session: Session, held: Claim, readers: int) -> Claim:
+    """Forget how far an import came; samples stay, and are duplicates the second time. Raises: LeaseLost."""
+    _change(session, held, **asdict(Counts()), bytes_done=0, readers=readers)
+    session.execute(sa.delete(RejectRow).where(RejectRow.job == held.job.id))
+    return replace(held, job=replace(held.job, counts=Counts(), readers=readers))
 
 
 def finish(session: Session, held: Claim, state: State, error: str, now: datetime) -> None:

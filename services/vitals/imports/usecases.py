@@ -41,7 +41,7 @@ _OTHER_PATIENT = FieldProblem(
 def register(session: Session, runtime: Runtime, asker: Asker, upload: Upload) -> tuple[Import, bool]:
     """The import of a file, and whether it is a new one. A failed one is queued again."""
     tenant = runtime.common.tenant
-    job = Import(uuid7(), upload, asker, State.QUEUED, runtime.clock(), None, 0, Counts(), "")
+    job = Import(uuid7(), upload, asker, State.QUEUED, runtime.clock(), None, 0, Counts(), "", formats.VERSION)
     if store.add_import(session, tenant, job):
         return job, True
     known = store.find_import_of(session, tenant, upload)
@@ -95,6 +95,9 @@ def claim_next(work: Work) -> Claim | None:
 
 def run(work: Work, held: Claim) -> None:
     """Work on an import until it is over or the service stops. Raises: LeaseLost."""
+    if held.job.readers != formats.VERSION:
+        with work.runtime.sessions.begin() as session:
+            held = store.begin_anew(session, held, formats.VERSION)
     upload, counts = held.job.upload, held.job.counts
     with open_pieces(work.runtime.blobs, upload.pieces) as source:
         items = formats.read(source, upload.form, upload.zone, work.settings.max_unpacked_bytes)
@@ -127,7 +130,10 @@ def _pass_over(work: Work, held: Claim, items: Iterator[Item]) -> bool:
     """
     left, renew_at = held.job.counts.read, work.clock()
     while left > 0:
-        left -= sum(1 for _ in islice(items, min(left, work.settings.import_batch)))
+        passed = sum(1 for _ in islice(items, min(left, work.settings.import_batch)))
+        if not passed:
+            raise RuntimeError("a reader gave fewer records than before: raise formats.VERSION")
+        left -= passed
         if left and work.stopping():
             give_back(work, held)
             return False

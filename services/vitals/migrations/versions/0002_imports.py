@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(255), nullable=False),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTERS),
         sa.Column("lease_until", UtcDateTime),
+        sa.Column("readers", sa.Integer, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_import_job"),
         sa.UniqueConstraint("tenant", "digest", "patient", "zone", name="uq_import_job_content"),

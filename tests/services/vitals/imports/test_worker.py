@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.vitals.app import create_app
-from services.vitals.imports import store, usecases
+from services.vitals.imports import formats, store, usecases
 from services.vitals.imports.domain import State
 from services.vitals.imports.store import LeaseLost
 from services.vitals.imports.usecases import MAX_ATTEMPTS, Work
@@ -202,6 +202,24 @@ def test_a_service_that_stops_while_it_looks_for_its_place_gives_the_import_back
         usecases.run(chosen, held)
         assert client.get(location).json()["counts"]["read"] == expected
     assert outcome_of(client, location)["counts"] == counts(45, accepted=45)
+
+
+def test_an_import_begins_anew_when_readers_have_changed(
+    parked: Park, any_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, work = parked(any_database, import_batch=10)
+    location = send_file(client, seconds(35)).headers["location"]
+    held = usecases.claim_next(work)
+    assert held is not None
+    usecases.run(Work(work.runtime, work.settings, lambda: True), held)
+    assert client.get(location).json()["counts"] == counts(10, accepted=9, rejected=1)
+    monkeypatch.setattr(formats, "VERSION", formats.VERSION + 1)
+    held = usecases.claim_next(work)
+    assert held is not None
+    usecases.run(work, held)
+    assert outcome_of(client, location)["counts"] == counts(35, accepted=23, duplicates=9, rejected=3)
+    assert len(client.get(f"{location}/rejects").json()["items"]) == 3
+    assert len(rows_of(client)) == 32
 
 
 def test_workers_of_one_database_share_its_imports(parked: Park, any_database: str, start: Start) -> None:
