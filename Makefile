@@ -56,7 +56,7 @@ demo-model: $(READY) ## Train the demo bundle again from its seed (under an hour
 	$(BIN)/consilium train --recipe demo --out build/demo-bundle
 	@cmp -s build/demo-bundle/manifest.json services/diagnosis/bundles/demo/manifest.json \
 	  && echo "The same bundle as the shipped one, byte for byte." \
-	  || echo "Differs from the shipped bundle (since 0.4.0 was trained, the recipe has learned the severity and untrained opinions; another processor or torch build may round otherwise, too): compare the cards, and tell the two by their digests."
+	  || echo "Differs from the shipped bundle (another processor or torch build may round otherwise): compare the cards, and tell the two by their digests."
 
 bench: setup ## Latency by stage and memory of the embedded suite
 	$(BIN)/python -m tests.load.bench_diagnosis

@@ -61,9 +61,11 @@ class IntervalScale:
 
     def interval(self, members: Array, pattern: str) -> Interval:
         """The interval of one probability given by its members [members]."""
-        centre = float(logit(members.mean()[None])[0])
+        mean = float(members.mean())
+        centre = float(logit(np.array([mean]))[0])
         half = self.multipliers[pattern] * (float(spread(members[:, None])[0]) + self.floors[pattern])
-        return _sigmoid(centre - half), _sigmoid(centre + half)
+        # Log-odds are clipped: a probability beyond them would lie beside its own interval.
+        return min(_sigmoid(centre - half), mean), max(_sigmoid(centre + half), mean)
 
     def to_json(self) -> dict[str, Any]:
         return {pattern: [self.multipliers[pattern], self.floors[pattern]] for pattern in PATTERNS}

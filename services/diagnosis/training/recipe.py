@@ -26,7 +26,7 @@ class Recipe:
 
     name: str = "demo"
     bundle: str = "consilium-demo"
-    version: str = "0.4.0"
+    version: str = "0.5.0"
     train: int = 8000
     calibration: int = 8000
     test: int = 2000
@@ -37,7 +37,7 @@ class Recipe:
     soft_targets: bool = True
     """Encoders learn the ward's exact beliefs, not the drawn labels; real datasets have labels alone."""
     image_epochs: int = 10
-    note_epochs: int = 5
+    note_epochs: int = 7
     vitals_epochs: int = 12
     tabular_epochs: int = 4
     fusion_epochs: int = 16

@@ -36,7 +36,7 @@ def probabilities(predictor: Predictor, cohort: Cohort) -> dict[str, Array]:
     network = predictor.engine.network
     encoded = encode_split(network, Feeds.of(cohort, vocabulary, RECIPES["demo"]), N)
     members = calibrated(predictor.engine.calibrator, ask_every_pattern(network, encoded, N))
-    return {pattern: value.mean(0)[:, :-1] for pattern, value in members.items()}
+    return {pattern: value.mean(0)[:, : len(predictor.contents.labels)] for pattern, value in members.items()}
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

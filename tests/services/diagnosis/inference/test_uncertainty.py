@@ -43,3 +43,11 @@ def test_an_interval_holds_its_own_probability() -> None:
 
 def test_log_odds_stay_finite_at_certainty() -> None:
     assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
+
+
+def test_an_interval_holds_a_probability_beyond_the_log_odds_that_are_told_apart() -> None:
+    members = np.full((3, 1, 2), 0.4)
+    scale = fit_intervals(dict.fromkeys(PATTERNS, members), dict.fromkeys(PATTERNS, members.mean(0)))
+    for certain in (1e-9, 1 - 1e-9):
+        low, high = scale.interval(np.full(3, certain), "note")
+        assert low <= certain <= high
