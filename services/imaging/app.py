@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
             threading.Thread(target=import_module, args=("services.imaging.usecases.ingest",), daemon=True).start()
             yield
             return
-        from services.imaging.dimse import DimseServer
+        from services.imaging.dimse.server import DimseServer
 
         server = DimseServer(runtime, settings)
         server.start()

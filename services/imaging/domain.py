@@ -72,3 +72,32 @@ class Known:
     digest: str
     dataset_digest: str
     patient: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An instance as a request for storage commitment names it: without study and series."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """A request for storage commitment that waits for its report."""
+
+    id: str
+    ae_title: str
+    """Who asked, and is told."""
+    transaction_uid: str
+    references: tuple[Reference, ...]
+    requested_at: datetime
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a report says: these are stored, and those are not, each with its Failure Reason (PS3.3 C.14.1.1)."""
+
+    committed: tuple[Reference, ...]
+    failed: tuple[tuple[Reference, int], ...]

@@ -87,6 +87,27 @@ class InstanceRow(Base):
         return model
 
 
+class CommitmentRow(Base):
+    """A request for storage commitment (`commitment_queue`). Reported ones stay: their transaction UIDs are taken."""
+
+    __tablename__ = "commitment"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant", "ae_title", "transaction_uid", name="uq_commitment_transaction"),
+        sa.Index("ix_commitment_due_at", "due_at"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(sa.String(64))
+    ae_title: Mapped[str] = mapped_column(sa.String(16))
+    transaction_uid: Mapped[str] = mapped_column(sa.String(64))
+    instances: Mapped[str] = mapped_column(sa.Text)
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempts: Mapped[int]
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When to report it; later while a process is at it; None once it is reported or given up."""
+    reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 def find_known(session: Session, tenant: str, key: InstanceKey) -> Known | None:
     """What is stored under this key."""
     row = session.scalar(_instances(tenant, key))
@@ -179,6 +200,12 @@ def find_instances(
     if sop_instance_uid is not None:
         query = query.where(InstanceRow.sop_instance_uid == sop_instance_uid)
     return session.scalars(query.order_by(InstanceRow.received_at, InstanceRow.id)).all()
+
+
+def find_by_sop_instance(session: Session, tenant: str, sop_instance_uid: str) -> Sequence[InstanceRow]:
+    """All instances with this SOP instance UID: some senders reuse it across series."""
+    query = sa.select(InstanceRow).where(InstanceRow.tenant == tenant, InstanceRow.sop_instance_uid == sop_instance_uid)
+    return session.scalars(query).all()
 
 
 def knows_patient(session: Session, tenant: str, patient: str) -> bool:

@@ -93,6 +93,15 @@ def imaging(bed: TestBed, database_url: str) -> Iterator[Imaging]:
         yield service
 
 
+@pytest.fixture
+def postgres_imaging_url(postgres_url: str) -> str:
+    """The imaging schema of a real PostgreSQL, migrated."""
+    url = sa.engine.make_url(postgres_url).update_query_dict({"options": "-csearch_path=imaging"})
+    text = url.render_as_string(hide_password=False)
+    migrate(text, "imaging")
+    return text
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """pydicom warns of defects that it tolerates; the service silences that, and pytest would turn it on again."""
     for item in items:

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -27,15 +26,6 @@ def test_the_migration_builds_what_the_rows_declare(migrated: Path) -> None:
 
 def test_migrating_again_changes_nothing(migrated: Path) -> None:
     migrate(f"sqlite:///{migrated}", "imaging")
-
-
-@pytest.fixture
-def postgres_imaging_url(postgres_url: str) -> str:
-    """The imaging schema of a real PostgreSQL, migrated."""
-    url = sa.engine.make_url(postgres_url).update_query_dict({"options": "-csearch_path=imaging"})
-    text = url.render_as_string(hide_password=False)
-    migrate(text, "imaging")
-    return text
 
 
 @pytest.mark.postgres

@@ -1,4 +1,4 @@
-"""The DIMSE door: an application entity that takes C-ECHO and C-STORE (PS3.4 annex B), one thread per association.
+"""The application entity that takes C-ECHO, C-STORE (PS3.4 annex B) and storage commitment, one thread per association.
 
 C-STORE is answered 0x0000 only after the bytes are synced and the row is committed. DIMSE has no tokens: the actor in
 the audit log is the calling AE title, with the issuer `dimse`.
@@ -15,16 +15,19 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
+from services.imaging.dimse import commitment
+from services.imaging.dimse.peers import caller_of, turn_strangers_away
+from services.imaging.dimse.reporter import CommitmentReporter
+from services.imaging.dimse.tls import caller_context, listener_context
 from services.imaging.settings import Settings
+from services.imaging.usecases import commitment as commitments
 from services.imaging.usecases import ingest
-from shared.auth import Principal, Role
 from shared.errors import Unavailable
 from shared.ids import uuid7
 from shared.web import Runtime
 
 SUCCESS, OUT_OF_RESOURCES, PROCESSING_FAILURE = 0x0000, 0xA700, 0x0110
 MAX_PDU_BYTES = 131_072
-ISSUER = "dimse"
 STOP_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -36,6 +39,8 @@ class DimseServer:
     def __init__(self, runtime: Runtime, settings: Settings) -> None:
         self._runtime, self._settings = runtime, settings
         self._ae = _application_entity(settings)
+        self._tls = listener_context(settings)
+        self._reporter = CommitmentReporter(runtime, settings, caller_context(settings))
         self._server: Any = None
 
     @property
@@ -56,20 +61,24 @@ class DimseServer:
         address = (self._settings.dimse_host, self._settings.dimse_port)
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, _send_at_once),
+            (evt.EVT_REQUESTED, turn_strangers_away, [self._settings]),
             (evt.EVT_C_STORE, self._on_store),
+            (evt.EVT_N_ACTION, self._on_commitment),
             (evt.EVT_C_ECHO, _on_echo),
         ]
         try:
-            self._server = self._ae.start_server(address, block=False, evt_handlers=handlers)
+            self._server = self._ae.start_server(address, block=False, evt_handlers=handlers, ssl_context=self._tls)
         except OSError as error:
             raise RuntimeError(
                 f"DICOM port {address[1]} on {address[0]} cannot be opened ({error.strerror}); "
                 "set CONSILIUM_IMAGING_DIMSE_PORT to a free one, or CONSILIUM_IMAGING_DIMSE_ENABLED=false"
             ) from error
+        self._reporter.start()
 
     def stop(self) -> None:
         """Stop listening and abort what associations there are; their senders got no success and will send again."""
         self._server = None
+        self._reporter.stop()
         busy = self._ae.active_associations
         self._ae.shutdown()
         for assoc in busy:
@@ -88,7 +97,7 @@ class DimseServer:
 
     def _store(self, event: Any) -> int:
         runtime = self._runtime
-        visit = ingest.Visit(_principal(event.assoc, runtime.common.tenant), "c-store", uuid7())
+        visit = ingest.Visit(caller_of(event.assoc, runtime.common.tenant), "c-store", uuid7())
         # The data set as it came over the wire, behind file meta information of our own (PS3.10 section 7.1).
         examined = ingest.examine(
             runtime,
@@ -101,6 +110,25 @@ class DimseServer:
         runtime.wake_relay()
         return outcome.refusal.failure_reason if outcome.refusal else SUCCESS
 
+    def _on_commitment(self, event: Any) -> tuple[int, None]:
+        try:
+            return self._request_commitment(event), None
+        except commitment.UnacceptableAction as refusal:
+            return refusal.status, None
+        except Exception as error:
+            log.error("storage commitment not taken", reason=type(error).__name__)
+            return PROCESSING_FAILURE, None
+
+    def _request_commitment(self, event: Any) -> int:
+        runtime = self._runtime
+        asked = commitment.requested(event, runtime.clock())
+        with runtime.sessions.begin() as session:
+            queued = commitments.request(session, runtime, asked)
+        if queued is None:
+            return commitment.INVALID_ARGUMENT
+        self._reporter.submit(queued, event.assoc)
+        return SUCCESS
+
 
 def _application_entity(settings: Settings) -> AE:
     ae = AE(ae_title=settings.ae_title)
@@ -109,21 +137,10 @@ def _application_entity(settings: Settings) -> AE:
     ae.maximum_pdu_size = MAX_PDU_BYTES
     ae.network_timeout = ae.dimse_timeout = settings.dimse_timeout_s
     ae.add_supported_context(Verification)
+    ae.add_supported_context(commitment.SOP_CLASS)
     for sop_class_uid in SOP_CLASSES:
         ae.add_supported_context(sop_class_uid, list(TRANSFER_SYNTAXES))
     return ae
-
-
-def _principal(assoc: Any, tenant: str) -> Principal:
-    title = str(assoc.requestor.ae_title).strip()
-    return Principal(ISSUER, title, Role.EHR_SYSTEM, tenant, client_id=None, jti=_association_id(assoc))
-
-
-def _association_id(assoc: Any) -> str:
-    """One id for all instances of an association."""
-    if not hasattr(assoc, "consilium_id"):
-        assoc.consilium_id = uuid7()
-    return str(assoc.consilium_id)
 
 
 def _on_echo(_: Any) -> int:
