@@ -29,6 +29,8 @@ from shared.web import Runtime
 SUCCESS, OUT_OF_RESOURCES, PROCESSING_FAILURE = 0x0000, 0xA700, 0x0110
 MAX_PDU_BYTES = 131_072
 STOP_S = 10.0
+ASSOCIATE_S = 10.0
+"""A connection on which no association is asked for is dropped; until then it counts as one."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +81,8 @@ class DimseServer:
         """Stop listening and abort what associations there are; their senders got no success and will send again."""
         self._server = None
         self._reporter.stop()
-        busy = self._ae.active_associations
+        # One that is not established yet does nothing that must be waited for.
+        busy = [assoc for assoc in self._ae.active_associations if assoc.is_established]
         self._ae.shutdown()
         for assoc in busy:
             assoc.join(timeout=STOP_S)
@@ -135,6 +138,7 @@ def _application_entity(settings: Settings) -> AE:
     ae.require_called_aet = settings.require_called_ae_title
     ae.maximum_associations = settings.dimse_max_associations
     ae.maximum_pdu_size = MAX_PDU_BYTES
+    ae.acse_timeout = ASSOCIATE_S
     ae.network_timeout = ae.dimse_timeout = settings.dimse_timeout_s
     ae.add_supported_context(Verification)
     ae.add_supported_context(commitment.SOP_CLASS)

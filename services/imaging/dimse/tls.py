@@ -8,7 +8,8 @@ from typing import Any
 
 from services.imaging.settings import Settings
 
-HANDSHAKE_S = 10.0
+SILENCE_S = 30.0
+"""How long a handshake, or the rest of a message that has begun, is waited for."""
 
 
 class PatientContext(ssl.SSLContext):
@@ -20,7 +21,7 @@ class PatientContext(ssl.SSLContext):
 
     def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
         """The connection, which shakes hands when it is first read."""
-        sock.settimeout(HANDSHAKE_S)
+        sock.settimeout(SILENCE_S)
         return super().wrap_socket(sock, *args, **{**options, "do_handshake_on_connect": False})
 
 
