@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.imaging.dicom.decoders import Decoders, Limits
 from services.suite.servers import postgres
 from tests.support.common import REFERENCE_DATA, TestBed, make_test_bed
 
@@ -23,6 +24,14 @@ for library in ("OMP", "MKL", "OPENBLAS"):
 def bed(tmp_path: Path) -> TestBed:
     """An issuer, secrets and settings in a directory of this test's own."""
     return make_test_bed(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def decoders() -> Iterator[Decoders]:
+    """The imaging service's decoders, for tests that need no service around them."""
+    pool = Decoders(Limits(max_pixels=10**8), 2)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from importlib import import_module
 from fastapi import FastAPI
 
 from services.imaging.api import evidence, qido, stow, wado
+from services.imaging.dicom.decoders import Decoders, Limits
 from services.imaging.settings import Settings
 from services.imaging.store import OutboxRow
 from shared.settings import CommonSettings
@@ -25,9 +26,20 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     """
     settings = settings or Settings()
     runtime = build_runtime("imaging", common or CommonSettings(), settings.database_url, OutboxRow)
+    decoders = Decoders(_limits(settings), settings.decoders)
 
     def _waiting_for() -> Sequence[str]:
         return ("dicom listener",) if settings.dimse_enabled and app.state.dimse_port is None else ()
+
+    @contextmanager
+    def _running() -> Iterator[None]:
+        if settings.decoders_started_ahead:
+            threading.Thread(target=decoders.start_ahead, daemon=True).start()
+        try:
+            with _listening():
+                yield
+        finally:
+            decoders.close()
 
     @contextmanager
     def _listening() -> Iterator[None]:
@@ -38,7 +50,7 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
             return
         from services.imaging.dimse.server import DimseServer
 
-        server = DimseServer(runtime, settings)
+        server = DimseServer(runtime, settings, decoders)
         server.start()
         app.state.dimse_port = server.port
         try:
@@ -53,9 +65,19 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
         [stow.router, wado.router, qido.router, evidence.router],
         description=DESCRIPTION,
         readiness=_waiting_for,
-        lifespan=_listening,
+        lifespan=_running,
         max_body_bytes=settings.max_body_bytes,
     )
     app.state.settings = settings
+    app.state.decoders = decoders
     app.state.dimse_port = None
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_pixels=settings.max_pixels,
+        memory_bytes=settings.decode_memory_bytes,
+        cpu_s=settings.decode_cpu_s,
+        wall_s=settings.decode_timeout_s,
+    )

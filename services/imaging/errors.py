@@ -84,6 +84,12 @@ class UndecodablePixelData(Refused):
     slug, failure_reason = "undecodable-pixel-data", 0xC000
 
 
+class DecodingStopped(Refused):
+    """Decoding crashed, or would have taken more memory or time than it may."""
+
+    slug, failure_reason = "decoding-stopped", 0xC000
+
+
 class WrongPatient(Refused):
     """The study or series is already known, and belongs to another patient."""
 

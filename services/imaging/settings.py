@@ -79,6 +79,16 @@ class Settings(ServiceSettings):
     """A longer STOW-RS request is answered 413."""
     max_pixels: int = Field(default=64 * 10**6, gt=0)
     """Rows times columns beyond which an image is refused before it is decoded."""
+    decoders: int = Field(default=2, gt=0)
+    """Child processes that decode compressed images at once."""
+    decoders_started_ahead: bool = True
+    """Whether one of them is started with the service, so that the first compressed image does not wait for it."""
+    decode_memory_bytes: int = Field(default=2 * 2**30, gt=0)
+    """Memory that decoding one image may take."""
+    decode_cpu_s: int = Field(default=30, gt=0)
+    """Processor time that it may take."""
+    decode_timeout_s: float = Field(default=60.0, gt=0)
+    """Time by the clock that it may take, and that an image waits for a child that is free."""
     max_search_results: int = Field(default=200, gt=0)
     """The most that one QIDO-RS answer lists."""
 

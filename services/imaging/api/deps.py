@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.settings import Settings
 from shared.auth import Principal, Role, require
 
@@ -29,6 +30,12 @@ def settings_of(request: Request) -> Settings:
     return settings
 
 
+def decoders_of(request: Request) -> Decoders:
+    """FastAPI dependency: the children that decode."""
+    decoders: Decoders = request.app.state.decoders
+    return decoders
+
+
 async def body_of(request: Request) -> bytes:
     """FastAPI dependency: the whole body, announced or chunked; `BodyLimit` bounds it."""
     return await request.body()
@@ -40,5 +47,6 @@ def dicomweb_root(request: Request) -> str:
 
 
 SettingsDep = Annotated[Settings, Depends(settings_of)]
+DecodersDep = Annotated[Decoders, Depends(decoders_of)]
 BodyDep = Annotated[bytes, Depends(body_of)]
 RootDep = Annotated[str, Depends(dicomweb_root)]

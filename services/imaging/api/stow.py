@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.imaging.api.deps import BodyDep, RootDep, SenderDep, SettingsDep, StudyUid
+from services.imaging.api.deps import BodyDep, DecodersDep, RootDep, SenderDep, StudyUid
 from services.imaging.api.stow_answer import answer
 from services.imaging.dicom import multipart
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.errors import NotADicomMessage
-from services.imaging.settings import Settings
 from shared.auth import Principal
 from shared.errors import AppError, BadRequest, FieldProblem, problem_response
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
@@ -50,12 +50,12 @@ def store_instances(
     principal: SenderDep,
     session: SessionDep,
     runtime: RuntimeDep,
-    settings: SettingsDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
     root: RootDep,
 ) -> Response:
     """Store DICOM instances of any studies. What this answers as stored is durable."""
-    return _store(request, body, principal, session, runtime, settings, request_id, root, None)
+    return _store(request, body, principal, session, runtime, decoders, request_id, root, None)
 
 
 @router.post("/studies/{study}", openapi_extra=_BODY, responses=_ANSWERS, response_class=Response)
@@ -66,12 +66,12 @@ def store_instances_of_study(
     principal: SenderDep,
     session: SessionDep,
     runtime: RuntimeDep,
-    settings: SettingsDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
     root: RootDep,
 ) -> Response:
     """Store DICOM instances of one study; an instance of another study is refused."""
-    return _store(request, body, principal, session, runtime, settings, request_id, root, study)
+    return _store(request, body, principal, session, runtime, decoders, request_id, root, study)
 
 
 def _store(
@@ -80,7 +80,7 @@ def _store(
     principal: Principal,
     session: SessionDep,
     runtime: Runtime,
-    settings: Settings,
+    decoders: Decoders,
     request_id: str,
     root: str,
     study: str | None,
@@ -94,10 +94,7 @@ def _store(
         # Answered, not raised: the transaction that holds the audit event must be committed.
         ingest.record_refused_request(session, runtime, error.slug, visit)
         return problem_response(error)
-    examined = [
-        ingest.examine(runtime, content, max_pixels=settings.max_pixels, study_instance_uid=study)
-        for content in contents
-    ]
+    examined = [ingest.examine(runtime, content, decoders, study_instance_uid=study) for content in contents]
     outcomes = ingest.file_instances(session, runtime, examined, visit)
     return answer(outcomes, root, request.headers.get("accept", ""))
 

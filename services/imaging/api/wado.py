@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.imaging.api.deps import ReaderDep, RootDep, SeriesUid, SettingsDep, SopUid, StudyUid
+from services.imaging.api.deps import DecodersDep, ReaderDep, RootDep, SeriesUid, SopUid, StudyUid
 from services.imaging.api.negotiation import Wanted, matches, wanted_of
 from services.imaging.dicom import multipart
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.errors import CannotRender
 from services.imaging.store import InstanceRow
 from services.imaging.usecases import reads
@@ -33,11 +34,12 @@ def retrieve_study(
     reader: ReaderDep,
     session: SessionDep,
     runtime: RuntimeDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
 ) -> Response:
     """All instances of a study, as they were stored."""
     rows = reads.get_instances(runtime, study)
-    return _instances(request, session, runtime, reader, rows, request_id)
+    return _instances(request, session, runtime, reader, rows, decoders, request_id)
 
 
 @router.get("/studies/{study}/series/{series}", response_class=Response)
@@ -48,11 +50,12 @@ def retrieve_series(
     reader: ReaderDep,
     session: SessionDep,
     runtime: RuntimeDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
 ) -> Response:
     """All instances of a series, as they were stored."""
     rows = reads.get_instances(runtime, study, series)
-    return _instances(request, session, runtime, reader, rows, request_id)
+    return _instances(request, session, runtime, reader, rows, decoders, request_id)
 
 
 @router.get(_ONE, response_class=Response)
@@ -64,11 +67,12 @@ def retrieve_instance(
     reader: ReaderDep,
     session: SessionDep,
     runtime: RuntimeDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
 ) -> Response:
     """One instance, as it was stored."""
     rows = reads.get_instances(runtime, study, series, instance)
-    return _instances(request, session, runtime, reader, rows, request_id)
+    return _instances(request, session, runtime, reader, rows, decoders, request_id)
 
 
 def _instances(
@@ -77,6 +81,7 @@ def _instances(
     runtime: Runtime,
     reader: Principal,
     rows: Sequence[InstanceRow],
+    decoders: Decoders,
     request_id: str,
 ) -> Response:
     from services.imaging.dicom import retrieval
@@ -87,7 +92,7 @@ def _instances(
         if not all(retrieval.can_give(row.transfer_syntax_uid, wanted.transfer_syntax) for row in rows):
             continue
         files = [
-            retrieval.file_as(runtime.blobs.get(row.digest), row.transfer_syntax_uid, wanted.transfer_syntax)
+            retrieval.file_as(runtime.blobs.get(row.digest), row.transfer_syntax_uid, wanted.transfer_syntax, decoders)
             for row in rows
         ]
         reads.record_read(session, runtime, reader, "dicom-retrieved", rows, request_id)
@@ -171,6 +176,7 @@ def retrieve_frames(
     reader: ReaderDep,
     session: SessionDep,
     runtime: RuntimeDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
 ) -> Response:
     """The pixel data of the one frame that a radiograph has: compressed as stored, or uncompressed little endian."""
@@ -184,7 +190,8 @@ def retrieve_frames(
         media_type = _frame_form(wanted, row.transfer_syntax_uid, stored)
         if media_type is None:
             continue
-        content, transfer_syntax_uid = retrieval.frame(runtime.blobs.get(row.digest), compressed=media_type == stored)
+        stored_file = runtime.blobs.get(row.digest)
+        content, transfer_syntax_uid = retrieval.frame(stored_file, decoders, compressed=media_type == stored)
         reads.record_read(session, runtime, reader, "dicom-frame-read", [row], request_id)
         part_type = f"{media_type}; transfer-syntax={transfer_syntax_uid}"
         body, content_type = multipart.build([(part_type, content)], media_type)
@@ -216,7 +223,7 @@ def retrieve_rendered(
     reader: ReaderDep,
     session: SessionDep,
     runtime: RuntimeDep,
-    settings: SettingsDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
     viewport: Annotated[
         str | None, Query(description="`width,height`: the image is made to fit, never enlarged")
@@ -234,7 +241,7 @@ def retrieve_rendered(
     if shown.fits_thumbnail(row.rows, row.columns):
         image = retrieval.thumbnail(runtime.blobs.get(row.rendered_digest), shown)
     else:
-        image = retrieval.rendered(runtime.blobs.get(row.digest), shown, max_pixels=settings.max_pixels)
+        image = retrieval.rendered(runtime.blobs.get(row.digest), shown, decoders)
     reads.record_read(session, runtime, reader, "dicom-rendered", [row], request_id)
     return Response(retrieval.encode_8(image, media_type, quality), media_type=media_type, headers=PRIVATE)
 

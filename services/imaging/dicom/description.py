@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from services.imaging.dicom.attributes import effective_time, patient_age_years, patient_sex
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.json_model import header_json
 from services.imaging.dicom.pixels import check_pixel_module, decode
 from services.imaging.dicom.reading import ReadInstance
@@ -21,13 +22,13 @@ BLANK_DEVIATION = 0.005
 SAMPLED_EVERY = 4
 
 
-def render_instance(read: ReadInstance, *, max_pixels: int) -> Display:
+def render_instance(read: ReadInstance, decoders: Decoders) -> Display:
     """The whole image at full resolution, for display.
 
     Raises: Refused: the pixels are absent, unsupported, too many or unreadable.
     """
-    check_pixel_module(read.ds, max_pixels=max_pixels)
-    return to_display(decode(read.ds), read.ds)
+    check_pixel_module(read.ds, max_pixels=decoders.limits.max_pixels)
+    return to_display(decode(read.ds, decoders), read.ds)
 
 
 def describe(read: ReadInstance, display: Display, small: Display, received_at: datetime) -> Description:

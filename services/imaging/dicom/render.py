@@ -17,7 +17,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
-from services.imaging.dicom.pixels import Pixels
+from services.imaging.dicom.codecs import Pixels
 from services.imaging.errors import UnsupportedPixelData
 
 WHITE = 65535

@@ -8,6 +8,7 @@ from io import BytesIO
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.description import render_instance
 from services.imaging.dicom.pixels import check_pixel_module, compressed_frame, decode
 from services.imaging.dicom.reading import PREAMBLE, read_instance
@@ -78,19 +79,19 @@ def can_give(stored_syntax: str, wanted_syntax: str | None) -> bool:
     return wanted_syntax in (None, "*", stored_syntax, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
-def file_as(content: bytes, stored_syntax: str, wanted_syntax: str | None) -> bytes:
+def file_as(content: bytes, stored_syntax: str, wanted_syntax: str | None, decoders: Decoders) -> bytes:
     """The file as it was received, or decompressed where a client asks for Explicit VR Little Endian by name.
 
     The preamble is zeroed: a file that is DICOM and something else at once must not leave through us.
     """
     if wanted_syntax == EXPLICIT_VR_LITTLE_ENDIAN and stored_syntax != EXPLICIT_VR_LITTLE_ENDIAN:
-        content = _decompressed(content)
+        content = _decompressed(content, decoders)
     return bytes(PREAMBLE) + content[PREAMBLE:]
 
 
-def _decompressed(content: bytes) -> bytes:
+def _decompressed(content: bytes, decoders: Decoders) -> bytes:
     ds = read_instance(content).ds
-    values = decode(ds)
+    values = decode(ds, decoders)
     ds.PixelData = values.astype(values.dtype.newbyteorder("<")).tobytes() + b"\x00" * (values.nbytes % 2)
     ds.BitsAllocated = values.itemsize * 8
     ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
@@ -106,12 +107,12 @@ def frame_media_type(transfer_syntax_uid: str) -> str:
     return ENCAPSULATED.get(transfer_syntax_uid, OCTETS)
 
 
-def frame(content: bytes, *, compressed: bool) -> tuple[bytes, str]:
+def frame(content: bytes, decoders: Decoders, *, compressed: bool) -> tuple[bytes, str]:
     """The frame and its transfer syntax: compressed as stored where it may be, else uncompressed little endian."""
     read = read_instance(content)
     if compressed and read.transfer_syntax_uid in ENCAPSULATED:
         return compressed_frame(read.ds), read.transfer_syntax_uid
-    values = decode(read.ds)
+    values = decode(read.ds, decoders)
     return values.astype(values.dtype.newbyteorder("<")).tobytes(), EXPLICIT_VR_LITTLE_ENDIAN
 
 
@@ -121,12 +122,12 @@ def thumbnail(png: bytes, view: View) -> Display:
     return fit(image, view.width or image.shape[1], view.height or image.shape[0])
 
 
-def rendered(content: bytes, view: View, *, max_pixels: int) -> Display:
+def rendered(content: bytes, view: View, decoders: Decoders) -> Display:
     """A view of the image at full resolution."""
     read = read_instance(content)
     if view.window is None:
-        image = render_instance(read, max_pixels=max_pixels)
+        image = render_instance(read, decoders)
     else:
-        check_pixel_module(read.ds, max_pixels=max_pixels)
-        image = to_display(decode(read.ds), read.ds, view.window)
+        check_pixel_module(read.ds, max_pixels=decoders.limits.max_pixels)
+        image = to_display(decode(read.ds, decoders), read.ds, view.window)
     return fit(image, view.width or image.shape[1], view.height or image.shape[0])

@@ -14,6 +14,7 @@ import structlog
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
 from services.imaging.dimse import commitment
 from services.imaging.dimse.peers import caller_of, turn_strangers_away
@@ -38,8 +39,8 @@ log = structlog.get_logger(__name__)
 class DimseServer:
     """Listens for associations from `start` to `stop`."""
 
-    def __init__(self, runtime: Runtime, settings: Settings) -> None:
-        self._runtime, self._settings = runtime, settings
+    def __init__(self, runtime: Runtime, settings: Settings, decoders: Decoders) -> None:
+        self._runtime, self._settings, self._decoders = runtime, settings, decoders
         self._ae = _application_entity(settings)
         self._tls = listener_context(settings)
         self._reporter = CommitmentReporter(runtime, settings, caller_context(settings))
@@ -105,7 +106,7 @@ class DimseServer:
         examined = ingest.examine(
             runtime,
             event.encoded_dataset(),
-            max_pixels=self._settings.max_pixels,
+            self._decoders,
             sop_instance_uid=str(event.request.AffectedSOPInstanceUID),
         )
         with runtime.sessions.begin() as session:

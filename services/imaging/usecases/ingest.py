@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from services.imaging import store
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.description import describe, render_instance
 from services.imaging.dicom.reading import ReadInstance, read_instance
 from services.imaging.dicom.render import fit, png_16
@@ -58,8 +59,8 @@ class Outcome:
 def examine(
     runtime: Runtime,
     content: bytes,
+    decoders: Decoders,
     *,
-    max_pixels: int,
     study_instance_uid: str | None = None,
     sop_instance_uid: str | None = None,
 ) -> Examined:
@@ -68,7 +69,7 @@ def examine(
     Args:
         study_instance_uid: the study that the sender announced, if any.
         sop_instance_uid: the instance that the sender announced, if any.
-    Raises: Unavailable: the blob store has no room.
+    Raises: Unavailable: the blob store has no room, or all decoders are busy.
     """
     digest, read = digest_bytes(content), None
     try:
@@ -78,7 +79,7 @@ def examine(
         if sop_instance_uid not in (None, read.key.sop_instance_uid):
             raise _wrong_instance()
         known = _known(runtime, read)
-        prepared = None if known else _prepare(runtime, content, read, runtime.clock(), max_pixels)
+        prepared = None if known else _prepare(runtime, content, read, runtime.clock(), decoders)
         return Examined(digest, read, prepared, known)
     except Refused as refusal:
         if read is not None:
@@ -106,8 +107,10 @@ def _owned(key: InstanceKey) -> tuple[str, str]:
     return key.study_instance_uid, key.series_instance_uid
 
 
-def _prepare(runtime: Runtime, content: bytes, read: ReadInstance, received_at: datetime, max_pixels: int) -> Prepared:
-    display = render_instance(read, max_pixels=max_pixels)
+def _prepare(
+    runtime: Runtime, content: bytes, read: ReadInstance, received_at: datetime, decoders: Decoders
+) -> Prepared:
+    display = render_instance(read, decoders)
     small = fit(display)
     return Prepared(
         description=describe(read, display, small, received_at),

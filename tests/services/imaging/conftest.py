@@ -65,8 +65,12 @@ class Imaging:
 
 @contextmanager
 def started(bed: TestBed, database_url: str, **settings: Any) -> Iterator[Imaging]:
-    """Run an imaging service on a migrated database; its DICOM listener is on any free port."""
-    app = create_app(Settings(database_url=database_url, dimse_port=0, **settings), bed.common)
+    """Run an imaging service on a migrated database; its DICOM listener is on any free port.
+
+    Its decoders start when a test sends something compressed: most do not.
+    """
+    defaults = {"dimse_port": 0, "decoders_started_ahead": False}
+    app = create_app(Settings(database_url=database_url, **{**defaults, **settings}), bed.common)
     with TestClient(app) as client:
         yield Imaging(app, client, bed)
 

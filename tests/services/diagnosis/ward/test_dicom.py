@@ -31,6 +31,7 @@ from pydicom.uid import (
 from services.diagnosis.ward.dicom import Identity, build_dataset, invented_name, uid
 from services.diagnosis.ward.generate import generate_patient
 from services.diagnosis.ward.patient import WardPatient
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.description import render_instance
 from services.imaging.dicom.reading import read_instance
 from services.imaging.dicom.render import WHITE, fit
@@ -70,15 +71,15 @@ def test_pydicom_shows_the_pixels_of_the_case(patients: list[WardPatient]) -> No
         np.testing.assert_allclose(displayed(reread(patient)), patient.case().images[0].pixels, atol=1e-5)
 
 
-def test_the_imaging_service_shows_the_pixels_of_the_case(patients: list[WardPatient]) -> None:
+def test_the_imaging_service_shows_the_pixels_of_the_case(patients: list[WardPatient], decoders: Decoders) -> None:
     for patient in patients:
-        display = fit(render_instance(read_instance(written(patient)), max_pixels=10**6))
+        display = fit(render_instance(read_instance(written(patient)), decoders))
         np.testing.assert_allclose(display / WHITE, patient.case().images[0].pixels, atol=1e-5)
 
 
-def test_an_image_larger_than_the_model_takes_is_reduced_as_the_imaging_service_does() -> None:
+def test_an_image_larger_than_the_model_takes_is_reduced_as_the_imaging_service_does(decoders: Decoders) -> None:
     patient = generate_patient(22, 0, side=1024)
-    display = fit(render_instance(read_instance(written(patient)), max_pixels=10**7))
+    display = fit(render_instance(read_instance(written(patient)), decoders))
     np.testing.assert_allclose(display / WHITE, patient.case().images[0].pixels, atol=1e-4)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.pixels import decode
 from services.imaging.dicom.render import Window, encode_8, fit, from_png_16, png_16, to_display
 from services.imaging.errors import UnsupportedPixelData
@@ -231,12 +232,12 @@ def rendered_by_dcmtk(dcm2pnm: str, path: Path, target: Path, *options: str) -> 
     ],
 )
 def test_real_images_look_as_dcmtk_renders_them(
-    dcm2pnm: str, reference_data: Path, tmp_path: Path, name: str, options: list[str]
+    dcm2pnm: str, reference_data: Path, tmp_path: Path, name: str, options: list[str], decoders: Decoders
 ) -> None:
     path = reference_data / "dicom" / "files" / name
     expected = rendered_by_dcmtk(dcm2pnm, path, tmp_path / "out.pgm", *options)
     ds = pydicom.dcmread(path)
-    difference = np.abs(to_display(decode(ds), ds).astype(float) - expected)
+    difference = np.abs(to_display(decode(ds, decoders), ds).astype(float) - expected)
     # dcmtk rounds to the bits that it writes, and its windows by up to one stored value.
     assert difference.max() <= WHITE / 255
     assert difference.mean() <= WHITE / 1000

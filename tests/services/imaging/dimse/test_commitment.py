@@ -200,11 +200,8 @@ def slow_down(imaging: Imaging) -> None:
     runtime.blobs.get = slowly
 
 
-# pynetdicom leaves the socket of a refused connection to the garbage collector, which closes it.
-refused = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@refused
+@pytest.mark.usefixtures("broken_connections")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_report_that_nobody_takes_is_kept_and_made_after_a_restart(bed: TestBed, database_url: str) -> None:
     reports, port = Reports(), free_port()
     with started(bed, database_url, commitment_addresses={TITLE: f"127.0.0.1:{port}"}) as imaging:

@@ -39,8 +39,10 @@ from tests.services.imaging.dimse.test_commitment import (
 from tests.services.imaging.radiographs import DX_PRESENTATION, encoded, gradient, radiograph
 from tests.support.common import TestBed
 
-# pynetdicom leaves the sockets of failed connections to the garbage collector, which closes them.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.usefixtures("broken_connections"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class Authority:
