@@ -31,6 +31,7 @@ class Description:
     modality: str
     study_date: str
     accession_number: str
+    study_description: str | None
     body_part_examined: str | None
     view_position: str | None
     rows: int

@@ -12,8 +12,10 @@ from services.imaging.store import InstanceRow
 from shared.errors import FieldProblem
 
 Condition = sa.ColumnElement[bool]
+Column = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
-MATCHED: Mapping[str, InstrumentedAttribute[str]] = {
+
+MATCHED: Mapping[str, Column] = {
     "PatientID": InstanceRow.patient,
     "PatientName": InstanceRow.patient_name,
     "StudyInstanceUID": InstanceRow.study_instance_uid,
@@ -24,6 +26,7 @@ MATCHED: Mapping[str, InstrumentedAttribute[str]] = {
     "AccessionNumber": InstanceRow.accession_number,
     "Modality": InstanceRow.modality,
     "ModalitiesInStudy": InstanceRow.modality,
+    "StudyDescription": InstanceRow.study_description,
 }
 """The attributes that can be searched for."""
 
@@ -43,11 +46,12 @@ def condition(keyword: str, value: str) -> Condition:
         )
     if keyword == "StudyDate" and "-" in value:
         return _date_range(value)
-    if keyword.endswith("UID"):
+    if keyword.endswith("UID") or keyword in ("Modality", "ModalitiesInStudy"):
+        # Lists are for UIDs (PS3.4 C.2.2.2.2); OHIF sends them of modalities too.
         return column.in_(value.replace("\\", ",").split(","))
     if "*" in value or "?" in value:
         return _wildcard(column, value)
-    if keyword == "PatientName":
+    if keyword in ("PatientName", "StudyDescription"):
         return sa.func.lower(column) == value.lower()
     return column == value
 
@@ -63,7 +67,7 @@ def _date_range(value: str) -> Condition:
     return sa.and_(known, InstanceRow.study_date >= first, InstanceRow.study_date <= (last or "99999999"))
 
 
-def _wildcard(column: InstrumentedAttribute[str], value: str) -> Condition:
+def _wildcard(column: Column, value: str) -> Condition:
     escaped = value.lower().replace("/", "//").replace("%", "/%").replace("_", "/_")
     return sa.func.lower(column).like(escaped.replace("*", "%").replace("?", "_"), escape="/")
 
@@ -75,8 +79,8 @@ def find_groups(
     where: Sequence[Condition],
     limit: int,
     offset: int,
-) -> list[list[InstanceRow]]:
-    """The studies, series or instances that match, newest first: of each, all its instances.
+) -> tuple[list[list[InstanceRow]], int]:
+    """The studies, series or instances that match, newest first, of each all its instances; and how many follow.
 
     Args:
         level: the columns that identify one of them.
@@ -85,11 +89,16 @@ def find_groups(
     matching = sa.select(*level).where(InstanceRow.tenant == tenant, *where).group_by(*level)
     keys = session.execute(matching.order_by(newest.desc(), *level).limit(limit).offset(offset)).all()
     if not keys:
-        return []
+        return [], 0
+    more = 0 if len(keys) < limit else _count(session, matching) - offset - len(keys)
     groups: dict[tuple[str, ...], list[InstanceRow]] = {tuple(key): [] for key in keys}
     query = sa.select(InstanceRow).where(
         InstanceRow.tenant == tenant, sa.tuple_(*level).in_([tuple(key) for key in keys])
     )
     for row in session.scalars(query.order_by(InstanceRow.received_at, InstanceRow.id)):
         groups[tuple(getattr(row, column.key) for column in level)].append(row)
-    return list(groups.values())
+    return list(groups.values()), more
+
+
+def _count(session: Session, matching: sa.SelectBase) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(matching.subquery())) or 0

@@ -63,6 +63,7 @@ class InstanceRow(Base):
     modality: Mapped[str] = mapped_column(sa.String(16))
     study_date: Mapped[str] = mapped_column(sa.String(8))
     accession_number: Mapped[str] = mapped_column(sa.String(64))
+    study_description: Mapped[str | None] = mapped_column(sa.String(64))
     body_part_examined: Mapped[str | None] = mapped_column(sa.String(64))
     view_position: Mapped[str | None] = mapped_column(sa.String(64))
     rows: Mapped[int]
@@ -150,6 +151,7 @@ def _row(tenant: str, id_: str, prepared: Prepared) -> InstanceRow:
         modality=said.modality[:16],
         study_date=said.study_date[:8],
         accession_number=said.accession_number[:64],
+        study_description=said.study_description,
         body_part_examined=said.body_part_examined,
         view_position=said.view_position,
         rows=said.rows,

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.imaging.dicom.multipart import parameters
+from services.imaging.errors import CannotRender
+
+DICOM_JSON = "application/dicom+json"
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,15 @@ def matches(wanted: Wanted, media_type: str) -> bool:
     """Whether a range covers a media type."""
     main = media_type.partition("/")[0]
     return wanted.media_type in ("*/*", f"{main}/*", media_type)
+
+
+def json_type(accept: str) -> str:
+    """The media type under which the DICOM JSON model is given.
+
+    Raises: CannotRender: the client takes neither of its names, such as one that wants XML alone.
+    """
+    for wanted in wanted_of(accept):
+        for media_type in (DICOM_JSON, "application/json"):
+            if not wanted.multipart and matches(wanted, media_type):
+                return media_type
+    raise CannotRender("Accept `application/dicom+json`.")

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.imaging.api.deps import ReaderDep, RootDep, SeriesUid, SettingsDep, StudyUid
-from services.imaging.api.wado import DICOM_JSON, PRIVATE
+from services.imaging.api.negotiation import json_type
+from services.imaging.api.wado import PRIVATE
 from services.imaging.settings import Settings
 from services.imaging.store import InstanceRow
 from services.imaging.usecases import reads
@@ -157,16 +158,28 @@ def _search(
     from services.imaging.api.qido_query import Query
     from services.imaging.search import condition, find_groups
 
+    media_type = json_type(request.headers.get("accept", ""))
     query = Query.parse(request.query_params.multi_items(), settings.max_search_results)
     where = [condition(keyword, value) for keyword, value in [*within.items(), *query.matching]]
     with reading(runtime.sessions) as lookup:
-        groups = find_groups(lookup, runtime.common.tenant, level.columns, where, query.limit, query.offset)
+        groups, more = find_groups(lookup, runtime.common.tenant, level.columns, where, query.limit, query.offset)
+    headers = PRIVATE | _warnings(query.fuzzy, more)
     if not groups:
         reads.record_search(session, runtime, reader, level.name, request_id)
-        return Response(status_code=204, headers=PRIVATE)
+        return Response(status_code=204, headers=headers)
     reads.record_read(session, runtime, reader, "dicom-searched", [rows[0] for rows in groups], request_id)
     models = [_told(level, rows, query.include, root) for rows in groups]
-    return JSONResponse(models, media_type=DICOM_JSON, headers=PRIVATE)
+    return JSONResponse(models, media_type=media_type, headers=headers)
+
+
+def _warnings(fuzzy: bool, more: int) -> dict[str, str]:
+    """What a client must know of its answer (PS3.18 sections 8.3.4.2 and 8.3.4.4)."""
+    told = []
+    if fuzzy:
+        told.append("The fuzzymatching parameter is not supported. Only literal matching has been performed.")
+    if more:
+        told.append(f"There are {more} additional results that can be requested")
+    return {"Warning": ", ".join(f'299 consilium "{text}"' for text in told)} if told else {}
 
 
 def _told(level: Level, rows: Sequence[InstanceRow], include: Sequence[str] | None, root: str) -> dict[str, Any]:

@@ -24,11 +24,14 @@ class Query:
     """Keywords to tell beyond those of the level; None for all."""
     limit: int
     offset: int
+    fuzzy: bool = False
+    """Whether fuzzy matching was asked for. It is optional (PS3.18 section 8.3.4.2), and is not done here."""
 
     @classmethod
     def parse(cls, parameters: Iterable[tuple[str, str]], max_limit: int) -> Query:
         """Raises: MalformedQuery: a name that is neither an attribute nor a parameter, or a value that is no number."""
-        matching, include, everything, limit, offset = [], [], False, min(DEFAULT_LIMIT, max_limit), 0
+        matching, include, everything, fuzzy = [], [], False, False
+        limit, offset = min(DEFAULT_LIMIT, max_limit), 0
         for name, value in parameters:
             if name == "limit":
                 limit = min(_number(name, value), max_limit)
@@ -37,10 +40,12 @@ class Query:
             elif name == "includefield":
                 everything = everything or value == "all"
                 include += [] if value == "all" else [_keyword(field) for field in value.split(",") if field]
-            elif name != "fuzzymatching":  # fuzzy matching is optional; literal matching is always right
+            elif name == "fuzzymatching":
+                fuzzy = value.lower() == "true"
+            else:
                 # An empty value is universal matching (PS3.4 C.2.2.2.3): it asks for the attribute.
                 (matching.append((_keyword(name), value)) if value else include.append(_keyword(name)))
-        return cls(tuple(matching), None if everything else tuple(dict.fromkeys(include)), limit, offset)
+        return cls(tuple(matching), None if everything else tuple(dict.fromkeys(include)), limit, offset, fuzzy)
 
 
 def _number(name: str, value: str) -> int:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.imaging.api.deps import DecodersDep, ReaderDep, RootDep, SeriesUid, SopUid, StudyUid
-from services.imaging.api.negotiation import Wanted, matches, wanted_of
+from services.imaging.api.negotiation import Wanted, json_type, matches, wanted_of
 from services.imaging.dicom import multipart
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.errors import CannotRender
@@ -21,7 +21,6 @@ from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
 DICOM = "application/dicom"
-DICOM_JSON = "application/dicom+json"
 # Patient data: no proxy and no browser may keep them.
 PRIVATE = {"Cache-Control": "private, no-store"}
 _ONE = "/studies/{study}/series/{series}/instances/{instance}"
@@ -107,6 +106,7 @@ def _instances(
 
 @router.get("/studies/{study}/metadata", response_class=JSONResponse)
 def study_metadata(
+    request: Request,
     study: StudyUid,
     reader: ReaderDep,
     session: SessionDep,
@@ -116,11 +116,12 @@ def study_metadata(
 ) -> JSONResponse:
     """The headers of all instances of a study in the DICOM JSON model."""
     rows = reads.get_instances(runtime, study)
-    return _metadata(session, runtime, reader, rows, request_id, root)
+    return _metadata(request, session, runtime, reader, rows, request_id, root)
 
 
 @router.get("/studies/{study}/series/{series}/metadata", response_class=JSONResponse)
 def series_metadata(
+    request: Request,
     study: StudyUid,
     series: SeriesUid,
     reader: ReaderDep,
@@ -131,11 +132,12 @@ def series_metadata(
 ) -> JSONResponse:
     """The headers of all instances of a series in the DICOM JSON model."""
     rows = reads.get_instances(runtime, study, series)
-    return _metadata(session, runtime, reader, rows, request_id, root)
+    return _metadata(request, session, runtime, reader, rows, request_id, root)
 
 
 @router.get(_ONE + "/metadata", response_class=JSONResponse)
 def instance_metadata(
+    request: Request,
     study: StudyUid,
     series: SeriesUid,
     instance: SopUid,
@@ -147,17 +149,24 @@ def instance_metadata(
 ) -> JSONResponse:
     """The header of one instance in the DICOM JSON model."""
     rows = reads.get_instances(runtime, study, series, instance)
-    return _metadata(session, runtime, reader, rows, request_id, root)
+    return _metadata(request, session, runtime, reader, rows, request_id, root)
 
 
 def _metadata(
-    session: SessionDep, runtime: Runtime, reader: Principal, rows: Sequence[InstanceRow], request_id: str, root: str
+    request: Request,
+    session: SessionDep,
+    runtime: Runtime,
+    reader: Principal,
+    rows: Sequence[InstanceRow],
+    request_id: str,
+    root: str,
 ) -> JSONResponse:
     from services.imaging.dicom.json_model import element
 
+    media_type = json_type(request.headers.get("accept", ""))
     reads.record_read(session, runtime, reader, "dicom-metadata-read", rows, request_id)
     models = [{**row.header_json(), **element("RetrieveURL", instance_url(root, row))} for row in rows]
-    return JSONResponse(models, media_type=DICOM_JSON, headers=PRIVATE)
+    return JSONResponse(models, media_type=media_type, headers=PRIVATE)
 
 
 def instance_url(root: str, row: InstanceRow) -> str:
@@ -194,9 +203,11 @@ def retrieve_frames(
         content, transfer_syntax_uid = retrieval.frame(stored_file, decoders, compressed=media_type == stored)
         reads.record_read(session, runtime, reader, "dicom-frame-read", [row], request_id)
         part_type = f"{media_type}; transfer-syntax={transfer_syntax_uid}"
+        if wanted.media_type == media_type and not wanted.multipart:
+            return Response(content, media_type=part_type, headers=PRIVATE)
         body, content_type = multipart.build([(part_type, content)], media_type)
         return Response(body, media_type=content_type, headers=PRIVATE)
-    raise CannotRender(f'Accept `multipart/related; type="application/octet-stream"` or `type="{stored}"`.')
+    raise CannotRender(f'Accept `application/octet-stream` or `{stored}`, alone or in `multipart/related; type="…"`.')
 
 
 def _frame_form(wanted: Wanted, transfer_syntax_uid: str, stored: str) -> str | None:

@@ -46,6 +46,7 @@ def describe(read: ReadInstance, display: Display, small: Display, received_at: 
         modality=text(ds, "Modality"),
         study_date=text(ds, "StudyDate").replace(".", ""),
         accession_number=text(ds, "AccessionNumber"),
+        study_description=text(ds, "StudyDescription")[:64] or None,
         body_part_examined=text(ds, "BodyPartExamined")[:64] or None,
         view_position=text(ds, "ViewPosition")[:64] or None,
         rows=display.shape[0],

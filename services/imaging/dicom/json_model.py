@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -32,9 +33,14 @@ def _without_bulk(model: Mapping[str, Any]) -> dict[str, Any]:
     for tag, body in model.items():
         if body.get("vr") == "SQ" and "Value" in body:
             kept[tag] = {**body, "Value": [_without_bulk(item or {}) for item in body["Value"]]}
-        elif "BulkDataURI" not in body:
+        elif "BulkDataURI" not in body and all(map(_is_json, body.get("Value", ()))):
             kept[tag] = body
     return kept
+
+
+def _is_json(value: Any) -> bool:
+    """JSON has no infinite numbers and none that are not one (RFC 8259 section 6); FL and FD have."""
+    return not isinstance(value, float) or isfinite(value)
 
 
 def tag_of(name: str) -> str | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from services.imaging.store import Base
+from services.imaging.store import Base, InstanceRow
 from shared.database import create_engine, migrate
 from tests.services.imaging.conftest import started
 from tests.services.imaging.radiographs import encoded, gradient, radiograph
@@ -26,6 +30,49 @@ def test_the_migration_builds_what_the_rows_declare(migrated: Path) -> None:
 
 def test_migrating_again_changes_nothing(migrated: Path) -> None:
     migrate(f"sqlite:///{migrated}", "imaging")
+
+
+def test_descriptions_of_studies_stored_before_they_had_a_column_are_filled_in(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/older.db"
+    upgrade_to(url, "0001")
+    engine = create_engine(url)
+    described = {"00081030": {"vr": "LO", "Value": ["Thorax p.a."]}}
+    with engine.begin() as connection:
+        for number, header in enumerate([described, {}, {"00081030": {"vr": "LO"}}, {"00181073": {"Value": [1]}}]):
+            connection.execute(sa.insert(older_instance(connection)).values(older_row(number, json.dumps(header))))
+    migrate(url, "imaging")
+    with engine.connect() as connection:
+        query = sa.select(InstanceRow.study_description).order_by(InstanceRow.id)
+        assert list(connection.scalars(query)) == ["Thorax p.a.", None, None, None]
+    engine.dispose()
+
+
+def upgrade_to(url: str, revision: str) -> None:
+    """Migrate as far as a revision: what an older installation has."""
+    from alembic import command
+    from alembic.config import Config
+
+    from services.imaging import migrations
+
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def older_instance(connection: sa.Connection) -> sa.Table:
+    return sa.Table("instance", sa.MetaData(), autoload_with=connection)
+
+
+def older_row(number: int, header: str) -> dict[str, Any]:
+    columns = [column for column in InstanceRow.__table__.columns if column.name != "study_description"]
+    row: dict[str, Any] = {column.name: "" for column in columns if isinstance(column.type, sa.String | sa.Text)}
+    moment = datetime(2026, 1, 31, tzinfo=UTC)
+    numbers = {"rows": 1, "columns": 1, "size_bytes": 1, "effective_at": moment, "received_at": moment}
+    return {**row, **numbers, "id": f"id-{number}", "sop_instance_uid": f"1.{number}", "header": header}
 
 
 @pytest.mark.postgres

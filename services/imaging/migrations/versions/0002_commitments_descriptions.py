@@ -1,4 +1,4 @@
-"""Requests for storage commitment, until they are reported.
+"""Requests for storage commitment until they are reported; descriptions of studies, to be searched for.
 
 Revision ID: 0002
 """
@@ -17,7 +17,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add a table that the code before this revision does not know of."""
+    """Add a table and a nullable column: the code before this revision goes on without them."""
+    op.add_column("instance", sa.Column("study_description", sa.String(64)))
     op.create_table(
         "commitment",
         sa.Column("id", sa.String(36), nullable=False),
@@ -38,3 +39,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forget all requests, reported or not."""
     op.drop_table("commitment")
+    op.drop_column("instance", "study_description")
