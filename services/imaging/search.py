@@ -44,20 +44,28 @@ def condition(keyword: str, value: str) -> Condition:
                 FieldProblem("query", "names an attribute that cannot be searched for", f"use {', '.join(MATCHED)}")
             ],
         )
-    if keyword == "StudyDate" and "-" in value:
-        return _date_range(value)
-    if keyword.endswith("UID") or keyword in ("Modality", "ModalitiesInStudy"):
-        # Lists are for UIDs (PS3.4 C.2.2.2.2); OHIF sends them of modalities too.
-        return column.in_(value.replace("\\", ",").split(","))
+    if keyword == "StudyDate":
+        return _dates(value)
+    if keyword.endswith("UID"):
+        return _any_of(column, value)
     if "*" in value or "?" in value:
         return _wildcard(column, value)
+    if keyword in ("Modality", "ModalitiesInStudy"):
+        # Lists are for UIDs (PS3.4 C.2.2.2.2); OHIF sends them of modalities too.
+        return _any_of(column, value)
     if keyword in ("PatientName", "StudyDescription"):
         return sa.func.lower(column) == value.lower()
     return column == value
 
 
-def _date_range(value: str) -> Condition:
-    first, _, last = value.partition("-")
+def _any_of(column: Column, value: str) -> Condition:
+    return column.in_(value.replace("\\", ",").split(","))
+
+
+def _dates(value: str) -> Condition:
+    first, dash, last = value.partition("-")
+    if not dash and first:
+        last = first
     if not all(end == "" or (end.isdigit() and len(end) == 8) for end in (first, last)):
         fix = "use YYYYMMDD, YYYYMMDD-YYYYMMDD, or a range open at one end"
         raise MalformedQuery(

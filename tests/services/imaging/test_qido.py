@@ -58,6 +58,7 @@ def test_a_study_is_told_with_its_counts(imaging: Imaging) -> None:
         ("AccessionNumber=A-7", 1),
         ("ModalitiesInStudy=DX", 1),
         ("ModalitiesInStudy=CT", 0),
+        ("Modality=D*", 1),
         ("PatientID=P-1&StudyDate=20230101", 0),
         ("PatientID=", 1),
         ("fuzzymatching=true&includefield=all", 1),
@@ -110,7 +111,15 @@ def test_a_field_is_included_by_keyword_or_tag(imaging: Imaging) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["InstitutionName=X", "NotAKeyword=1", "limit=x", "offset=-1", "StudyDate=2024-01", "includefield=Nonsense"],
+    [
+        "InstitutionName=X",
+        "NotAKeyword=1",
+        "limit=x",
+        "offset=-1",
+        "StudyDate=2024-01",
+        "StudyDate=2024*",
+        "includefield=Nonsense",
+    ],
 )
 def test_what_is_not_understood_is_400_and_lists_nobody(imaging: Imaging, query: str) -> None:
     stored(imaging)
