@@ -42,8 +42,11 @@ class Caller(NamedTuple):
         return cls(title.strip(), ip_network(host.strip()) if host else None)
 
     def is_at(self, address: str) -> bool:
-        """Whether it may call from there."""
-        return self.network is None or ip_address(address) in self.network
+        """Whether it may call from there. An IPv4 address may come as an IPv6 one: the listener may bind both."""
+        if self.network is None:
+            return True
+        found = ip_address(address)
+        return (getattr(found, "ipv4_mapped", None) or found) in self.network
 
 
 class Settings(ServiceSettings):

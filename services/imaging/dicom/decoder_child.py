@@ -35,7 +35,7 @@ def main(decode: Any = decode_frame) -> None:
     """Serve until stdin ends."""
     source, target = io.FileIO(0), io.FileIO(_keep_stdout(), "w")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
-    limit(int(sys.argv[1]))
+    _limit(int(sys.argv[1]))
     target.write(READY)
     while True:
         head = read_exactly(source.readinto, REQUEST.size)
@@ -58,7 +58,7 @@ def _keep_stdout() -> int:
     return kept
 
 
-def limit(memory_bytes: int) -> None:
+def _limit(memory_bytes: int) -> None:
     """Memory beyond what the codecs themselves take; no core dumps (they hold patients' images), no files."""
     with open("/proc/self/statm", encoding="ascii") as statm:
         now = int(statm.read().split()[0]) * resource.getpagesize()

@@ -65,15 +65,7 @@ class Child:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._decodes, self._late = limits, 0, False
-        self._process = subprocess.Popen(
-            [sys.executable, "-B", "-P", "-m", CHILD, str(limits.memory_bytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            cwd="/",
-            env=_environment(),
-        )
+        self._process = _started(limits)
         self._in: Any = self._process.stdin
         self._out: Any = self._process.stdout
         pipes: tuple[Any, ...] = (self._in, self._out)
@@ -172,6 +164,22 @@ class _Watch:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+
+
+def _started(limits: Limits) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-B", "-P", "-m", CHILD, str(limits.memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            cwd="/",
+            env=_environment(),
+        )
+    except OSError as error:
+        log.error("decoder did not start", reason=error.strerror)
+        raise Unavailable("No decoder could be started; nothing was stored.") from error
 
 
 def _environment() -> dict[str, str]:

@@ -23,13 +23,21 @@ def turn_strangers_away(event: Any, settings: Settings) -> None:
     pynetdicom's `require_calling_aet` knows no addresses; its event for a requested association may reject it.
     """
     assoc = event.assoc
-    title = str(assoc.requestor.primitive.calling_ae_title).strip()
-    if settings.may_call(title, str(assoc.requestor.address)):
+    if _is_listed(assoc, settings):
         return
     # The title is what the caller wrote, which may be anything: it is not logged.
     log.warning("association rejected", reason="calling AE title not recognised", address=assoc.requestor.address)
     assoc.acse.send_reject(*CALLING_TITLE_NOT_RECOGNISED)
     assoc.kill()
+
+
+def _is_listed(assoc: Any, settings: Settings) -> bool:
+    title = str(assoc.requestor.primitive.calling_ae_title).strip()
+    try:
+        return settings.may_call(title, str(assoc.requestor.address))
+    except ValueError:
+        # An address that cannot be read is on no list. pynetdicom goes on when a handler raises: it would let it in.
+        return False
 
 
 def principal_of(ae_title: str, tenant: str, session_id: str) -> Principal:

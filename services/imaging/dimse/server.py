@@ -81,12 +81,12 @@ class DimseServer:
     def stop(self) -> None:
         """Stop listening and abort what associations there are; their senders got no success and will send again."""
         self._server = None
-        self._reporter.stop()
         # One that is not established yet does nothing that must be waited for.
         busy = [assoc for assoc in self._ae.active_associations if assoc.is_established]
         self._ae.shutdown()
         for assoc in busy:
             assoc.join(timeout=STOP_S)
+        self._reporter.stop()
 
     def _on_store(self, event: Any) -> int:
         try:

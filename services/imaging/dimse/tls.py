@@ -12,7 +12,7 @@ SILENCE_S = 30.0
 """How long a handshake, or the rest of a message that has begun, is waited for."""
 
 
-class PatientContext(ssl.SSLContext):
+class DeferringContext(ssl.SSLContext):
     """Leaves the handshake to the thread of the association.
 
     pynetdicom wraps each connection in its one listening thread: there, a caller that connects and says nothing would
@@ -32,7 +32,7 @@ def listener_context(settings: Settings) -> ssl.SSLContext | None:
     """
     if settings.dimse_tls_certificate_file is None:
         return None
-    context = PatientContext(ssl.PROTOCOL_TLS_SERVER)
+    context = DeferringContext(ssl.PROTOCOL_TLS_SERVER)
     _load(context, settings)
     if settings.dimse_tls_client_ca_file is not None:
         context.verify_mode = ssl.CERT_REQUIRED

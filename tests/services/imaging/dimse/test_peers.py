@@ -52,6 +52,20 @@ def test_the_listener_goes_on_after_a_rejection(bed: TestBed, database_url: str)
         assert send(imaging, parsed(radiograph()), title="CT_1") == [SUCCESS]
 
 
+def test_a_caller_whose_address_cannot_be_read_is_rejected(
+    bed: TestBed, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Settings, title: str, address: str) -> bool:
+        raise ValueError(f"{address!r} of {title!r} does not appear to be an IPv4 or IPv6 address")
+
+    monkeypatch.setattr(Settings, "may_call", unreadable)
+    with (
+        started(bed, database_url, allowed_callers=("CT_1@127.0.0.1",)) as imaging,
+        association(imaging, VERIFICATION, title="CT_1") as assoc,
+    ):
+        assert assoc.is_rejected
+
+
 def test_a_rejection_is_logged_with_the_address_and_without_what_the_caller_wrote(
     bed: TestBed, database_url: str
 ) -> None:
@@ -88,4 +102,6 @@ def test_the_list_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert settings.may_call("CT_1", "192.168.7.9")
     assert settings.may_call("PACS", "10.1.2.3")
     assert not settings.may_call("PACS", "10.1.2.4")
+    # As a listener on both protocols sees an IPv4 caller (RFC 4291 section 2.5.5.2).
+    assert settings.may_call("PACS", "::ffff:10.1.2.3")
     assert settings.commitment_addresses == {"PACS": ("10.1.2.3", 104)}
