@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.imaging.dicom.decoders import Decoders, Limits
+from services.imaging.dicom.decoder_process import Limits
+from services.imaging.dicom.decoders import Decoders
 from services.suite.servers import postgres
 from tests.support.common import REFERENCE_DATA, TestBed, make_test_bed
 

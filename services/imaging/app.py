@@ -10,7 +10,8 @@ from importlib import import_module
 from fastapi import FastAPI
 
 from services.imaging.api import evidence, qido, stow, wado
-from services.imaging.dicom.decoders import Decoders, Limits
+from services.imaging.dicom.decoder_process import Limits
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.settings import Settings
 from services.imaging.store import OutboxRow
 from shared.settings import CommonSettings

@@ -1,7 +1,7 @@
 """The program of a decoder child: `python -m services.imaging.dicom.decoder_child MEMORY_BYTES`.
 
 It reads requests from stdin and writes pixels to what was stdout, until stdin ends. It may be killed at any time: it
-owns nothing. It is given no secrets (`decoders` starts it without the environment) and cannot write files.
+owns nothing. It is given no secrets (`decoder_process` starts it without the environment) and cannot write files.
 """
 
 from __future__ import annotations

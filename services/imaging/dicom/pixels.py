@@ -9,8 +9,9 @@ from pydicom.uid import UID
 
 from services.imaging.dicom.codecs import Pixels
 from services.imaging.dicom.codestream import announced_size
+from services.imaging.dicom.decoder_process import undecodable
 from services.imaging.dicom.decoder_wire import FrameForm
-from services.imaging.dicom.decoders import Decoders, undecodable
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.syntaxes import ENCAPSULATED
 from services.imaging.dicom.values import text, value_of
 from services.imaging.errors import (

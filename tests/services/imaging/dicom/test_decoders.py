@@ -17,8 +17,9 @@ import pydicom
 import pytest
 from pydicom.encaps import encapsulate
 
+from services.imaging.dicom.decoder_process import Child, Limits
 from services.imaging.dicom.decoder_wire import FrameForm
-from services.imaging.dicom.decoders import Child, Decoders, Limits
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.errors import DecodingStopped, UndecodablePixelData
 from shared.auth import Role
 from shared.errors import Unavailable
@@ -36,7 +37,7 @@ LIMITS = Limits(memory_bytes=2**30, cpu_s=1, wall_s=20.0)
 @pytest.fixture(autouse=True)
 def _hostile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children run the hostile program."""
-    monkeypatch.setattr("services.imaging.dicom.decoders.CHILD", hostile.__name__)
+    monkeypatch.setattr("services.imaging.dicom.decoder_process.CHILD", hostile.__name__)
 
 
 @contextmanager
@@ -136,7 +137,7 @@ def test_those_who_wait_too_long_for_a_child_are_told_to_come_again() -> None:
 
 
 def test_a_child_that_cannot_start_is_not_the_images_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.imaging.dicom.decoders.CHILD", "services.imaging.no_such_program")
+    monkeypatch.setattr("services.imaging.dicom.decoder_process.CHILD", "services.imaging.no_such_program")
     with pool() as decoders, pytest.raises(Unavailable):
         decoders.decode(FORM, hostile.PROCESS)
 
