@@ -29,11 +29,14 @@ def report_on(assoc: Any, event_type: int, ds: Dataset) -> bool:
     context = next((cx for cx in assoc.accepted_contexts if cx.abstract_syntax == SOP_CLASS), None)
     if context is None or not assoc.is_established:
         return False
+    deadline = time.monotonic() + ANSWER_S
     assoc._reactor_checkpoint.clear()
     # The reactor passes its checkpoint and says so in two steps: between them it would look paused and is not.
     time.sleep(5 * POLL_S)
     try:
-        while not assoc._is_paused:  # it serves a request
+        while not assoc._is_paused:  # it serves a request, or has ended and will never pause
+            if not assoc.is_established or time.monotonic() > deadline:
+                return False
             time.sleep(POLL_S)
         if not assoc.is_established:
             return False
