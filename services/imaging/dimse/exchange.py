@@ -31,10 +31,8 @@ def report_on(assoc: Any, event_type: int, ds: Dataset) -> bool:
         return False
     deadline = time.monotonic() + ANSWER_S
     assoc._reactor_checkpoint.clear()
-    # The reactor passes its checkpoint and says so in two steps: between them it would look paused and is not.
-    time.sleep(5 * POLL_S)
     try:
-        while not assoc._is_paused:  # it serves a request, or has ended and will never pause
+        while not _reactor_waits(assoc):  # it serves a request, or has ended and will never wait
             if not assoc.is_established or time.monotonic() > deadline:
                 return False
             time.sleep(POLL_S)
@@ -44,6 +42,14 @@ def report_on(assoc: Any, event_type: int, ds: Dataset) -> bool:
         return _answered(assoc)
     finally:
         assoc._reactor_checkpoint.set()
+
+
+def _reactor_waits(assoc: Any) -> bool:
+    """Whether the reactor stands at its checkpoint, where nobody else ever waits.
+
+    `_is_paused` is true while it serves a request, too: our report would come before the answer to that request.
+    """
+    return bool(assoc._reactor_checkpoint._cond._waiters)
 
 
 def _request(context: Any, event_type: int, ds: Dataset) -> N_EVENT_REPORT:

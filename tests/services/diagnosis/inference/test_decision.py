@@ -59,8 +59,8 @@ def test_the_result_tells_levels_in_snomed_ct_that_sum_to_one(predictor: Predict
     assert type(result).model_validate(result.model_dump()) == result
 
 
-def test_the_shipped_bundle_answers_no_severity(predictor: Predictor) -> None:
-    assert [task.name for task in predictor.contents.config.tasks] == ["diagnosis", "deterioration24h"]
+def test_the_shipped_bundle_answers_three_questions(predictor: Predictor) -> None:
+    assert [task.name for task in predictor.contents.config.tasks] == ["diagnosis", "deterioration24h", "severity"]
     assert predictor.contents.calibrator.tasks == predictor.contents.config.tasks
 
 

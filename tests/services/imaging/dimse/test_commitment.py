@@ -164,16 +164,6 @@ def test_an_instance_whose_bytes_are_not_intact_is_not_committed(imaging: Imagin
     assert report.FailedSOPSequence[0].FailureReason == PROCESSING_FAILURE
 
 
-def test_instances_sent_on_while_the_report_is_due_are_stored_too(imaging: Imaging) -> None:
-    reference, reports = stored(imaging), Reports()
-    with requestor(imaging, reports, [DX_PRESENTATION]) as assoc:
-        for _ in range(5):
-            assert ask(assoc, asked_for(reference)) == SUCCESS
-            assert assoc.send_c_store(parsed(radiograph())).Status == SUCCESS
-        assert [reports.next()[0] for _ in range(5)] == [ALL_COMMITTED] * 5
-    assert len(imaging.instances()) == 6
-
-
 def test_a_requestor_that_hung_up_is_called_at_its_address(bed: TestBed, database_url: str) -> None:
     reports = Reports()
     with listener(reports) as port:
