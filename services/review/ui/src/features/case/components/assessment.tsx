@@ -67,7 +67,7 @@ function Ranked({ item, member }: { item: RankedDiagnosis; member: boolean }) {
 function Frequency({ first }: { first: RankedDiagnosis | undefined }) {
   if (!first?.vennAbers) return null;
   return (
-    <p className="small muted">
+    <p className="small muted set-note">
       Where calibration cases were given {percent(first.probability)} for {first.code.display}, it was true of {percentInterval(first.vennAbers)}.
     </p>
   );
