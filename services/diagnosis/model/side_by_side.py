@@ -6,9 +6,9 @@ are taken over once and do not follow training.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from copy import deepcopy
-from threading import local
 
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
@@ -35,22 +35,24 @@ class SideBySide:
         answering = [_Logits(member) for member in members]
         self._parameters, self._buffers = stack_module_state(answering)
         self._pattern = deepcopy(answering[0]).to("meta").eval()
-        # `functional_call` lends a skeleton its weights for the length of the call: each thread has one of its own.
-        self._own = local()
+        # `functional_call` lends a skeleton its weights for the length of the call: each call has one to itself. They
+        # are kept, for a copy takes milliseconds and threads come and go with every explanation.
+        self._idle: deque[_Logits] = deque()
 
     def __call__(self, tokens: Tensor, pooled: Tensor, available: Tensor) -> Tensor:
         """As `FusionEnsemble.forward`: logits of all members [members, batch, logits].
 
         Raises: ValueError: a row without any modality.
         """
-
-        if not hasattr(self._own, "skeleton"):
-            self._own.skeleton = deepcopy(self._pattern)
-        skeleton: _Logits = self._own.skeleton
+        try:
+            skeleton = self._idle.pop()
+        except IndexError:
+            skeleton = deepcopy(self._pattern)
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
             answer: Tensor = functional_call(skeleton, (parameters, buffers), (tokens, pooled, available))
             return answer
 
         logits: Tensor = vmap(one)(self._parameters, self._buffers)
+        self._idle.append(skeleton)  # not after an error, which may leave it with its weights
         return logits
