@@ -19,6 +19,7 @@ from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.bundle.keys import local_key, read_private_key
 from services.diagnosis.bundle.manifest import write_manifest
 from services.diagnosis.bundle.verification import sign_bundle
+from services.diagnosis.inference.engine import Engine
 from services.diagnosis.model.modalities import MODALITIES
 from services.diagnosis.model.network import ConsiliumNetwork
 from services.diagnosis.training.align import Alignment, Split, fit_joint
@@ -37,9 +38,7 @@ def align_bundle(
     """
     torch.set_num_threads(1)
     identity, contents = read_bundle(directory)
-    network = ConsiliumNetwork(contents.config)
-    network.load_state_dict(dict(contents.weights))
-    network.eval().requires_grad_(False)
+    network = Engine.build(contents).network
     first_held_out = contents.training["data"]["train"]["cases"]
     train = encode_stretch(contents, network, 0, min(cases, first_held_out), processes)
     held_out = encode_stretch(contents, network, first_held_out, films, processes)

@@ -15,15 +15,17 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
+from torch import Tensor
 
 from services.diagnosis.bundle.contents import read_bundle
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.evaluation.metrics.bootstrap import Bootstrapped, Resamples, bootstrap, difference, estimate_of
 from services.diagnosis.evaluation.metrics.discrimination import accuracy, macro_auroc
+from services.diagnosis.inference.engine import Engine
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.fusion import MODES, FusionMember
 from services.diagnosis.model.modalities import MODALITIES
-from services.diagnosis.model.network import ConsiliumNetwork, stack
+from services.diagnosis.model.network import stack
 from services.diagnosis.training.align_bundle import encode_stretch
 from services.diagnosis.training.fuse import TokenCache, train_member
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
@@ -44,23 +46,15 @@ def compare_modes(
     torch.set_num_threads(1)
     _, contents = read_bundle(directory)
     config = contents.config
-    network = ConsiliumNetwork(config)
-    network.load_state_dict(dict(contents.weights))
-    network.eval().requires_grad_(False)
+    network = Engine.build(contents).network
     known = encode_stretch(contents, network, 0, train, processes)
     unseen = encode_stretch(contents, network, UNSEEN_FROM, test, processes)
     cache = TokenCache.of([known.encoded], known.cohort, config, soft=True)
-    tokens, pooled = stack(unseen.encoded, test, config)
+    asked = stack(unseen.encoded, test, config)
 
     def job(mode: str, member: int) -> Job:
         def run(_: Advance) -> NDArray[np.float64]:
-            model = new_member(config, mode, seed + member)
-            batch, rate = RECIPES["demo"].fusion_batch_size, RECIPES["demo"].fusion_learning_rate
-            train_member(model, cache, epochs=epochs, batch_size=batch, learning_rate=rate, seed=seed + member)
-            with torch.no_grad():
-                logits = model.eval()(tokens, pooled, torch.ones(test, len(MODALITIES), dtype=torch.bool)).logits
-            probabilities: NDArray[np.float64] = logits[:, : len(config.labels)].double().softmax(-1).numpy()
-            return probabilities
+            return learn_and_ask(config, mode, cache, asked, epochs=epochs, seed=seed + member)
 
         return run
 
@@ -69,11 +63,25 @@ def compare_modes(
     return _compare(dict(zip(MODES, answers, strict=True)), unseen.cohort.labels, seed)
 
 
-def new_member(config: ModelConfig, mode: str, seed: int) -> FusionMember:
-    """An untrained member of a fusion of that mode."""
+def learn_and_ask(
+    config: ModelConfig, mode: str, cache: TokenCache, asked: tuple[Tensor, Tensor], *, epochs: int, seed: int
+) -> NDArray[np.float64]:
+    """What a member of its own, taught from the cache, says of other cases with all modalities: [n, classes].
+
+    Args: asked: their tokens and pooled vectors, as `stack` gives them.
+    """
     torch.manual_seed(seed)
     fusion = replace(config.fusion, mode=mode)
-    return FusionMember(fusion, dim=config.dim, tokens=config.tokens, modalities=len(MODALITIES), logits=config.logits)
+    member = FusionMember(
+        fusion, dim=config.dim, tokens=config.tokens, modalities=len(MODALITIES), logits=config.logits
+    )
+    batch, rate = min(RECIPES["demo"].fusion_batch_size, len(cache)), RECIPES["demo"].fusion_learning_rate
+    train_member(member, cache, epochs=epochs, batch_size=batch, learning_rate=rate, seed=seed)
+    available = torch.ones(len(asked[0]), len(MODALITIES), dtype=torch.bool)
+    with torch.no_grad():
+        logits = member.eval()(*asked, available).logits
+    probabilities: NDArray[np.float64] = logits[:, : len(config.labels)].double().softmax(-1).numpy()
+    return probabilities
 
 
 def _compare(

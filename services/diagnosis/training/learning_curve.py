@@ -7,7 +7,6 @@ it does not know doubts less with more of them: its epistemic uncertainty falls,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,14 +19,15 @@ from services.diagnosis.bundle.contents import read_bundle
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.evaluation.metrics.discrimination import macro_auroc
 from services.diagnosis.evaluation.metrics.intervals import summarise
+from services.diagnosis.inference.engine import Engine
 from services.diagnosis.inference.uncertainty import decompose, epistemic
+from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Encoded
-from services.diagnosis.model.modalities import MODALITIES
-from services.diagnosis.model.network import ConsiliumNetwork, stack
+from services.diagnosis.model.network import stack
 from services.diagnosis.training.align import Split
 from services.diagnosis.training.align_bundle import encode_stretch
-from services.diagnosis.training.fuse import TokenCache, train_member
-from services.diagnosis.training.fusion_modes import UNSEEN_FROM, new_member
+from services.diagnosis.training.fuse import TokenCache
+from services.diagnosis.training.fusion_modes import UNSEEN_FROM, learn_and_ask
 from services.diagnosis.training.jobs import Advance, Job, run_side_by_side
 from services.diagnosis.training.recipe import RECIPES
 
@@ -54,26 +54,16 @@ def learning_curve(
     """
     torch.set_num_threads(1)
     _, contents = read_bundle(directory)
-    config, batch = contents.config, RECIPES["demo"].fusion_batch_size
-    network = ConsiliumNetwork(config)
-    network.load_state_dict(dict(contents.weights))
-    network.eval().requires_grad_(False)
+    config, network = contents.config, Engine.build(contents).network
     known = encode_stretch(contents, network, 0, max(sizes), processes)
     unseen = encode_stretch(contents, network, UNSEEN_FROM, test, processes)
-    tokens, pooled = stack(unseen.encoded, test, config)
+    asked = stack(unseen.encoded, test, config)
+    caches = {size: _first(known, size, config) for size in sizes}
 
     def job(size: int, member: int) -> Job:
         def run(_: Advance) -> Array:
-            model = new_member(config, config.fusion.mode, seed + member)
-            cache = TokenCache.of([_first(known, size)], known.cohort.take(np.arange(size)), config, soft=True)
-            epochs = max(1, round(steps / max(1, size // batch)))
-            rate = RECIPES["demo"].fusion_learning_rate
-            own = min(batch, size)
-            train_member(model, cache, epochs=epochs, batch_size=own, learning_rate=rate, seed=seed + member)
-            with torch.no_grad():
-                logits = model.eval()(tokens, pooled, torch.ones(test, len(MODALITIES), dtype=torch.bool)).logits
-            answers: Array = logits[:, : len(config.labels)].double().softmax(-1).numpy()
-            return answers
+            epochs = max(1, round(steps / max(1, size // RECIPES["demo"].fusion_batch_size)))
+            return learn_and_ask(config, config.fusion.mode, caches[size], asked, epochs=epochs, seed=seed + member)
 
         return run
 
@@ -83,10 +73,9 @@ def learning_curve(
     return {size: _figures(own, labels, seed) for size, own in zip(sizes, answers, strict=True)}
 
 
-def _first(split: Split, size: int) -> dict[str, Encoded]:
-    return {
-        name: replace(own, tokens=own.tokens[:size], pooled=own.pooled[:size]) for name, own in split.encoded.items()
-    }
+def _first(split: Split, size: int, config: ModelConfig) -> TokenCache:
+    encoded = {name: Encoded(own.tokens[:size], own.pooled[:size]) for name, own in split.encoded.items()}
+    return TokenCache.of([encoded], split.cohort.take(np.arange(size)), config, soft=True)
 
 
 def _figures(members: Array, labels: NDArray[np.int64], seed: int) -> dict[str, float]:
