@@ -50,7 +50,7 @@ async def sent_batch(
             raise _nothing_taken(batch, settings)
         return batch
     except AppError as error:
-        await run_in_threadpool(_record_refusal, runtime, Asker(principal, request_id), error)
+        await run_in_threadpool(record_refusal, runtime, Asker(principal, request_id), error)
         raise
 
 
@@ -69,7 +69,8 @@ def _of_line(rejection: Rejection) -> FieldProblem:
     return FieldProblem(problem.field, f"line {rejection.line}: {problem.problem}", problem.fix)
 
 
-def _record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
+def record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
+    """Put a refusal into the log, in a transaction of its own."""
     with runtime.sessions.begin() as session:
         usecases.record_refusal(session, runtime, asker, error)
     runtime.wake_relay()

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from services.vitals.domain import Batch, Rejection, Sample
 from services.vitals.errors import BodyTooLong, NotASampleMessage
-from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, LineRefused, read_line
+from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, LineRefused, numbered_lines, read_line
 from services.vitals.settings import Settings
 from shared.ids import uuid7
 
@@ -57,7 +57,7 @@ def read_batch(body: IO[bytes], kind: str, now: datetime) -> Batch:
     digest = hashlib.file_digest(body, "sha256").hexdigest()  # type: ignore[arg-type]  # a spooled file reads like any
     body.seek(0)
     lines, samples, rejected = 0, dict[str, list[Sample]](), list[Rejection]()
-    for number, line in _document(body) if kind == JSON else _lines(body):
+    for number, line in _document(body) if kind == JSON else numbered_lines(body, MAX_LINE_BYTES):
         if line.isspace() or not line:
             continue
         lines += 1
@@ -70,17 +70,6 @@ def read_batch(body: IO[bytes], kind: str, now: datetime) -> Batch:
         else:
             samples.setdefault(sample.patient, []).append(sample)
     return Batch(uuid7(), f"sha256:{digest}", lines, samples, rejected)
-
-
-def _lines(body: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := body.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        rest = line
-        while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            # Skip to the end of a line that is too long, without holding it.
-            rest = body.readline(MAX_LINE_BYTES + 1)
-        yield number, line
 
 
 def _document(body: IO[bytes]) -> Iterator[tuple[int, bytes]]:

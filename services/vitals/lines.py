@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any
+from typing import IO, Any
 
 from services.vitals.domain import Sample
 from services.vitals.units import Conversion, conversion_for
@@ -37,6 +37,18 @@ class LineRefused(ValueError):
     def __init__(self, field: str, problem: str, fix: str) -> None:
         super().__init__(problem)
         self.problem = FieldProblem(field, problem, fix)
+
+
+def numbered_lines(source: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
+    """All lines, counted from 1. One longer than `most` bytes is cut, and still longer than that."""
+    number = 0
+    while line := source.readline(most + 1):
+        number += 1
+        rest = line
+        while len(rest) > most and not rest.endswith(b"\n"):
+            # Skip to the end of a line that is too long, without holding it.
+            rest = source.readline(most + 1)
+        yield number, line
 
 
 def read_line(line: bytes, now: datetime) -> Sample:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from services.vitals import usecases as vitals
+from services.vitals.api import Clinical, record_refusal
 from services.vitals.errors import BodyTooLong, NotAnImport
 from services.vitals.imports import usecases
 from services.vitals.imports.archives import NotAnExport, open_export
@@ -22,14 +22,12 @@ from services.vitals.imports.schemas import ImportProgress, RejectedRecords
 from services.vitals.imports.worker import ImportWorker
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker
-from shared.auth import Principal, Role, require
 from shared.database import reading
 from shared.errors import AppError
 from shared.intake import patient_problem
 from shared.web import RequestIdDep, Runtime, RuntimeDep
 
 router = APIRouter(prefix="/vitals/imports", tags=["vitals"])
-Clinical = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
 
 
 def worker_of(request: Request) -> ImportWorker:
@@ -46,7 +44,7 @@ async def sent_file(request: Request, principal: Clinical, runtime: RuntimeDep, 
         await run_in_threadpool(_check, upload, runtime, settings)
         return upload
     except AppError as error:
-        await run_in_threadpool(_record_refusal, runtime, Asker(principal, request_id), error)
+        await run_in_threadpool(record_refusal, runtime, Asker(principal, request_id), error)
         raise
 
 
@@ -88,12 +86,6 @@ def _check_archive(upload: Upload, runtime: Runtime, settings: Settings) -> None
             open_export(source, settings.max_unpacked_bytes)
         except NotAnExport as error:
             raise NotAnImport("file", error.problem, "send the export.zip of Apple Health as it is") from error
-
-
-def _record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
-    with runtime.sessions.begin() as session:
-        vitals.record_refusal(session, runtime, asker, error)
-    runtime.wake_relay()
 
 
 _TEXT = {"type": "string", "maxLength": 64}

@@ -8,6 +8,7 @@ from typing import IO, Any, NamedTuple
 import ijson
 
 from services.vitals.imports.bounds import AGAIN, MAX_RECORD_BYTES, Bounded, Damaged
+from services.vitals.lines import numbered_lines
 from shared.errors import FieldProblem
 from shared.intake import NotStrictJson, strict_json
 
@@ -35,13 +36,8 @@ def read_records(source: IO[bytes], layout: str) -> Iterator[Record]:
 
 
 def read_lines(source: IO[bytes], most: int = MAX_RECORD_BYTES) -> Iterator[tuple[str, bytes]]:
-    """Lines that are not blank, each with its place. One that is too long is cut, and still longer than `most`."""
-    number = 0
-    while line := source.readline(most + 1):
-        number += 1
-        rest = line
-        while len(rest) > most and not rest.endswith(b"\n"):
-            rest = source.readline(most + 1)
+    """Lines that are not blank, each with its place; long ones are cut as by `numbered_lines`."""
+    for number, line in numbered_lines(source, most):
         if line.strip():
             yield f"line {number}", line
 
