@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,9 @@ def test_every_mounted_file_is_in_the_repository(compose: dict[str, Any]) -> Non
         for volume in container.get("volumes", ()):
             source = volume.split(":")[0]
             assert not source.startswith("./") or Path(PROJECT_ROOT / source).exists()
+
+
+@pytest.mark.parametrize("service", ["imaging", "notes"])
+def test_a_door_without_tokens_is_published_to_its_own_host_alone(compose: dict[str, Any], service: str) -> None:
+    (published,) = compose["services"][service]["ports"]
+    assert re.match(r"\$\{\w+_ADDRESS:-127\.0\.0\.1\}:", published)
