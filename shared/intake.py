@@ -17,6 +17,8 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Before it lie clocks that were never set (1970, 1980), not measurements of today's devices."""
 CLOCK_SKEW = timedelta(hours=1)
 """How far ahead of ours a sender's clock may be."""
+PROMPT = timedelta(minutes=10)
+"""What comes within this time of the moment it tells of comes promptly; anything else is late."""
 TIME_FIX = "send an RFC 3339 time with a zone, such as 2026-01-31T08:00:00Z"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
@@ -43,6 +45,14 @@ def patient_problem(patient: str) -> FieldProblem | None:
     if any(c < " " or c == "\x7f" for c in patient):
         return FieldProblem("patient", "holds control characters", "send printable characters")
     return None
+
+
+def is_late(effective: datetime, received: datetime) -> bool:
+    """Whether it was true of the patient so long before it came that a diagnosis may have been made without it.
+
+    The log bears this word and no time of care: its leaves are public.
+    """
+    return received - effective > PROMPT
 
 
 def read_time(field: str, text: str, now: datetime) -> datetime | FieldProblem:

@@ -91,7 +91,7 @@ def list_diagnoses(
     shown = usecases.list_diagnoses(
         runtime, session, principal, request_id, limit=limit, statuses=status or (), before=cursor
     )
-    items = [diagnosis_out(job, stored, explained=False) for job, stored in shown]
+    items = [diagnosis_out(*one, explained=False) for one in shown]
     return DiagnosisPage(items=items, next=items[-1].id if len(items) == limit else None)
 
 
@@ -101,7 +101,7 @@ def search_diagnoses(
 ) -> DiagnosisPage:
     """A POST, so that the patient identifier stands in no URL and no access log."""
     shown = usecases.list_diagnoses(runtime, session, principal, request_id, patient=body.patient, limit=body.limit)
-    return DiagnosisPage(items=[diagnosis_out(job, stored, explained=False) for job, stored in shown])
+    return DiagnosisPage(items=[diagnosis_out(*one, explained=False) for one in shown])
 
 
 @router.get("/{diagnosis_id}", summary="One diagnosis")

@@ -15,6 +15,7 @@ from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
 from services.diagnosis.rows import OutboxRow
 from services.diagnosis.settings import DiagnosisSettings
+from services.diagnosis.watch import Watch
 from shared.database import reading
 from shared.settings import CommonSettings
 from shared.web import Runtime, build_runtime, create_service_app
@@ -28,14 +29,16 @@ def create_app(settings: DiagnosisSettings | None = None, common: CommonSettings
     common = common or CommonSettings()
     runtime = build_runtime("diagnosis", common, settings.database_url, OutboxRow)
     broker = CeleryBroker(common.broker_url)
-    dispatcher = Dispatcher(runtime, broker, settings)
+    dispatcher, watch = Dispatcher(runtime, broker, settings), Watch(runtime, settings)
 
     @contextmanager
     def _dispatching() -> Iterator[None]:
         dispatcher.start()
+        watch.start()
         try:
             yield
         finally:
+            watch.stop()
             dispatcher.stop()
             broker.close()
 

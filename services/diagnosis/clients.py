@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from services.diagnosis.errors import EvidenceChanged, EvidenceGone
 from services.diagnosis.snapshot import Evidence
 from shared.clients import TIMEOUT, ServiceAuth, answer_of, service_client
-from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion, IngestFeed
 from shared.contracts.base import Modality, Purpose
 from shared.contracts.evidence import EvidenceList, EvidenceQuestion, NoteContent, RenderedImage, VitalsWindow
 from shared.errors import NotFound, Unavailable
@@ -67,6 +67,15 @@ class Neighbours:
         """Which modalities may be used for treatment now. Raises: Unavailable: nobody knows, so none may."""
         question = ConsentQuestion(patient=patient, purpose=Purpose.TREAT, modalities=list(modalities))
         return await self._ask("audit", f"{self._audit_url}/internal/audit/consent/decide", question, ConsentAnswer)
+
+    async def ingests(self, begin: int | None) -> IngestFeed:
+        """What came since, as the log tells of it; None: only where it ends. Raises: Unavailable."""
+        parameters = {} if begin is None else {"begin": begin}
+        try:
+            response = await self._http.get(f"{self._audit_url}/internal/audit/ingests", params=parameters)
+        except httpx.HTTPError as error:
+            raise Unavailable("The audit service is not answering.") from error
+        return _parse("audit", response, IngestFeed)
 
     async def _ask(self, service: str, url: str, question: BaseModel, answer: type[M]) -> M:
         body, headers = question.model_dump_json(by_alias=True), {"Content-Type": "application/json"}

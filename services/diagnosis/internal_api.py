@@ -35,4 +35,4 @@ def read_results(
         statuses=() if body.include_unfinished else sorted(RELEASED),
         limit=body.limit,
     )
-    return ResultsList(items=[diagnosis_out(job, stored) for job, stored in shown])
+    return ResultsList(items=[diagnosis_out(*one) for one in shown])

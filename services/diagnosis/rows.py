@@ -27,10 +27,14 @@ class JobRow(Base):
         sa.CheckConstraint("priority IN ('stat', 'routine')", name="priority"),
         sa.Index("ix_job_status_priority", "status", "priority", "created_at"),
         sa.Index("ix_job_patient", "patient", "id"),
+        sa.Index("ix_job_subject_ref", "subject_ref", "id"),
+        sa.Index("ix_job_unchecked", "checked_at", "finished_at"),
     )
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     patient: Mapped[str] = mapped_column(sa.String(64))
+    subject_ref: Mapped[str | None] = mapped_column(sa.String(64))
+    """The patient's pseudonym, as the log names them; None in jobs from before 2026-12."""
     status: Mapped[str] = mapped_column(sa.String(16))
     priority: Mapped[str] = mapped_column(sa.String(16))
     stage: Mapped[str | None] = mapped_column(sa.String(32))
@@ -50,6 +54,8 @@ class JobRow(Base):
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its evidence was first compared with what is known, after it was finished."""
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     worker: Mapped[str | None] = mapped_column(sa.String(36))
     fence: Mapped[int] = mapped_column(default=0)
@@ -139,6 +145,26 @@ class QuestionRow(Base):
     answer: Mapped[str | None] = mapped_column(sa.Text)
     refusal: Mapped[str | None] = mapped_column(sa.Text)
     """Why there is no answer; holds no patient data."""
+
+
+class OutdatedRow(Base):
+    """A diagnosis whose evidence is no longer what would be used at its time."""
+
+    __tablename__ = "outdated"
+
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("job.id"), primary_key=True)
+    found_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changes: Mapped[list[dict[str, str]]] = mapped_column(sa.JSON)
+
+
+class FollowedRow(Base):
+    """Up to where the log was read for evidence that came late; one row."""
+
+    __tablename__ = "followed"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    next_index: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 class OutboxRow(OutboxMixin, Base):

@@ -7,8 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from services.diagnosis.currency import Happening, Outdated, as_json
 from services.diagnosis.domain import Feedback, Job, StoredResult
-from shared.contracts.base import Wire
+from shared.contracts import diagnosis as wire
+from shared.contracts.base import Modality, Wire
 from shared.contracts.diagnosis import AuditReceipt, DiagnosisOut, DiagnosisResult
 
 
@@ -49,7 +51,9 @@ class FeedbackOut(Wire):
         )
 
 
-def diagnosis_out(job: Job, stored: StoredResult | None = None, *, explained: bool = True) -> DiagnosisOut:
+def diagnosis_out(
+    job: Job, stored: StoredResult | None = None, outdated: Outdated | None = None, *, explained: bool = True
+) -> DiagnosisOut:
     """A job on the wire, with its released result's fields beside it where there is one."""
     out = DiagnosisOut.model_validate(
         {
@@ -60,6 +64,7 @@ def diagnosis_out(job: Job, stored: StoredResult | None = None, *, explained: bo
             "priority": job.priority,
             "stage": job.stage,
             "error": job.error,
+            "outdated": outdated and _outdated(outdated),
         }
     )
     if stored is None:
@@ -70,6 +75,30 @@ def diagnosis_out(job: Job, stored: StoredResult | None = None, *, explained: bo
     if not explained:
         fields["explanation"] = None
     return out.model_copy(update=fields)
+
+
+def _outdated(found: Outdated) -> wire.Outdated:
+    told = [
+        wire.EvidenceChange.model_validate({**as_json(change), "text": _TEXTS[change.happening][change.modality]})
+        for change in found.changes
+    ]
+    return wire.Outdated(since=found.found_at, changes=told, superseded_by=found.superseded_by)
+
+
+_TEXTS = {
+    Happening.ARRIVED_LATE: {
+        Modality.IMAGE: "A radiograph of that time came only afterwards.",
+        Modality.NOTE: "A note of that time came only afterwards.",
+        Modality.VITALS: "Vital signs of that time came only afterwards.",
+    },
+    Happening.REPLACED: dict.fromkeys(Modality, "A note that was read has been replaced by a new version since."),
+    Happening.CANCELLED: dict.fromkeys(Modality, "A note that was read has been cancelled since."),
+    Happening.GONE: {
+        Modality.IMAGE: "A radiograph that was read is no longer kept.",
+        Modality.NOTE: "A note that was read is no longer kept.",
+        Modality.VITALS: "The vital signs that were read are no longer kept.",
+    },
+}
 
 
 def _receipt(stored: StoredResult) -> AuditReceipt:

@@ -31,6 +31,8 @@ class DiagnosisSettings(ServiceSettings):
     """A queued job that nobody claimed for so long is sent again if the broker's queue is empty."""
     resend_busy_after_s: float = 60.0
     """The same while the broker's queue holds messages: the job probably just waits its turn."""
+    watch_s: float = 2.0
+    """How often it is looked whether the evidence of finished diagnoses has changed."""
     max_attempts: int = 5
     """So many workers may die over one job before it is failed."""
     max_deferrals: int = 120

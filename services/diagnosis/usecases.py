@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.diagnosis import store
 from services.diagnosis.clients import Neighbours
+from services.diagnosis.currency import Outdated
 from services.diagnosis.domain import (
     CLOCK_SKEW,
     EARLIEST_AS_OF,
@@ -86,7 +87,7 @@ async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) 
     as_of = order.as_of or case_time({kind: tuple(a.items) for kind, a in lists.items()}, runtime.clock())
     if as_of is None:
         raise _no_evidence(order)
-    known = await _evidence_at(neighbours, order.patient, lists, as_of)
+    known = await evidence_at(neighbours, order.patient, lists, as_of)
     if not any(select(kind, known[kind], as_of) for kind in order.modalities):
         raise _no_evidence(order)
     consent = await neighbours.decide(order.patient, order.modalities)
@@ -94,7 +95,7 @@ async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) 
     return freeze(subject, as_of, order.modalities, known, consent.decisions)
 
 
-async def _evidence_at(
+async def evidence_at(
     neighbours: Neighbours, patient: str, lists: dict[Modality, EvidenceList], as_of: datetime
 ) -> Known:
     """The evidence of a case. A vitals window depends on when it ends, so it is asked for anew where that is
@@ -137,7 +138,7 @@ def submit(runtime: Runtime, order: Order, manifest: Manifest) -> tuple[Job, boo
     try:
         with runtime.sessions.begin() as session:
             store.add_manifest(session, digest, now)
-            return store.add_job(session, uuid7(), order, digest, manifest.as_of, now), False
+            return store.add_job(session, uuid7(), order, digest, manifest, now), False
     except IntegrityError:
         known = find_replay(runtime, order)
         if known is None:
@@ -147,7 +148,8 @@ def submit(runtime: Runtime, order: Order, manifest: Manifest) -> tuple[Job, boo
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
-Shown = tuple[Job, StoredResult | None]
+Shown = tuple[Job, StoredResult | None, Outdated | None]
+"""A job, its released result, and whether its evidence has changed since."""
 
 
 def read_diagnosis(runtime: Runtime, session: Session, principal: Principal, request_id: str, job_id: str) -> Shown:
@@ -156,7 +158,7 @@ def read_diagnosis(runtime: Runtime, session: Session, principal: Principal, req
     stored = store.released_results(session, [job_id]).get(job_id)
     if stored is not None:
         record_read(runtime, session, principal, request_id, job, "diagnosis-read")
-    return job, stored
+    return job, stored, store.outdated(session, [job_id]).get(job_id)
 
 
 def list_diagnoses(
@@ -173,7 +175,8 @@ def list_diagnoses(
 ) -> list[Shown]:
     """Jobs and their released results, newest first; one read event names all."""
     jobs = store.list_jobs(session, patient=patient, ids=ids, statuses=statuses, before=before, limit=limit)
-    results = store.released_results(session, [job.id for job in jobs])
+    shown = [job.id for job in jobs]
+    results, outdated = store.released_results(session, shown), store.outdated(session, shown)
     if jobs:
         event = runtime.events.event(
             principal,
@@ -184,10 +187,10 @@ def list_diagnoses(
             kind="diagnosis",
             purpose="TREAT",
             request_id=request_id,
-            details={"ids": [job.id for job in jobs]},
+            details={"ids": shown},
         )
         runtime.record(session, event)
-    return [(job, results.get(job.id)) for job in jobs]
+    return [(job, results.get(job.id), outdated.get(job.id)) for job in jobs]
 
 
 def read_manifest(runtime: Runtime, session: Session, principal: Principal, request_id: str, job_id: str) -> bytes:

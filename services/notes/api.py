@@ -126,5 +126,5 @@ def _reference(note: Note) -> EvidenceRef:
         digest=note.digest,
         effective_at=note.content.authored,
         received_at=note.received_at,
-        quality={"characters": len(note.content.text), "type": note.content.type},
+        quality={"characters": len(note.content.text), "type": note.content.type, "status": note.status.value},
     )

@@ -15,7 +15,7 @@ from services.vitals.errors import InvalidSearch
 from services.vitals.units import canonical_code
 from shared.auth import Principal
 from shared.errors import AppError, FieldProblem
-from shared.intake import patient_problem
+from shared.intake import is_late, patient_problem
 from shared.web import Runtime
 
 MOST_READ = 1_000_000
@@ -64,7 +64,8 @@ def store_batch(session: Session, runtime: Runtime, asker: Asker, batch: Batch) 
         added = store.add_samples(session, tenant, number, samples)
         accepted, sent = accepted + added, sent + len(samples)
         if added:
-            details = {"accepted": added, "duplicates": len(samples) - added}
+            late = is_late(samples[0].effective, runtime.clock())
+            details = {"accepted": added, "duplicates": len(samples) - added, "late": late}
             _record_ingest(session, runtime, asker, batch, patient=patient, details=details)
     if batch.rejected:
         _record_ingest(session, runtime, asker, batch, reason="lines-rejected", details=_rejects(batch))

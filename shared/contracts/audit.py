@@ -91,6 +91,23 @@ class BatchReceipt(Wire):
     sequenced: list[Sequenced]
 
 
+class Ingest(Wire):
+    """That evidence of a patient came, as the log tells of it: by pseudonym, without any content."""
+
+    subject_ref: str
+    occurred_at: datetime
+    late: bool
+    """Whether it was true of the patient long before it came (`shared.intake.PROMPT`), or changed what was."""
+
+
+class IngestFeed(Wire):
+    """`GET /internal/audit/ingests?begin=` (role service): ingests from one entry of the log on, in order."""
+
+    items: list[Ingest]
+    next: int
+    """`begin` of the next question. Without `begin` nothing is listed, and this is where the log ends."""
+
+
 class ConsentQuestion(Wire):
     """`POST /internal/audit/consent/decide`: may these modalities of this patient be used for this purpose now?"""
 

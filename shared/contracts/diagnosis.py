@@ -282,6 +282,26 @@ class Explanation(Wire):
     summary: list[SummarySentence] = []
 
 
+class EvidenceChange(Wire):
+    """One piece of evidence that the case would have otherwise now."""
+
+    modality: Modality
+    happening: Literal["arrived-late", "replaced", "cancelled", "gone"]
+    evidence: str
+    text: str
+    """The same in a clinician's words."""
+
+
+class Outdated(Wire):
+    """That evidence of the case's time changed after the case was frozen. The result itself never changes."""
+
+    since: datetime
+    """When this was found first."""
+    changes: list[EvidenceChange]
+    superseded_by: str | None = None
+    """The newest diagnosis of this patient as of this time or a later one, of other evidence."""
+
+
 class AuditReceipt(Wire):
     index: int
     leaf_hash: str
@@ -347,6 +367,8 @@ class DiagnosisOut(Wire):
     ruled_out: list[RuledOut] | None = None
     audit: AuditReceipt | None = None
     timings: Timings | None = None
+    outdated: Outdated | None = None
+    """Null while the evidence is still what would be used at the case's time."""
 
 
 class FeedbackIn(Wire):

@@ -166,6 +166,7 @@ def open_house(directory: Path, database_url: str | None = None, **settings: Any
         bed = make_test_bed(directory, broker_url=valkey.url, **urls)
         (directory / "bundle").mkdir()
         quick = {"lease_s": 1.5, "heartbeat_s": 0.3, "sweep_s": 0.2, "resend_after_s": 0.6, "worker_fresh_s": 1.5}
+        quick["watch_s"] = 0.1
         diagnosis = DiagnosisSettings(
             database_url=database_url or bed.sqlite("diagnosis"),
             bundle_dir=directory / "bundle",

@@ -16,6 +16,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from PIL import Image
 
+from shared.auditing import EventWriter
 from shared.contracts.audit import (
     AuditEvent,
     BatchReceipt,
@@ -23,6 +24,8 @@ from shared.contracts.audit import (
     ConsentBasis,
     ConsentQuestion,
     EventBatch,
+    Ingest,
+    IngestFeed,
     Sequenced,
 )
 from shared.contracts.base import Modality
@@ -97,6 +100,18 @@ class Ward:
         sample = VitalSample(code="8867-4", value=value, unit="/min", effective=at)
         self.samples.setdefault(patient, []).append(sample)
 
+    def end_note(self, key: str, status: str) -> None:
+        """A note that stood was replaced (`superseded`) or taken back (`cancelled`)."""
+        for held in self.notes.values():
+            for place, (ref, content) in enumerate(held):
+                if content.id == key:
+                    held[place] = (ref.model_copy(update={"quality": {"status": status}}), content)
+
+    def tell_ingest(self, events: EventWriter, patient: str, *, late: bool) -> None:
+        """Put into the log what an ingest service says of evidence that came."""
+        event = events.event(None, "ingest", "stored", "C", patient=patient, details={"late": late})
+        self.events[event.event_id] = event
+
     def withdraw(self, patient: str, *modalities: Modality) -> None:
         """From now on these modalities of the patient are denied."""
         self.denied.setdefault(patient, set()).update(modalities)
@@ -159,6 +174,17 @@ def create_neighbours(ward: Ward) -> FastAPI:
                 for e in batch.events
             ]
         )
+
+    @app.get("/internal/audit/ingests")
+    def ingests(begin: int | None = None) -> IngestFeed:
+        log = list(ward.events.values())
+        new = [] if begin is None else [event for event in log[begin:] if event.type == "ingest"]
+        items = [
+            Ingest(subject_ref=event.subject_ref, occurred_at=event.occurred_at, late=event.details["late"])
+            for event in new
+            if event.subject_ref is not None
+        ]
+        return IngestFeed(items=items, next=len(log))
 
     @app.post("/internal/audit/consent/decide")
     def decide(question: ConsentQuestion) -> ConsentAnswer:

@@ -7,7 +7,7 @@ import contextlib
 import gzip
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from services.audit.api.deps import ContextDep
@@ -15,7 +15,7 @@ from services.audit.errors import EventConflict, MalformedTilePath
 from services.audit.tlog.tiles import TileName, TilePathError, parse_tile_path
 from services.audit.usecases import entries as usecases
 from shared.auth import Principal, Role, require
-from shared.contracts.audit import BatchReceipt, EventBatch
+from shared.contracts.audit import BatchReceipt, EventBatch, IngestFeed
 from shared.database import reading
 from shared.web import RequestIdDep
 
@@ -45,6 +45,12 @@ async def append_events(
             await asyncio.wrap_future(refusal)
         raise
     return BatchReceipt(sequenced=usecases.sequenced(body.events, placed))
+
+
+@router.get("/internal/audit/ingests", include_in_schema=False)
+def list_ingests(_: Producer, context: ContextDep, begin: Annotated[int | None, Query(ge=0)] = None) -> IngestFeed:
+    """Whose evidence came since the entry `begin`, by pseudonym: nothing that the public tiles do not say."""
+    return usecases.list_ingests(context, begin)
 
 
 @router.get("/audit/checkpoint", response_class=PlainTextResponse)

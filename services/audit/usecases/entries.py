@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -19,7 +20,7 @@ from services.audit.tlog.proof import TlogProof, format_proof
 from services.audit.tlog.tiles import HEIGHT, MAX_LEVEL, WIDTH, TileName, encode_bundle, inclusion_proof
 from services.audit.tlog.tree import HASH_BYTES
 from shared.auth import Principal
-from shared.contracts.audit import AuditEvent, Sequenced
+from shared.contracts.audit import AuditEvent, Ingest, IngestFeed, Sequenced
 from shared.database import reading
 
 EXPORT_CHUNK = 500
@@ -98,6 +99,28 @@ def export_entries(context: AuditContext, wanted: EntryFilter, page: Page) -> It
     while chunk := find_entries(context, wanted, page, EXPORT_CHUNK):
         yield from chunk
         page = Page(page.order, page.size, chunk[-1].index)
+
+
+def list_ingests(context: AuditContext, begin: int | None) -> IngestFeed:
+    """Successful ingests of a patient's evidence from one entry on, at most `EXPORT_CHUNK` of them, oldest first."""
+    with reading(context.sessions) as session:
+        checkpoint = log_store.latest_checkpoint(session)
+        size = checkpoint.size if checkpoint else 0
+        if begin is None or begin >= size:
+            return IngestFeed(items=[], next=size if begin is None else begin)
+        wanted = EntryFilter(type="ingest", outcome="success", first_index=begin)
+        found = entry_store.find_entries(session, wanted, Page("oldest", size), EXPORT_CHUNK)
+    leaves = [json.loads(stored.entry)["event"] for stored in found]
+    items = [
+        Ingest(
+            subject_ref=event["subjectRef"],
+            occurred_at=event["occurredAt"],
+            late=event.get("details", {}).get("late", False),
+        )
+        for event in leaves
+        if "subjectRef" in event
+    ]
+    return IngestFeed(items=items, next=found[-1].index + 1 if len(found) == EXPORT_CHUNK else size)
 
 
 def get_entry(context: AuditContext, index: int) -> StoredEntry:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from services.diagnosis.domain import Job, Order
 from services.diagnosis.errors import UnknownDiagnosis
 from services.diagnosis.rows import JobRow, ManifestRow
+from services.diagnosis.snapshot import Manifest
 from shared.auth import Principal, Role
 from shared.contracts.diagnosis import JobStatus
 
@@ -29,15 +30,16 @@ def _insert_ignore(session: Session, values: dict[str, object]) -> None:
     session.execute(insert(ManifestRow).values(**values).on_conflict_do_nothing())
 
 
-def add_job(session: Session, job_id: str, order: Order, manifest_digest: str, as_of: datetime, now: datetime) -> Job:
+def add_job(session: Session, job_id: str, order: Order, digest: str, manifest: Manifest, now: datetime) -> Job:
     """Queue a job. Raises: sqlalchemy.exc.IntegrityError: this requester's key is taken."""
     row = JobRow(
         id=job_id,
         patient=order.patient,
+        subject_ref=manifest.subject,
         status=JobStatus.QUEUED,
         priority=order.priority,
-        manifest_digest=manifest_digest,
-        as_of=as_of,
+        manifest_digest=digest,
+        as_of=manifest.as_of,
         idempotency_key=order.key,
         request_digest=order.digest,
         requester_issuer=order.requester.issuer,

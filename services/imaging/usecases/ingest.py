@@ -22,6 +22,7 @@ from shared.auth import Principal
 from shared.database import reading
 from shared.digests import digest_bytes
 from shared.ids import uuid7
+from shared.intake import is_late
 from shared.web import Runtime
 
 
@@ -179,6 +180,7 @@ def _record_stored(session: Session, runtime: Runtime, prepared: Prepared, id_: 
             "sopClassUid": said.sop_class_uid,
             "transferSyntaxUid": said.transfer_syntax_uid,
             "sizeBytes": prepared.size_bytes,
+            "late": is_late(said.effective_at, prepared.received_at),
         },
     )
     runtime.record(session, event)

@@ -14,6 +14,7 @@ from services.notes.usecases.asking import Asker
 from services.notes.usecases.reads import find_note
 from shared.errors import AppError, FieldProblem
 from shared.ids import uuid7
+from shared.intake import is_late
 from shared.web import Runtime
 
 _TELLABLE = frozenset({"patient", "authored", "type", "text", "body", "Content-Type", "replaces", "relation"})
@@ -39,7 +40,7 @@ def cancel_note(session: Session, runtime: Runtime, asker: Asker, note: Note) ->
     now = runtime.clock()
     ended = store.end(session, note.id, Ending(now, by_id=None), now)
     if ended:
-        _record(session, runtime, asker, note, "note-cancelled", "U", {})
+        _record(session, runtime, asker, note, "note-cancelled", "U", {"late": True})
     return ended
 
 
@@ -86,7 +87,8 @@ def _store(session: Session, runtime: Runtime, asker: Asker, content: NewNote) -
         if known is None:
             raise RuntimeError("a note that conflicts with none")
         return Receipt(known, duplicate=True)
-    details = {"documentType": content.type, "characters": len(content.text)}
+    late = is_late(content.authored, note.received_at)
+    details = {"documentType": content.type, "characters": len(content.text), "late": late}
     _record(session, runtime, asker, note, "note-stored", "C", details)
     return Receipt(note, duplicate=False)
 
@@ -105,7 +107,7 @@ def _link(session: Session, runtime: Runtime, asker: Asker, note: Note, target: 
         subtype = "note-superseded"
     if not done:
         raise NoteNotCurrent("replaces", _NAME_THE_STANDING)
-    _record(session, runtime, asker, target, subtype, "U", {"by": note.id})
+    _record(session, runtime, asker, target, subtype, "U", {"by": note.id, "late": True})
 
 
 def _is_linked(note: Note, target: Note, relation: Relation) -> bool:

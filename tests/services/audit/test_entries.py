@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.audit.tlog.tree import leaf_hash
+from services.audit.usecases import entries as usecases
 from shared.auth import Role
 from tests.services.audit.support import Audit, event
 
@@ -142,3 +143,38 @@ def test_only_auditors_query(audit: Audit, role: Role) -> None:
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.SERVICE])
 def test_receipts_are_for_those_who_check_them(filled: Audit, role: Role) -> None:
     assert filled.get("/audit/entries/0/receipt", role).status_code == 403
+
+
+def test_the_feed_of_ingests_names_pseudonyms_in_order_and_where_to_go_on(audit: Audit) -> None:
+    first, second = "pat-" + "a" * 32, "pat-" + "b" * 32
+    begin = _feed(audit)["next"]
+    audit.append(
+        event(type="ingest", subjectRef=first, details={"late": True}),
+        event(type="read", subjectRef=first),
+        event(type="ingest", subjectRef=first, outcome="refused"),
+        event(type="ingest", subjectRef=None),
+        event(type="ingest", subjectRef=second),
+    )
+    feed = _feed(audit, begin=begin)
+    assert [(item["subjectRef"], item["late"]) for item in feed["items"]] == [(first, True), (second, False)]
+    assert _feed(audit, begin=feed["next"]) == {"items": [], "next": feed["next"]}
+
+
+def test_the_feed_goes_on_after_a_full_page(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usecases, "EXPORT_CHUNK", 2)
+    begin = _feed(audit)["next"]
+    subjects = [f"pat-{n:032x}" for n in range(5)]
+    audit.append(*(event(type="ingest", subjectRef=subject) for subject in subjects))
+    seen: list[str] = []
+    while (feed := _feed(audit, begin=begin))["items"]:
+        seen, begin = seen + [item["subjectRef"] for item in feed["items"]], feed["next"]
+    assert seen == subjects
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SERVICE])
+def test_the_feed_of_ingests_is_for_services_alone(audit: Audit, role: Role) -> None:
+    assert audit.get("/internal/audit/ingests", role=role).status_code == 403
+
+
+def _feed(audit: Audit, **query: Any) -> Any:
+    return audit.get("/internal/audit/ingests", role=Role.SERVICE, **query).json()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from services.diagnosis import store
 from services.diagnosis.domain import Job, Order
 from services.diagnosis.errors import FenceLost
+from services.diagnosis.snapshot import Manifest
 from shared.auth import Principal, Role
 from shared.contracts.base import Modality
 from shared.contracts.diagnosis import JobStatus
@@ -41,11 +42,15 @@ def _order(key: str | None = None, digest: str = DIGEST) -> Order:
     return Order("p-1", None, "routine", (Modality.NOTE,), requester, key, digest)
 
 
+def _manifest(as_of: datetime = NOW) -> Manifest:
+    return Manifest("pat-1", as_of, (Modality.NOTE,), (), {}, ())
+
+
 def _queue(sessions: Sessions, key: str | None = None) -> str:
     job_id = uuid7()
     with sessions.begin() as session:
         store.add_manifest(session, DIGEST, NOW)
-        store.add_job(session, job_id, _order(key), DIGEST, NOW, NOW)
+        store.add_job(session, job_id, _order(key), DIGEST, _manifest(), NOW)
     return job_id
 
 
