@@ -106,6 +106,19 @@ def available_at(result: DiagnosisOut) -> datetime:
     return result.created_at + timedelta(milliseconds=result.timings.total if result.timings else 0)
 
 
+def updated_at(result: DiagnosisOut) -> datetime:
+    """When what is said of the result last changed."""
+    return result.outdated.since if result.outdated else available_at(result)
+
+
+def changed_since(result: DiagnosisOut) -> str:
+    """That evidence of the case's time changed after the result was computed; empty where none did."""
+    if result.outdated is None:
+        return ""
+    told = dict.fromkeys(change.text for change in result.outdated.changes)
+    return " ".join(["The evidence has changed since this was computed.", *told, "Ask for a new assessment."])
+
+
 def newest(results: Sequence[DiagnosisOut]) -> DiagnosisOut | None:
     """The last one asked for."""
     return max(results, key=lambda one: (one.created_at, one.id), default=None)

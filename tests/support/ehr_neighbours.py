@@ -125,6 +125,15 @@ def _ranked(coding: Coding, probability: float, low: float, high: float) -> dict
     return {"code": vars(coding), "probability": probability, "interval": (low, high)}
 
 
+OUTDATED = {
+    "since": "2026-03-15T08:00:00Z",
+    "changes": [
+        {"modality": "note", "happening": "replaced", "evidence": "note-1", "text": "A note was replaced."},
+    ],
+}
+"""What the diagnosis service says of a result whose evidence has changed since."""
+
+
 def job(patient: str, status: JobStatus = JobStatus.QUEUED, *, hours: float = 0, **fields: Any) -> DiagnosisOut:
     """A diagnosis asked for `hours` after the usual moment."""
     created = AS_OF + timedelta(hours=hours)

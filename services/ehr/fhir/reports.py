@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from services.ehr.domain import available_at, concluded, has_answer
+from services.ehr.domain import available_at, changed_since, concluded, has_answer, updated_at
 from services.ehr.fhir.reading import Json
 from services.ehr.fhir.vocabulary import DISCLAIMER, concept, fraction, meta, model_device, moment, number, own, subject
 from shared.contracts.base import CodeOut
@@ -29,7 +29,7 @@ def diagnostic_report(result: DiagnosisOut) -> Json:
     report: Json = {
         "resourceType": "DiagnosticReport",
         "id": result.id,
-        "meta": meta(available_at(result)),
+        "meta": meta(updated_at(result)),
         "status": "preliminary",
         "category": [CATEGORY],
         "code": own(*ASSESSMENT),
@@ -51,7 +51,7 @@ def risk_assessment(result: DiagnosisOut) -> Json:
     assessment: Json = {
         "resourceType": "RiskAssessment",
         "id": result.id,
-        "meta": meta(available_at(result)),
+        "meta": meta(updated_at(result)),
         "contained": [model_device(model)],
         "status": "preliminary",
         "code": own(*ASSESSMENT),
@@ -67,13 +67,16 @@ def risk_assessment(result: DiagnosisOut) -> Json:
 
 def conclusion(result: DiagnosisOut) -> str:
     """What the report says in words: the summary of the result, or that and why there is none."""
+    return " ".join(part for part in (changed_since(result), _found(result), DISCLAIMER) if part)
+
+
+def _found(result: DiagnosisOut) -> str:
     if not has_answer(result):
         reasons = "; ".join(result.reasons or []) or "no reason was given"
-        return f"The model abstained: {reasons}. {DISCLAIMER}"
+        return f"The model abstained: {reasons}."
     sentences = [sentence.text for sentence in result.explanation.summary] if result.explanation else []
     likeliest = ", ".join(_in_words(one) for one in (result.diagnoses or [])[:3])
-    said = " ".join(sentences) or f"Likeliest: {likeliest}."
-    return f"{said} {DISCLAIMER}"
+    return " ".join(sentences) or f"Likeliest: {likeliest}."
 
 
 def _in_words(one: RankedDiagnosis) -> str:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from services.ehr.domain import concluded, has_answer, is_finished, newest, urgency
+from services.ehr.domain import changed_since, concluded, has_answer, is_finished, newest, urgency
 from shared.contracts.diagnosis import DiagnosisOut, JobStatus, RankedDiagnosis
 
 SUMMARY_LIMIT = 139
@@ -73,7 +73,7 @@ def detail(result: DiagnosisOut) -> str:
     if not is_finished(result):
         return _unfinished(result)
     parts = _ranking(result) if has_answer(result) else _abstention(result)
-    parts += [_evidence(result), *_said(result)]
+    parts = [_plain(changed_since(result)), *parts, _evidence(result), *_said(result)]
     if result.model and result.case:
         frozen = f"{result.case.as_of:%Y-%m-%d %H:%M %Z}"
         parts.append(f"Model {_plain(result.model.bundle)} {_plain(result.model.version)}; evidence as of {frozen}.")

@@ -9,7 +9,7 @@ import pytest
 from services.ehr.fhir.reports import risk_assessment
 from shared.codes import SEVERITIES
 from shared.contracts.diagnosis import JobStatus
-from tests.support.ehr_neighbours import Door, abstained, job, succeeded
+from tests.support.ehr_neighbours import OUTDATED, Door, abstained, job, succeeded
 
 AIAST = "AIAST"
 SNOMED_PNEUMONIA, SNOMED_HEART_FAILURE = "233604007", "10633002"
@@ -202,3 +202,10 @@ def test_reading_and_searching_are_audit_events(door: Door) -> None:
     assert (read.type, read.subtype, read.object and read.object.id) == ("read", "diagnostic-report-read", "result-1")
     assert (search.subtype, search.details) == ("risk-assessment-search", {"diagnoses": ["result-1"]})
     assert read.subject_ref == search.subject_ref
+
+
+def test_a_report_whose_evidence_changed_says_so_and_is_newer(door: Door) -> None:
+    door.ward.results.append(succeeded("MRN-7", id="result-1", outdated=OUTDATED))
+    report = door.get("/fhir/DiagnosticReport/result-1").json()
+    assert report["conclusion"].startswith("The evidence has changed since this was computed. A note was replaced.")
+    assert (report["meta"]["lastUpdated"], report["issued"]) == ("2026-03-15T08:00:00.000Z", "2026-03-14T09:30:00.500Z")

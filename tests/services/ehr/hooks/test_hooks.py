@@ -16,7 +16,7 @@ from shared.auth import Role
 from shared.codes import NO_ACUTE_DISEASE, PNEUMONIA, PULMONARY_EMBOLISM, Coding
 from shared.contracts.diagnosis import JobStatus
 from tests.support.common import TestBed
-from tests.support.ehr_neighbours import Door, abstained, job, open_door, succeeded
+from tests.support.ehr_neighbours import OUTDATED, Door, abstained, job, open_door, succeeded
 
 SERVICE = "/cds-services/consilium-acute-chest"
 INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
@@ -125,6 +125,11 @@ def test_the_detail_shows_figures_evidence_and_what_it_is_not(door: Door) -> Non
     detail = cards(door)[0]["detail"]
     for part in ("| Pneumonia | 83.0% | 61% to 93% |", "90% coverage", "vitals missing", "not a diagnosis"):
         assert part in detail
+
+
+def test_a_card_whose_evidence_changed_says_so_first(door: Door) -> None:
+    door.ward.results.append(succeeded("MRN-7", outdated=OUTDATED))
+    assert cards(door)[0]["detail"].startswith("The evidence has changed since this was computed. A note was replaced.")
 
 
 def test_what_a_sentence_holds_cannot_become_markup(door: Door) -> None:

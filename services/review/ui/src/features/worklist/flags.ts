@@ -6,6 +6,10 @@ export type Flag = { key: string; text: string; tone: 'warn' | 'note' };
 /** What a reader of the work-list should know before opening a case. */
 export function flagsOf(diagnosis: Diagnosis): Flag[] {
   const flags: Flag[] = [];
+  if (diagnosis.outdated != null) {
+    const superseded = diagnosis.outdated.supersededBy != null;
+    flags.push({ key: 'outdated', text: superseded ? 'Superseded' : 'Evidence changed', tone: superseded ? 'note' : 'warn' });
+  }
   for (const modality of MODALITIES) {
     const found = diagnosis.modalities?.[modality];
     const name = MODALITY_NAMES[modality];

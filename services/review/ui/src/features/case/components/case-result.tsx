@@ -4,6 +4,7 @@ import { Contributions } from '@/features/case/components/contributions';
 import { FeedbackForm } from '@/features/case/components/feedback-form';
 import { ModalityStrip } from '@/features/case/components/modality-strip';
 import { NotePanel } from '@/features/case/components/note-panel';
+import { Outdated } from '@/features/case/components/outdated';
 import { Provenance } from '@/features/case/components/provenance';
 import { RadiographPanel } from '@/features/case/components/radiograph-panel';
 import { SimilarCases } from '@/features/case/components/similar-cases';
@@ -17,6 +18,7 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
   if (diagnosis.status === 'failed') return <Failed diagnosis={diagnosis} />;
   return (
     <>
+      <Outdated diagnosis={diagnosis} />
       {diagnosis.abstained ? <Abstained diagnosis={diagnosis} /> : <Cautions reasons={diagnosis.reasons ?? []} />}
       <ModalityStrip diagnosis={diagnosis} />
       <div className="case-grid">

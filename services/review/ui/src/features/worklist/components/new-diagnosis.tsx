@@ -1,7 +1,7 @@
 import { type FormEvent, useRef, useState } from 'react';
 
-import { type Priority, requestDiagnosis } from '@/features/worklist/api/request-diagnosis';
 import type { Problem } from '@/lib/http';
+import { type Priority, requestDiagnosis } from '@/lib/request-diagnosis';
 import { caseHref } from '@/lib/routes';
 import { asProblem } from '@/lib/use-resource';
 
