@@ -8,7 +8,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui lint types test test-slow test-e2e test-all format demo-model bench bench-audit docs constraints clean
+.PHONY: help setup run ui lint types test test-slow test-e2e fuzz test-all format demo-model bench bench-audit docs constraints clean
 
 help: ## List what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-slow: setup ## The slow suites: broken models are caught, the shipped bundl
 
 test-e2e: setup ## The whole suite over real sockets, embedded and distributed
 	$(BIN)/pytest -m e2e
+
+fuzz: setup ## Broken input at every door: make fuzz ARGS='--inputs 20000 --seed 1'
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 test-all: lint types test test-slow ## Everything
 

@@ -1,0 +1,1 @@
+"""`make fuzz`: broken input of every kind at every door of a running suite; see `run.py`."""
