@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from fastapi import Response
@@ -21,6 +23,24 @@ SECONDS = Histogram(
 log = structlog.get_logger(__name__)
 
 
+class LossyStream:
+    """A text stream whose writing never fails: on a full disk a line is lost, and not the answer that it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """All of the text, or silently nothing."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As far as that can be done."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logging(level: str = "INFO") -> None:
     """JSON lines on stderr for our own events; libraries may speak only when something is wrong."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
@@ -35,7 +55,7 @@ def configure_logging(level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, LossyStream(sys.stderr))),
     )
 
 

@@ -184,6 +184,8 @@ class MllpDoor:
         inner = content.replace(START, b"").replace(END, b"").replace(b"\x1c", b"")
         with socket.create_connection(("127.0.0.1", self.suite.mllp_port), timeout=WAIT_S) as connection:
             connection.sendall(START + inner + END)
+            # A message may ask for no answer (MSH-15 and -16 `NE`): then the end of the connection is the answer.
+            connection.shutdown(socket.SHUT_WR)
             answer = b""
             while not answer.endswith(END):
                 data = connection.recv(65536)

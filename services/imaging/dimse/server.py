@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
+from sqlalchemy.exc import OperationalError
 
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
@@ -91,7 +92,8 @@ class DimseServer:
     def _on_store(self, event: Any) -> int:
         try:
             return self._store(event)
-        except Unavailable:
+        except (Unavailable, OperationalError):
+            # A database on a full disk says so with an operational error.
             log.error("instance not stored", reason="no room or store not answering")
             return OUT_OF_RESOURCES
         except Exception as error:
