@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Link, NewNote, Note
 from services.notes.intake import read_body, read_note
-from services.notes.schemas import NoteHeading, NoteIn, NoteOut, NotePage, NoteReceipt, NoteSearch
+from services.notes.schemas import NoteAnalysis, NoteHeading, NoteIn, NoteOut, NotePage, NoteReceipt, NoteSearch
 from services.notes.settings import Settings
 from services.notes.usecases import reads, storing
 from services.notes.usecases.asking import Asker
@@ -30,8 +31,11 @@ Service = Annotated[Principal, Depends(require(Role.SERVICE))]
 
 async def sent_note(
     request: Request, principal: Clinical, runtime: RuntimeDep, request_id: RequestIdDep
-) -> tuple[NewNote, Link | None]:
-    """FastAPI dependency: the note in the body, and what it is to an older one. A refusal is put into the log first."""
+) -> tuple[NewNote, Analysis, Link | None]:
+    """FastAPI dependency: the note in the body, what is found in it, and what it is to an older one.
+
+    A refusal is put into the log first.
+    """
     settings: Settings = request.app.state.settings
     try:
         body = await read_body(request, settings)
@@ -47,7 +51,7 @@ def _record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
     runtime.wake_relay()
 
 
-SentNote = Annotated[tuple[NewNote, Link | None], Depends(sent_note)]
+SentNote = Annotated[tuple[NewNote, Analysis, Link | None], Depends(sent_note)]
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": NoteIn.model_json_schema()}}}
 }
@@ -89,6 +93,15 @@ def get_note(
 ) -> NoteOut:
     """A note with its text, verbatim."""
     return NoteOut.from_domain(reads.read_note(session, runtime, Asker(principal, request_id), note_id))
+
+
+@router.get("/notes/{note_id}/analysis")
+def get_analysis(
+    note_id: str, principal: Clinical, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
+) -> NoteAnalysis:
+    """The sections of a note and the findings in it, each with how it is meant, as offsets into its text."""
+    note = reads.read_note(session, runtime, Asker(principal, request_id), note_id)
+    return NoteAnalysis.from_domain(note, reads.analysis_of(session, note))
 
 
 @router.post("/notes/search")

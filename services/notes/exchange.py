@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from services.notes.clinical.analysis import analyse
 from services.notes.hl7.acks import Verdict, acknowledgement, owed
 from services.notes.hl7.documents import read_document
 from services.notes.hl7.framing import framed
@@ -68,8 +69,10 @@ class Exchange:
         act = read_act(header, settings.mllp_processing_ids)
         message = read_message(content, header, settings.mllp_charset)
         document = read_document(message, act, settings, runtime.clock())
+        # Before the transaction: SQLite has one writer at a time.
+        analysis = analyse(document.note.text) if document.note else None
         with runtime.sessions.begin() as session:
-            take_message(session, runtime, self._asker(header), message, document)
+            take_message(session, runtime, self._asker(header), message, document, analysis)
         runtime.wake_relay()
 
     def _refused(self, header: Header, refusal: RefusedMessage) -> bytes:

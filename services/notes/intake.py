@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from services.notes.clinical.analysis import Analysis, analyse
 from services.notes.document_types import type_problem
 from services.notes.domain import Link, NewNote, Relation, text_problem
 from services.notes.errors import BodyTooLong, InvalidNote, NotAJsonMessage, NoteTooLong, NotJson
@@ -33,8 +34,8 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         raise BodyTooLong(settings.max_body_bytes) from error
 
 
-def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, Link | None]:
-    """The note in a body, and to which older note it relates.
+def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, Analysis, Link | None]:
+    """The note in a body, what is found in it, and to which older note it relates.
 
     Raises: NotJson, NoteTooLong, InvalidNote.
     """
@@ -50,7 +51,8 @@ def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, 
         raise InvalidNote(fields_of(RequestValidationError(error.errors(include_url=False)))) from None
     if len(sent.text.encode("utf-8", "surrogatepass")) > settings.max_text_bytes:
         raise NoteTooLong(settings.max_text_bytes)
-    return _checked(sent, now)
+    note, link = _checked(sent, now)
+    return note, analyse(note.text), link
 
 
 def _checked(sent: NoteIn, now: datetime) -> tuple[NewNote, Link | None]:

@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from services.notes.clinical.analysis import Analysis, Finding
+from services.notes.clinical.cues import Flag
+from services.notes.clinical.sections import SectionKind
 from services.notes.domain import Note, NoteStatus, Receipt
 from shared.contracts.base import Wire
 
@@ -73,6 +76,58 @@ class NoteOut(NoteHeading):
     def from_domain(cls, note: Note) -> NoteOut:
         """The whole note."""
         return cls(**_header(note), **_standing(note), text=note.content.text)
+
+
+class SectionOut(Wire):
+    """Characters [start, end) of a note; its words begin at `body`, after the heading."""
+
+    start: int
+    body: int
+    end: int
+    kind: SectionKind
+
+
+class FindingOut(Wire):
+    """Characters [start, end) of a note that name a finding. No flag: affirmed, of the patient, now."""
+
+    start: int
+    end: int
+    finding: str
+    negated: bool
+    uncertain: bool
+    """Suspected, possible, to be ruled out, or spoken of as a condition that may come."""
+    family: bool
+    """Somebody else's."""
+    historical: bool
+    section: SectionKind | None
+
+    @classmethod
+    def from_domain(cls, found: Finding) -> FindingOut:
+        """A finding as the caller sees it."""
+        flags = {flag.value: flag in found.flags for flag in Flag}
+        return cls(start=found.start, end=found.end, finding=found.name, section=found.section, **flags)
+
+
+class NoteAnalysis(Wire):
+    """`GET /notes/{id}/analysis`: what was found in the text of a note."""
+
+    id: str
+    digest: str
+    version: int
+    """Of the rules that found it."""
+    sections: list[SectionOut]
+    findings: list[FindingOut]
+
+    @classmethod
+    def from_domain(cls, note: Note, analysis: Analysis) -> NoteAnalysis:
+        """The analysis as the caller sees it."""
+        return cls(
+            id=note.id,
+            digest=note.digest,
+            version=analysis.version,
+            sections=[SectionOut(start=s.start, body=s.body, end=s.end, kind=s.kind) for s in analysis.sections],
+            findings=[FindingOut.from_domain(found) for found in analysis.findings],
+        )
 
 
 class NoteSearch(Wire):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, NewNote, Note
 from shared.database import UtcDateTime, new_metadata
 from shared.outbox import OutboxMixin
@@ -69,6 +70,16 @@ class NoteAddendumRow(Base):
     target_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"))
 
 
+class NoteAnalysisRow(Base):
+    """What was found in the text of a note. It is written once: a case computed again meets what it met before."""
+
+    __tablename__ = "note_analysis"
+
+    note_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"), primary_key=True)
+    version: Mapped[int]
+    body: Mapped[str] = mapped_column(sa.Text)
+
+
 class MessageRow(Base):
     """An HL7 v2 message that was taken: who sent it under which control id (as a digest), and what it said."""
 
@@ -106,6 +117,20 @@ def add(session: Session, tenant: str, note: Note) -> bool:
     # Two senders of the same note at once: the second waits for the first one's commit, and then conflicts.
     unless_known = row.on_conflict_do_nothing(index_elements=["tenant", "digest"]).returning(NoteRow.id)
     return session.scalar(unless_known) is not None
+
+
+def add_analysis(session: Session, note_id: str, analysis: Analysis) -> None:
+    """Keep what was found in a note, unless something was before."""
+    row = insert_into(session, NoteAnalysisRow).values(
+        note_id=note_id, version=analysis.version, body=analysis.to_json()
+    )
+    session.execute(row.on_conflict_do_nothing(index_elements=["note_id"]))
+
+
+def find_analyses(session: Session, note_ids: Sequence[str]) -> dict[str, Analysis]:
+    """Note -> what was found in it; those not analysed yet are absent."""
+    query = sa.select(NoteAnalysisRow).where(NoteAnalysisRow.note_id.in_(note_ids))
+    return {row.note_id: Analysis.from_json(row.body) for row in session.scalars(query)}
 
 
 def end(session: Session, note_id: str, ending: Ending, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from services.notes import store
+from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Link, NewNote, Note, NoteStatus, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
 from services.notes.hl7.documents import Document, sender_key
@@ -28,9 +29,13 @@ _OLDER = {
 """What can be wrong with a version of a note, in the words of a message."""
 
 
-def take_message(session: Session, runtime: Runtime, asker: Asker, message: Message, document: Document) -> None:
+def take_message(
+    session: Session, runtime: Runtime, asker: Asker, message: Message, document: Document, analysis: Analysis | None
+) -> None:
     """Do what a message asks for, unless the same message was taken before.
 
+    Args:
+        analysis: what was found in the document's text; None where it has none.
     Raises: RefusedMessage: its control id was another message's, or what it asks for cannot be done.
     """
     tenant, header = runtime.common.tenant, message.header
@@ -39,23 +44,23 @@ def take_message(session: Session, runtime: Runtime, asker: Asker, message: Mess
     key = sender_key(header, "MSH-10", header.raw(10))
     before = store.claim_message(session, tenant, key, digest, runtime.clock())
     if before is None:
-        _act(session, runtime, asker, document)
+        _act(session, runtime, asker, document, analysis)
     elif before != digest:
         problem, fix = "was the control id of another message", "give each message a control id of its own"
         raise RefusedMessage(Fault("MSH-10", problem, fix, Kind.DUPLICATE_KEY))
 
 
-def _act(session: Session, runtime: Runtime, asker: Asker, document: Document) -> None:
+def _act(session: Session, runtime: Runtime, asker: Asker, document: Document, analysis: Analysis | None) -> None:
     numbers = [number for number in (document.number, document.parent) if number]
     store.lock_documents(session, runtime.common.tenant, numbers)
     known = _version(session, runtime, document, document.number, document.number_field)
-    if document.note is None:
+    if document.note is None or analysis is None:
         _cancel(session, runtime, asker, known)
         return
     target = _target(session, runtime, document, document.note, known)
     try:
         link = Link(target.id, _relation(document)) if target else None
-        receipt = store_note(session, runtime, asker, document.note, link)
+        receipt = store_note(session, runtime, asker, document.note, analysis, link)
     except (InvalidNote, NoteNotCurrent) as error:
         if isinstance(error, NoteNotCurrent) and target and target.ending is None:
             raise _overtaken() from error

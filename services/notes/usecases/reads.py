@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from services.notes import store
+from services.notes.clinical.analysis import Analysis, analyse
 from services.notes.domain import Note
 from services.notes.errors import InvalidSearch, NoSuchNote
 from services.notes.usecases.asking import Asker
@@ -36,6 +37,15 @@ def read_note(session: Session, runtime: Runtime, asker: Asker, note_id: str) ->
     )
     runtime.record(session, event)
     return note
+
+
+def analysis_of(session: Session, note: Note) -> Analysis:
+    """What was found in a note when it came; one stored before notes were analysed is analysed now, once."""
+    found = store.find_analyses(session, [note.id]).get(note.id)
+    if found is None:
+        found = analyse(note.content.text)
+        store.add_analysis(session, note.id, found)
+    return found
 
 
 def search_notes(

@@ -7,6 +7,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from services.notes import store
+from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, Link, NewNote, Note, Receipt, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
 from services.notes.hl7.problems import RefusedMessage
@@ -22,14 +23,16 @@ _TELLABLE = frozenset({"patient", "authored", "type", "text", "body", "Content-T
 _NAME_THE_STANDING = "name the note that stands: see `supersededBy` of GET /notes/{id}"
 
 
-def store_note(session: Session, runtime: Runtime, asker: Asker, content: NewNote, link: Link | None = None) -> Receipt:
-    """Store a note once, and link it to the older note that it replaces or adds to.
+def store_note(
+    session: Session, runtime: Runtime, asker: Asker, content: NewNote, analysis: Analysis, link: Link | None = None
+) -> Receipt:
+    """Store a note once with what was found in it, and link it to the older note that it replaces or adds to.
 
     The same content again gives the first one's receipt, and no second event.
     Raises: InvalidNote: the link names no note of this patient. NoteNotCurrent.
     """
     target = _target(session, runtime.common.tenant, content, link) if link else None
-    receipt = _store(session, runtime, asker, content)
+    receipt = _store(session, runtime, asker, content, analysis)
     if link and target:
         _link(session, runtime, asker, receipt.note, target, link.relation)
     return receipt
@@ -79,7 +82,7 @@ def _wrong_link(field: str, problem: str, fix: str) -> InvalidNote:
     return InvalidNote([FieldProblem(field, problem, fix)])
 
 
-def _store(session: Session, runtime: Runtime, asker: Asker, content: NewNote) -> Receipt:
+def _store(session: Session, runtime: Runtime, asker: Asker, content: NewNote, analysis: Analysis) -> Receipt:
     tenant = runtime.common.tenant
     note = Note(uuid7(), content.digest, content, runtime.clock())
     if not store.add(session, tenant, note):
@@ -87,6 +90,7 @@ def _store(session: Session, runtime: Runtime, asker: Asker, content: NewNote) -
         if known is None:
             raise RuntimeError("a note that conflicts with none")
         return Receipt(known, duplicate=True)
+    store.add_analysis(session, note.id, analysis)
     late = is_late(content.authored, note.received_at)
     details = {"documentType": content.type, "characters": len(content.text), "late": late}
     _record(session, runtime, asker, note, "note-stored", "C", details)
