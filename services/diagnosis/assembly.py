@@ -60,7 +60,7 @@ def _image(content: RenderedImage, effective_at: datetime) -> ImageInput:
 
 
 def _note(content: NoteContent) -> NoteInput:
-    return NoteInput(id=content.id, text=content.text, authored=content.authored, type=content.type)
+    return NoteInput(content.id, content.text, content.authored, content.type, content.language)
 
 
 def _vitals(content: VitalsWindow, as_of: datetime) -> VitalsInput | None:

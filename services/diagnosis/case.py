@@ -35,6 +35,8 @@ class NoteInput:
     text: str
     authored: datetime
     type: str
+    language: str | None = None
+    """ISO 639-1; `und` and None: no other than English is known of."""
 
 
 @dataclass(frozen=True)

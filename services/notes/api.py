@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from services.notes.clinical.analysis import Analysis
+from services.notes.clinical.identifiers.span import mask
+from services.notes.clinical.language import Language
 from services.notes.domain import Link, NewNote, Note
 from services.notes.intake import read_body, read_note
 from services.notes.schemas import NoteAnalysis, NoteHeading, NoteIn, NoteOut, NotePage, NoteReceipt, NoteSearch
@@ -119,25 +121,40 @@ def list_evidence(question: EvidenceQuestion, principal: Service, runtime: Runti
     """What is known of a patient, without any content."""
     with reading(runtime.sessions) as session:
         known, notes = reads.list_evidence(session, runtime.common.tenant, question.patient, question.as_of)
-    return EvidenceList(known=known, items=[_reference(note) for note in notes])
+        languages = reads.languages_of(session, notes)
+    return EvidenceList(known=known, items=[_reference(note, languages.get(note.id)) for note in notes])
 
 
 @internal.get("/evidence/{note_id}")
 def get_evidence(
     note_id: str, principal: Service, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
 ) -> NoteContent:
-    """A note as the networks read it."""
+    """A note as the networks read it: with spaces in the place of what identifies somebody."""
     note = reads.read_note(session, runtime, Asker(principal, request_id), note_id)
-    content = note.content
-    return NoteContent(id=note.id, digest=note.digest, authored=content.authored, type=content.type, text=content.text)
+    content, analysis = note.content, reads.analysis_of(session, note)
+    return NoteContent(
+        id=note.id,
+        digest=note.digest,
+        authored=content.authored,
+        type=content.type,
+        text=mask(content.text, analysis.identifiers),
+        language=analysis.language.code,
+    )
 
 
-def _reference(note: Note) -> EvidenceRef:
+def _reference(note: Note, language: Language | None) -> EvidenceRef:
+    # A note stored before languages were told is told when its content is read.
+    told = {"language": language.code} if language else {}
     return EvidenceRef(
         id=note.id,
         kind=Modality.NOTE,
         digest=note.digest,
         effective_at=note.content.authored,
         received_at=note.received_at,
-        quality={"characters": len(note.content.text), "type": note.content.type, "status": note.status.value},
+        quality={
+            "characters": len(note.content.text),
+            "type": note.content.type,
+            "status": note.status.value,
+            **told,
+        },
     )

@@ -70,7 +70,7 @@ class Exchange:
         message = read_message(content, header, settings.mllp_charset)
         document = read_document(message, act, settings, runtime.clock())
         # Before the transaction: SQLite has one writer at a time.
-        analysis = analyse(document.note.text) if document.note else None
+        analysis = analyse(document.note.text, document.people) if document.note else None
         with runtime.sessions.begin() as session:
             take_message(session, runtime, self._asker(header), message, document, analysis)
         runtime.wake_relay()

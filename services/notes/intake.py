@@ -52,7 +52,8 @@ def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, 
     if len(sent.text.encode("utf-8", "surrogatepass")) > settings.max_text_bytes:
         raise NoteTooLong(settings.max_text_bytes)
     note, link = _checked(sent, now)
-    return note, analyse(note.text), link
+    known = {sent.patient, *(word for name in sent.names for word in name.split())}
+    return note, analyse(note.text, known), link
 
 
 def _checked(sent: NoteIn, now: datetime) -> tuple[NewNote, Link | None]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from services.notes.clinical.analysis import Analysis, Finding
 from services.notes.clinical.cues import Flag
+from services.notes.clinical.identifiers.span import IdentifierKind
 from services.notes.clinical.sections import SectionKind
 from services.notes.domain import Note, NoteStatus, Receipt
 from shared.contracts.base import Wire
@@ -26,6 +27,11 @@ class NoteIn(Wire):
     )
     relation: Literal["replaces", "appends"] | None = Field(
         default=None, description="What it is to that note: it takes its place (default) or adds to it."
+    )
+    names: list[Annotated[str, Field(max_length=200)]] = Field(
+        default=[],
+        max_length=20,
+        description="Names of the patient and of authors, to be found in the text. They are not stored.",
     )
 
 
@@ -108,6 +114,24 @@ class FindingOut(Wire):
         return cls(start=found.start, end=found.end, finding=found.name, section=found.section, **flags)
 
 
+class LanguageOut(Wire):
+    """The language of a note: ISO 639-1, or `und` where nothing but English is likely enough."""
+
+    code: str
+    probability: float
+    """Of the likeliest language."""
+    flagged: bool
+    """Surely not English: no finding is looked for, and the note is no evidence."""
+
+
+class IdentifierOut(Wire):
+    """Characters [start, end) of a note that identify somebody; the networks are given spaces in their place."""
+
+    start: int
+    end: int
+    kind: IdentifierKind
+
+
 class NoteAnalysis(Wire):
     """`GET /notes/{id}/analysis`: what was found in the text of a note."""
 
@@ -117,6 +141,8 @@ class NoteAnalysis(Wire):
     """Of the rules that found it."""
     sections: list[SectionOut]
     findings: list[FindingOut]
+    language: LanguageOut
+    identifiers: list[IdentifierOut]
 
     @classmethod
     def from_domain(cls, note: Note, analysis: Analysis) -> NoteAnalysis:
@@ -127,6 +153,12 @@ class NoteAnalysis(Wire):
             version=analysis.version,
             sections=[SectionOut(start=s.start, body=s.body, end=s.end, kind=s.kind) for s in analysis.sections],
             findings=[FindingOut.from_domain(found) for found in analysis.findings],
+            language=LanguageOut(
+                code=analysis.language.code,
+                probability=analysis.language.probability,
+                flagged=analysis.language.is_foreign,
+            ),
+            identifiers=[IdentifierOut(start=i.start, end=i.end, kind=i.kind) for i in analysis.identifiers],
         )
 
 

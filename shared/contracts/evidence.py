@@ -80,6 +80,9 @@ class NoteContent(Wire):
     type: str
     """LOINC document type."""
     text: str
+    """As it was sent, but with spaces in the place of what identifies somebody: offsets hold in the note itself."""
+    language: str | None = None
+    """ISO 639-1; `und`: English or too little to tell; None: nobody looked."""
 
 
 class VitalSample(Wire):

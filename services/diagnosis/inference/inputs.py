@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, OtherInput, VitalsInput
 from services.diagnosis.inference.attribution.resting import resting_levels
+from services.diagnosis.inference.languages import foreign_reason, readable_notes
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
@@ -120,8 +121,12 @@ class Preprocessor:
         return PreparedImages(inputs, statistics, quality, reason, tuple(newest), boxes)
 
     def notes(self, notes: Sequence[NoteInput], as_of: datetime | None = None) -> PreparedNotes:
-        """Newest first; notes without a single word are refused. Their age counts from `as_of`, the case time."""
-        newest = sorted(notes, key=lambda item: (item.authored, item.id), reverse=True)
+        """Newest first; notes without a single word are refused. Their age counts from `as_of`, the case time.
+
+        Notes in another language than English are left out; where there is no other they are refused.
+        """
+        readable = readable_notes(notes)
+        newest = sorted(readable or notes, key=lambda item: (item.authored, item.id), reverse=True)
         texts = [note.text for note in newest]
         config = self.config.note
         ages_h = None if as_of is None else [age_hours(note.authored, as_of) for note in newest]
@@ -133,7 +138,9 @@ class Preprocessor:
             "unknownShare": round(windows.unknown_share, 4),
             "truncated": windows.truncated,
         }
-        reason = None if windows.pieces else "the notes hold no words"
+        if len(readable) < len(notes):
+            quality["otherLanguage"] = len(notes) - len(readable)
+        reason = _refuse_notes(newest, windows)
         statistics = np.concatenate([note_statistics(texts, windows), self.word_order.statistics(windows, texts)])
         return PreparedNotes(note_inputs(windows), statistics, quality, reason, tuple(newest), windows)
 
@@ -195,6 +202,12 @@ def vitals_inputs(readings: Readings, scale: VitalsScale) -> Inputs:
         "variables": torch.from_numpy(readings.variables)[None],
         "mask": torch.ones((1, len(readings.times_h)), dtype=torch.bool),
     }
+
+
+def _refuse_notes(notes: Sequence[NoteInput], windows: NoteWindows) -> str | None:
+    if not readable_notes(notes):
+        return foreign_reason(notes)
+    return None if windows.pieces else "the notes hold no words"
 
 
 def _refuse_images(images: Sequence[ImageInput]) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
+from services.diagnosis.inference.languages import readable_notes
 from services.diagnosis.inference.prediction import ModalityOutcome, Prediction
 from services.diagnosis.model.modalities import CONTEXT
 
@@ -149,7 +150,7 @@ def _evidence(case: CaseInput, name: str) -> tuple[str, ...]:
     if name == "image":
         return tuple(image.id for image in case.images)
     if name == "note":
-        return tuple(note.id for note in case.notes)
+        return tuple(note.id for note in readable_notes(case.notes) or case.notes)
     if name == "tabular":
         return case.stated_by
     if name in case.others:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from services.notes.clinical.contexts import find_contexts
 from services.notes.clinical.cues import Flag
+from services.notes.clinical.identifiers.detection import find_identifiers
+from services.notes.clinical.identifiers.span import Identifier
+from services.notes.clinical.language import Language, detect_language
 from services.notes.clinical.lexicon import find_mentions
 from services.notes.clinical.sections import Section, SectionKind, find_sections, section_at
 
@@ -35,6 +39,9 @@ class Analysis:
     version: int
     sections: tuple[Section, ...]
     findings: tuple[Finding, ...]
+    """Empty where the text is in another language than English."""
+    language: Language
+    identifiers: tuple[Identifier, ...]
 
     def to_json(self) -> str:
         """The form in which it is stored."""
@@ -49,12 +56,21 @@ class Analysis:
 _FORM = TypeAdapter(Analysis)
 
 
-def analyse(text: str) -> Analysis:
-    """Read a note. The same text gives the same analysis; it takes time in proportion to its length."""
-    sections = find_sections(text)
+def analyse(text: str, known: Collection[str] = ()) -> Analysis:
+    """Read a note; it takes time in proportion to its length.
+
+    Args:
+        known: names and numbers of persons that came beside the text.
+    """
+    language, sections = detect_language(text), find_sections(text)
+    findings = () if language.is_foreign else tuple(_findings(text, sections))
+    return Analysis(VERSION, sections, findings, language, find_identifiers(text, known))
+
+
+def _findings(text: str, sections: tuple[Section, ...]) -> Iterator[Finding]:
     contexts = find_contexts(text, sections)
-    findings = tuple(_finding(mention, contexts.of(*mention[:2]), sections) for mention in find_mentions(text))
-    return Analysis(VERSION, sections, findings)
+    for mention in find_mentions(text):
+        yield _finding(mention, contexts.of(*mention[:2]), sections)
 
 
 def _finding(mention: tuple[int, int, str], flags: frozenset[Flag], sections: tuple[Section, ...]) -> Finding:

@@ -10,6 +10,7 @@ from services.notes.domain import NewNote, text_problem
 from services.notes.hl7.header import Header
 from services.notes.hl7.message import Message, Segment
 from services.notes.hl7.narrative import DOCUMENT_CODES, is_narrative, loinc_type, narrative
+from services.notes.hl7.people import people_of
 from services.notes.hl7.problems import Fault, Kind, RefusedMessage, fault_at
 from services.notes.hl7.requests import Act
 from services.notes.hl7.times import read_hl7_time, zone_of
@@ -37,6 +38,8 @@ class Document:
     """Where the number stood."""
     authored_field: str
     """Where the time stood."""
+    people: frozenset[str] = frozenset()
+    """Who is named beside the text."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def read_document(message: Message, act: Act, settings: Settings, now: datetime)
     faults += [one for one in (authored, type_, *_text_faults(text, settings)) if isinstance(one, Fault)]
     if faults or isinstance(authored, Fault) or isinstance(type_, Fault):
         raise RefusedMessage(*faults)
-    return Document(act, patient, NewNote(patient, authored, type_, text), number, parent, number_field, field)
+    note = NewNote(patient, authored, type_, text)
+    return Document(act, patient, note, number, parent, number_field, field, people_of(message))
 
 
 def sender_key(header: Header, kind: str, name: str) -> str:

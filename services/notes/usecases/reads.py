@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from services.notes import store
 from services.notes.clinical.analysis import Analysis, analyse
+from services.notes.clinical.language import Language
 from services.notes.domain import Note
 from services.notes.errors import InvalidSearch, NoSuchNote
 from services.notes.usecases.asking import Asker
@@ -43,9 +45,15 @@ def analysis_of(session: Session, note: Note) -> Analysis:
     """What was found in a note when it came; one stored before notes were analysed is analysed now, once."""
     found = store.find_analyses(session, [note.id]).get(note.id)
     if found is None:
-        found = analyse(note.content.text)
+        found = analyse(note.content.text, {note.content.patient})
         store.add_analysis(session, note.id, found)
     return found
+
+
+def languages_of(session: Session, notes: Sequence[Note]) -> dict[str, Language]:
+    """Note -> its language, of those that were analysed."""
+    analyses = store.find_analyses(session, [note.id for note in notes])
+    return {note_id: analysis.language for note_id, analysis in analyses.items()}
 
 
 def search_notes(

@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from services.notes.clinical.analysis import Analysis
+from services.notes.clinical.language import Language
 from shared.auth import Role
 from tests.services.notes.conftest import events_of, listening, make_note, notes_of, port_of, runtime_of
 from tests.services.notes.hl7_messages import mdm, peer
@@ -47,7 +49,7 @@ def test_note_stored_before_notes_were_analysed_is_analysed_when_first_read(star
 
 def test_analysis_is_of_the_version_that_was_stored(client: TestClient) -> None:
     note = client.post("/notes", json=make_note(text=TEXT)).json()
-    stored = '{"version": 0, "sections": [], "findings": []}'
+    stored = Analysis(0, (), (), Language("en", 1.0), ()).to_json()
     with runtime_of(client).sessions.begin() as session:
         session.execute(sa.text("UPDATE note_analysis SET version = 0, body = :body"), {"body": stored})
     assert client.get(f"/notes/{note['id']}/analysis").json()["version"] == 0
@@ -76,3 +78,52 @@ def test_reading_it_is_an_event(client: TestClient) -> None:
     note = client.post("/notes", json=make_note()).json()
     client.get(f"/notes/{note['id']}/analysis")
     assert [event["subtype"] for event in events_of(client)] == ["note-stored", "note-read"]
+
+
+SPANISH = "Paciente de 70 años que acude por fiebre y tos productiva de tres días de evolución. No refiere dolor."
+
+
+def test_networks_are_given_spaces_in_the_place_of_identifiers(start: Start, any_database: str, bed: TestBed) -> None:
+    client, service = start(any_database), bed.headers(Role.SERVICE)
+    text = "Mrs. Zyx has fever.\nSeen 03/14/2026 with Quux, MRN P-1001."
+    note = client.post("/notes", json=make_note(text=text, names=["Q. Quux"])).json()
+    content = client.get(f"/internal/notes/evidence/{note['id']}", headers=service).json()
+    assert content["text"] == "Mrs.     has fever.\nSeen            with     , MRN       ."
+    assert len(content["text"]) == len(text)
+    # People see the note as it was written, and where the identifiers are.
+    assert client.get(f"/notes/{note['id']}").json()["text"] == text
+    found = client.get(f"/notes/{note['id']}/analysis").json()["identifiers"]
+    assert [(text[i["start"] : i["end"]], i["kind"]) for i in found] == [
+        ("Zyx", "name"),
+        ("03/14/2026", "date"),
+        ("Quux", "name"),
+        ("P-1001", "number"),
+    ]
+
+
+def test_identifiers_are_in_no_event(client: TestClient) -> None:
+    note = client.post("/notes", json=make_note(text="Mrs. Zyx of 12 Elm Street.", names=["Zyx"])).json()
+    client.get(f"/notes/{note['id']}/analysis")
+    told = str(events_of(client))
+    assert "Zyx" not in told
+    assert "Elm" not in told
+
+
+def test_language_goes_with_the_evidence(start: Start, any_database: str, bed: TestBed) -> None:
+    client, service = start(any_database), bed.headers(Role.SERVICE)
+    note = client.post("/notes", json=make_note(text=SPANISH)).json()
+    found = client.get(f"/notes/{note['id']}/analysis").json()
+    assert (found["language"]["code"], found["language"]["flagged"], found["findings"]) == ("es", True, [])
+    listed = client.post("/internal/notes/evidence", json={"patient": "P-1001"}, headers=service).json()
+    assert listed["items"][0]["quality"]["language"] == "es"
+    assert client.get(f"/internal/notes/evidence/{note['id']}", headers=service).json()["language"] == "es"
+
+
+def test_names_in_the_fields_of_a_message_are_found_in_its_text(bed: TestBed, database: str) -> None:
+    message = mdm(text="Qwertzu walked in. Fever.").replace("\rTXA", "\rNK1|1|Qwertzu^Asdf\rTXA")
+    with listening(bed, database) as client:
+        with peer(port_of(client)) as other:
+            other.ask(message)
+        (note,) = notes_of(client)
+        (found,) = client.get(f"/notes/{note['id']}/analysis").json()["identifiers"]
+    assert note["text"][found["start"] : found["end"]] == "Qwertzu"

@@ -236,3 +236,22 @@ def test_the_model_knows_more_than_the_prevalence(
 ) -> None:
     chances = [probability_of(predictor.predict(case), DIAGNOSES[truth.label].code) for case, truth in patients]
     assert np.mean(np.log(chances)) > np.log(1 / 8) + 0.5
+
+
+def test_a_note_in_another_language_is_set_aside_with_the_reason(predictor: Predictor, case: CaseInput) -> None:
+    foreign = replace(case, notes=(replace(case.notes[0], language="es"),))
+    prediction = predictor.predict(foreign)
+    assert not prediction.modalities["note"].used
+    assert any("it is written in Spanish" in reason for reason in prediction.reasons)
+    without = predictor.predict(replace(case, notes=()))
+    assert [(d.coding, d.probability) for d in prediction.diagnoses] == [
+        (d.coding, d.probability) for d in without.diagnoses
+    ]
+
+
+def test_a_note_in_another_language_does_not_touch_those_beside_it(predictor: Predictor, case: CaseInput) -> None:
+    foreign = replace(case.notes[0], id="foreign", text="Niega fiebre y tos.", language="es")
+    prediction = predictor.predict(replace(case, notes=(foreign, *case.notes)))
+    assert prediction.modalities["note"].evidence == tuple(note.id for note in case.notes)
+    assert prediction.modalities["note"].quality["otherLanguage"] == 1
+    assert prediction.diagnoses == predictor.predict(case).diagnoses
