@@ -11,7 +11,7 @@ from services.notes.clinical.analysis import Analysis
 from services.notes.clinical.identifiers.span import mask
 from services.notes.clinical.language import Language
 from services.notes.domain import Link, NewNote, Note
-from services.notes.intake import read_body, read_note
+from services.notes.intake import CDA_TYPES, read_body, read_document, read_note
 from services.notes.schemas import NoteAnalysis, NoteHeading, NoteIn, NoteOut, NotePage, NoteReceipt, NoteSearch
 from services.notes.settings import Settings
 from services.notes.usecases import reads, storing
@@ -40,8 +40,9 @@ async def sent_note(
     """
     settings: Settings = request.app.state.settings
     try:
-        body = await read_body(request, settings)
-        return await run_in_threadpool(read_note, body, runtime.clock(), settings)
+        body, is_xml = await read_body(request, settings)
+        read = read_document if is_xml else read_note
+        return await run_in_threadpool(read, body, runtime.clock(), settings)
     except AppError as error:
         await run_in_threadpool(_record_refusal, runtime, Asker(principal, request_id), error)
         raise
@@ -55,7 +56,13 @@ def _record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
 
 SentNote = Annotated[tuple[NewNote, Analysis, Link | None], Depends(sent_note)]
 _BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": NoteIn.model_json_schema()}}}
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": NoteIn.model_json_schema()},
+            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in CDA_TYPES},
+        },
+    }
 }
 _RECEIPTS: dict[int | str, dict[str, Any]] = {
     200: {"model": NoteReceipt, "description": "The same note was stored before."}
@@ -72,7 +79,7 @@ def post_note(
     request_id: RequestIdDep,
     response: Response,
 ) -> NoteReceipt:
-    """Store a clinical note. The same note again answers 200 with the first one's id.
+    """Store a clinical note: JSON, or a CDA document. The same note again answers 200 with the first one's id.
 
     With `replaces` it takes the place of an older note, or, with `relation` `appends`, adds to it.
     """

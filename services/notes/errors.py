@@ -16,12 +16,16 @@ class NotJson(BadRequest):
         )
 
 
-class NotAJsonMessage(UnsupportedMediaType):
-    """The Content-Type is not JSON."""
+class NotADocument(UnsupportedMediaType):
+    """The Content-Type is neither JSON nor XML."""
 
     def __init__(self) -> None:
-        problem, fix = "is not application/json", "send JSON with Content-Type: application/json"
-        super().__init__("This door takes application/json.", fields=[FieldProblem("Content-Type", problem, fix)])
+        problem = "is neither application/json nor that of a CDA document"
+        fix = "send JSON with Content-Type: application/json, or a CDA document with application/xml"
+        super().__init__(
+            "This door takes application/json, and CDA as application/xml.",
+            fields=[FieldProblem("Content-Type", problem, fix)],
+        )
 
 
 class BodyTooLong(TooLarge):

@@ -9,26 +9,29 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from services.notes.cda.document import read_cda
 from services.notes.clinical.analysis import Analysis, analyse
 from services.notes.document_types import type_problem
 from services.notes.domain import Link, NewNote, Relation, text_problem
-from services.notes.errors import BodyTooLong, InvalidNote, NotAJsonMessage, NoteTooLong, NotJson
+from services.notes.errors import BodyTooLong, InvalidNote, NotADocument, NoteTooLong, NotJson
 from services.notes.schemas import NoteIn
 from services.notes.settings import Settings
 from shared.errors import FieldProblem, fields_of
 from shared.intake import NotStrictJson, patient_problem, read_time, strict_json
 
+CDA_TYPES = ("application/xml", "text/xml", "application/cda", "application/cda+xml", "application/hl7-v3+xml")
 
-async def read_body(request: Request, settings: Settings) -> bytes:
-    """The body, if it says that it is JSON and is not too long.
 
-    Raises: NotAJsonMessage, BodyTooLong.
+async def read_body(request: Request, settings: Settings) -> tuple[bytes, bool]:
+    """The body, if it says that it is JSON or XML and is not too long; and whether it is XML.
+
+    Raises: NotADocument, BodyTooLong.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise NotAJsonMessage
+    if kind not in ("application/json", *CDA_TYPES):
+        raise NotADocument
     try:
-        return await request.body()
+        return await request.body(), kind in CDA_TYPES
     except HTTPException as error:
         # `BodyLimit` cannot say it better while the body is being read.
         raise BodyTooLong(settings.max_body_bytes) from error
@@ -51,9 +54,28 @@ def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, 
         raise InvalidNote(fields_of(RequestValidationError(error.errors(include_url=False)))) from None
     if len(sent.text.encode("utf-8", "surrogatepass")) > settings.max_text_bytes:
         raise NoteTooLong(settings.max_text_bytes)
+    if sent.format == "cda":
+        return _of_patient(sent, now, settings)
     note, link = _checked(sent, now)
     known = {sent.patient, *(word for name in sent.names for word in name.split())}
     return note, analyse(note.text, known), link
+
+
+def read_document(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, Analysis, Link | None]:
+    """The note that is a CDA document, by its own header. Raises: InvalidNote, NoteTooLong."""
+    document = read_cda(body, now, settings)
+    note = document.to_note()
+    return note, analyse(note.text, document.people), None
+
+
+def _of_patient(sent: NoteIn, now: datetime, settings: Settings) -> tuple[NewNote, Analysis, Link | None]:
+    """The narrative of a CDA document under the type and time that were sent beside it."""
+    document = read_cda(sent.text.encode("utf-8", "replace"), now, settings)
+    note, link = _checked(sent.model_copy(update={"text": document.text}), now)
+    if note.patient not in document.patients:
+        problem = "is not the patient of the document"
+        raise InvalidNote([FieldProblem("patient", problem, "send one of the ids of its recordTarget")])
+    return note, analyse(note.text, document.people), link
 
 
 def _checked(sent: NoteIn, now: datetime) -> tuple[NewNote, Link | None]:

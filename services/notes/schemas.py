@@ -28,6 +28,10 @@ class NoteIn(Wire):
     relation: Literal["replaces", "appends"] | None = Field(
         default=None, description="What it is to that note: it takes its place (default) or adds to it."
     )
+    format: Literal["plain", "cda"] = Field(
+        default="plain",
+        description="What `text` is: the note itself, or a CDA document about `patient`, whose narrative is kept.",
+    )
     names: list[Annotated[str, Field(max_length=200)]] = Field(
         default=[],
         max_length=20,

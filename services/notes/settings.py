@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.notes.document_types import DOCUMENT_TYPES
 from shared.settings import ServiceSettings
 
 
@@ -18,6 +20,9 @@ class Settings(ServiceSettings):
 
     max_text_bytes: int = Field(default=2**20, gt=0)
     """A longer text (UTF-8) is answered 413."""
+
+    document_codes: Mapping[str, str] = {}
+    """The site's own document codes -> LOINC, as JSON: in CDA, and in TXA-2, OBX-3 and OBR-4 of HL7 v2."""
 
     mllp_enabled: bool = True
     """Whether this process listens for HL7 v2 messages over MLLP."""
@@ -38,6 +43,14 @@ class Settings(ServiceSettings):
     mllp_time_zone: str | None = None
     """The zone of times without offset in messages whose MSH-7 has none, such as Europe/Berlin; unset, they are
     refused."""
+
+    @field_validator("document_codes")
+    @classmethod
+    def _are_document_types(cls, codes: Mapping[str, str]) -> Mapping[str, str]:
+        unknown = sorted(set(codes.values()) - set(DOCUMENT_TYPES))
+        if unknown:
+            raise ValueError(f"maps to {', '.join(unknown)}: no LOINC document types known here")
+        return codes
 
     @field_validator("mllp_time_zone")
     @classmethod

@@ -58,10 +58,10 @@ def read_document(message: Message, act: Act, settings: Settings, now: datetime)
     faults = [fault_at("PID-3", found, Kind.MISSING)] if (found := patient_problem(patient)) else []
     if act is Act.CANCEL:
         return _cancellation(message, patient, faults)
-    content = _report_content(message) if act is Act.REPORT else _document_content(message)
+    content = _report_content(message, settings) if act is Act.REPORT else _document_content(message)
     number, parent, number_field = _numbers(message.header, act, content, faults)
     field, authored = _authored(message, act, content, settings, now)
-    type_ = _type(content)
+    type_ = _type(content, settings)
     text = narrative(content.obx, message.codec)
     faults += [one for one in (authored, type_, *_text_faults(text, settings)) if isinstance(one, Fault)]
     if faults or isinstance(authored, Fault) or isinstance(type_, Fault):
@@ -90,11 +90,11 @@ def _document_content(message: Message) -> _Content:
     return _Content(message.one("TXA", why=_ONE_TXA), next(message.all("OBR"), None), texts)
 
 
-def _report_content(message: Message) -> _Content:
+def _report_content(message: Message, settings: Settings) -> _Content:
     """The one order of a report whose results are a document."""
     txa = next(message.all("TXA"), None)
     with_text = [_Content(txa, obr, obx) for obr, obx in _orders(message) if obx]
-    found = [content for content in with_text if isinstance(_type(content), str)]
+    found = [content for content in with_text if isinstance(_type(content, settings), str)]
     if not with_text:
         raise _no_text()
     if not found:
@@ -168,11 +168,13 @@ def _time_fields(act: Act, content: _Content) -> Iterator[tuple[Segment | None, 
     yield content.obr, 7
 
 
-def _type(content: _Content) -> str | Fault:
-    """The LOINC document type: TXA-2, OBX-3 or OBR-4 where one of them is coded in LOINC, else table 0270."""
+def _type(content: _Content, settings: Settings) -> str | Fault:
+    """The LOINC document type: TXA-2, OBX-3 or OBR-4 where one of them is coded in LOINC or in the
+    site's own codes, else table 0270.
+    """
     coded = [(content.txa, 2), *((obx, 3) for obx in content.obx[:1]), (content.obr, 4)]
     for segment, number in coded:
-        if segment and (code := loinc_type(segment, number)):
+        if segment and (code := loinc_type(segment, number, settings.document_codes)):
             return code
     if content.txa and (code := DOCUMENT_CODES.get(content.txa.part(2))):
         return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.notes.document_types import DOCUMENT_TYPES
 from services.notes.hl7.message import Segment
@@ -50,11 +50,18 @@ def narrative(segments: Sequence[Segment], codec: str) -> str:
     return "\n".join(lines)
 
 
-def loinc_type(segment: Segment, number: int) -> str | None:
-    """The LOINC document type in a coded field, in its first triplet or its alternate one."""
+def loinc_type(segment: Segment, number: int, site_codes: Mapping[str, str]) -> str | None:
+    """The LOINC document type in a coded field, in its first triplet or its alternate one.
+
+    Args:
+        site_codes: the site's own codes, in whatever system but LOINC -> LOINC.
+    """
     for code, system in ((1, 3), (4, 6)):
         if segment.part(number, system) in ("LN", "") and segment.part(number, code) in DOCUMENT_TYPES:
             return segment.part(number, code)
+    for code, system in ((1, 3), (4, 6)):
+        if segment.part(number, system) != "LN" and (found := site_codes.get(segment.part(number, code))):
+            return found
     return None
 
 

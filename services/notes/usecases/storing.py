@@ -18,7 +18,10 @@ from shared.ids import uuid7
 from shared.intake import is_late
 from shared.web import Runtime
 
-_TELLABLE = frozenset({"patient", "authored", "type", "text", "body", "Content-Type", "replaces", "relation"})
+_TELLABLE = frozenset(
+    {"patient", "authored", "type", "text", "body", "Content-Type", "replaces", "relation", "names", "format"}
+    | {f"ClinicalDocument.{name}" for name in ("recordTarget", "effectiveTime", "code", "component")}
+)
 """What an event may name as wrong. Other names were chosen by the sender and could say anything."""
 _NAME_THE_STANDING = "name the note that stands: see `supersededBy` of GET /notes/{id}"
 

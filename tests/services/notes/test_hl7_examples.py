@@ -84,3 +84,15 @@ def test_the_example_document_is_stored_as_its_segments_say(examples: Path, door
     first = "Toilet cylinder crackers model step-mother visor opening communication"
     second = "Columnist draft inn brown income ikebana circulation prince"
     assert note["text"] == f"{first}\n{second}"
+
+
+def test_a_report_under_a_code_of_the_site_is_taken_once_the_code_is_mapped(
+    examples: Path, bed: TestBed, database: str
+) -> None:
+    message = (examples / "ORU-multiline-short.hl7").read_bytes()
+    site = {"document_codes": {"1487": "34099-2"}, "mllp_time_zone": "America/Toronto", "mllp_processing_ids": "PT"}
+    with listening(bed, database, **site) as client:
+        with peer(port_of(client)) as other:
+            assert code_of(other.ask(message)) == "AA"
+        (note,) = notes_of(client, "0d70c6c8")
+    assert (note["type"], note["authored"]) == ("34099-2", "2020-08-02T16:44:55Z")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from services.notes.clinical.identifiers.names import find_names
+from services.notes.clinical.identifiers.names import ORDINARY, find_names
 from services.notes.clinical.identifiers.patterns import find_patterns
 from services.notes.clinical.identifiers.span import Identifier, IdentifierKind, merge
+from services.notes.clinical.lexicon import find_mentions
 
 SHORTEST = 3
 """Characters that a known word must have: initials stand everywhere."""
@@ -23,10 +24,17 @@ def find_identifiers(text: str, known: Collection[str] = ()) -> tuple[Identifier
 
 
 def _find_known(text: str, known: Collection[str]) -> Iterator[Identifier]:
-    words = sorted({word for word in known if len(word) >= SHORTEST}, key=len, reverse=True)
+    words = sorted({word for word in known if _can_identify(word)}, key=len, reverse=True)
     if not words:
         return
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
     for match in pattern.finditer(text):
-        kind = IdentifierKind.NUMBER if any(map(str.isdigit, match[0])) else IdentifierKind.NAME
-        yield Identifier(*match.span(), kind)
+        if any(map(str.isdigit, match[0])):
+            yield Identifier(*match.span(), IdentifierKind.NUMBER)
+        elif match[0][0].isupper():
+            yield Identifier(*match.span(), IdentifierKind.NAME)
+
+
+def _can_identify(word: str) -> bool:
+    """Whether a known word may be looked for: words that any note holds, such as `May` and `Rose`, are left."""
+    return len(word) >= SHORTEST and word.strip(".,").lower() not in ORDINARY and not find_mentions(word)

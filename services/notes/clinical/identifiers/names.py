@@ -33,7 +33,7 @@ _DEGREED = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019-]*")
 _PAIR = re.compile(rf"(?<![\w'-])(?=(?P<first>{_NAME})(?: {_INITIAL})? (?P<last>{_NAME})(?![\w'-]))")
-_NO_NAME = frozenset(
+ORDINARY = frozenset(
     """
     feeling feels well
     the he she they his her him patient pt mother father history has was is denies reports states no normal right
@@ -77,7 +77,7 @@ def _cued(text: str) -> Iterator[tuple[int, int]]:
 
 def _is_name(value: str, *, sure: bool) -> bool:
     words = _WORD.findall(value)
-    if words[0].lower() in _NO_NAME:
+    if words[0].lower() in ORDINARY:
         return False
     first, last = _census()
     known = [word.upper() in first or word.upper() in last for word in words if len(word) > 1]
@@ -87,7 +87,7 @@ def _is_name(value: str, *, sure: bool) -> bool:
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Without the words behind a name that are none: `Dr. Roe Will`, `Mr. Smith Denies`."""
     words = list(_WORD.finditer(text, start, end))
-    while len(words) > 1 and words[-1][0].lower() in _NO_NAME:
+    while len(words) > 1 and words[-1][0].lower() in ORDINARY:
         words.pop()
     return start, words[-1].end() if words else start
 
@@ -96,14 +96,14 @@ def _listed(text: str) -> Iterator[tuple[int, int]]:
     first, last = _census()
     for match in _PAIR.finditer(text):
         words = match["first"].upper(), match["last"].upper()
-        if any(word.lower() in _NO_NAME or len(word) < 3 for word in words):
+        if any(word.lower() in ORDINARY or len(word) < 3 for word in words):
             continue
         if words[0] in first and words[1] in last and not (match["first"].isupper() and match["last"].isupper()):
             yield match.start("first"), match.end("last")
 
 
 def _can_come_again(word: str) -> bool:
-    return len(word) > 2 and word[0].isupper() and word.lower() not in _NO_NAME
+    return len(word) > 2 and word[0].isupper() and word.lower() not in ORDINARY
 
 
 @cache
