@@ -24,7 +24,7 @@ def create_app(settings: EhrSettings | None = None, common: CommonSettings | Non
     settings = settings or EhrSettings()
     common = common or CommonSettings()
     runtime = build_runtime("ehr", common, settings.database_url, OutboxRow)
-    neighbours = Neighbours.of(common)
+    neighbours = Neighbours.of(common, settings)
 
     @contextmanager
     def _lifespan() -> Iterator[None]:

@@ -62,7 +62,8 @@ class NotesClient:
     def read(self, caller: Caller, note_id: str) -> StoredNote:
         """A note by id. Raises: NotFound: there is none that the caller may see."""
         answer = _ask(self._http, "notes", "GET", f"/notes/{note_id}", caller)
-        note = ClinicalNote(*(str(answer[name]) for name in ("patient", "authored", "type", "text")))
+        patient, authored, type_, text = (str(answer[name]) for name in ("patient", "authored", "type", "text"))
+        note = ClinicalNote(patient, authored, type_, text)
         return StoredNote(note_id, answer.get("digest"), note, status=answer.get("status", "current"))
 
     def close(self) -> None:

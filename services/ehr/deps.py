@@ -7,7 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from services.ehr.attachment_client import AttachmentClient
 from services.ehr.clients import Caller, NotesClient, ResultsClient, VitalsClient
+from services.ehr.settings import EhrSettings
 from services.ehr.usecases import Visit
 from shared.settings import CommonSettings
 from shared.web import PrincipalDep, RequestIdDep
@@ -20,15 +22,16 @@ class Neighbours:
     notes: NotesClient
     vitals: VitalsClient
     results: ResultsClient
+    attachments: AttachmentClient
 
     @classmethod
-    def of(cls, common: CommonSettings) -> Neighbours:
+    def of(cls, common: CommonSettings, settings: EhrSettings) -> Neighbours:
         """Those that the settings name."""
-        return cls(NotesClient(common), VitalsClient(common), ResultsClient(common))
+        return cls(NotesClient(common), VitalsClient(common), ResultsClient(common), AttachmentClient(settings))
 
     def close(self) -> None:
         """Close all connections."""
-        for client in (self.notes, self.vitals, self.results):
+        for client in (self.notes, self.vitals, self.results, self.attachments):
             client.close()
 
 

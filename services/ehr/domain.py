@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from shared.codes import NO_ACUTE_DISEASE, PNEUMOTHORAX, PULMONARY_EMBOLISM, SEPSIS
 from shared.contracts.diagnosis import DiagnosisOut, JobStatus, RankedDiagnosis
@@ -24,6 +25,10 @@ class ClinicalNote:
     authored: str
     type: str
     text: str
+    format: Literal["plain", "cda"] = "plain"
+    """What `text` is; of a CDA document the notes service keeps the narrative."""
+    names: tuple[str, ...] = ()
+    """Of persons, as they stand beside the text. They are not stored."""
 
 
 @dataclass(frozen=True)

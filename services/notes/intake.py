@@ -70,7 +70,7 @@ def read_document(body: bytes, now: datetime, settings: Settings) -> tuple[NewNo
 
 def _of_patient(sent: NoteIn, now: datetime, settings: Settings) -> tuple[NewNote, Analysis, Link | None]:
     """The narrative of a CDA document under the type and time that were sent beside it."""
-    document = read_cda(sent.text.encode("utf-8", "replace"), now, settings)
+    document = read_cda(sent.text, now, settings)
     note, link = _checked(sent.model_copy(update={"text": document.text}), now)
     if note.patient not in document.patients:
         problem = "is not the patient of the document"

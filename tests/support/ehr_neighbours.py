@@ -60,7 +60,7 @@ def _notes(ward: Ward) -> APIRouter:
     router = APIRouter()
 
     @router.post("/notes", status_code=201)
-    def create(note: dict[str, str], response: Response, principal: Any = Sent) -> dict[str, Any]:
+    def create(note: dict[str, Any], response: Response, principal: Any = Sent) -> dict[str, Any]:
         if "\x00" in note["text"]:
             raise InvalidInput("The text is binary.", fields=[FieldProblem("text", "holds NUL", "send text")])
         ward.subjects.append(principal.subject)
@@ -73,7 +73,7 @@ def _notes(ward: Ward) -> APIRouter:
         return {**stored, "duplicate": False}
 
     @router.get("/notes/{note_id}", dependencies=[Sent])
-    def read(note_id: str) -> dict[str, str]:
+    def read(note_id: str) -> dict[str, Any]:
         if note_id not in ward.notes:
             raise NotFound("There is no such note.")
         return ward.notes[note_id]
@@ -226,15 +226,19 @@ class Door:
 
 
 @contextmanager
-def open_door(bed: TestBed, database_url: str, **settings: str) -> Iterator[Door]:
-    """The ehr service on a database, with neighbours on real sockets; `settings` override the common ones."""
+def open_door(bed: TestBed, database_url: str, *, own: Any = None, **settings: str) -> Iterator[Door]:
+    """The ehr service on a database, with neighbours on real sockets.
+
+    Args:
+        own: settings of the ehr service; `settings` override the common ones.
+    """
     ward = Ward()
     with serve(neighbours_app(bed, ward)) as url:
         urls = {f"{name}_url": url for name in ("notes", "vitals", "diagnosis")}
         urls |= {"public_url": PUBLIC_URL, **settings}
         common = bed.common.model_copy(update=urls)
         migrate(database_url, "ehr")
-        app = create_app(EhrSettings(database_url=database_url), common)
+        app = create_app(EhrSettings(database_url=database_url, **(own or {})), common)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield Door(client, bed, ward)
 

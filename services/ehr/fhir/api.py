@@ -91,8 +91,8 @@ def create_document_reference(
     visit: VisitDep,
     base_url: BaseUrlDep,
 ) -> Response:
-    """Store a clinical note, one inline text attachment; 200 instead of 201 when it was known already."""
-    note = to_note(body)
+    """Store a clinical note, one attachment of text; 200 instead of 201 when it was known already."""
+    note = to_note(body, neighbours.attachments.fetch)
     try:
         stored = usecases.create_note(session, runtime, neighbours.notes, visit, note)
     except AppError as error:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import codecs
-import hashlib
-from email.message import Message
+from collections.abc import Iterator
 
 from services.ehr.domain import ClinicalNote, StoredNote
+from services.ehr.fhir.attachments import ATTACHMENT, Fetch, read_attachment, sha1_of
 from services.ehr.fhir.reading import Json, instant, loinc_codes, parse, patient_of, refuse
 from shared.codes import LOINC
 
-ATTACHMENT = "DocumentReference.content[0].attachment"
+_PERSONS = frozenset({"Patient", "Practitioner", "RelatedPerson"})
+_MOST_NAMES, _LONGEST_NAME = 20, 200
 # What the notes service calls its fields, as elements of the resource.
 ELEMENTS = {
     "patient": "DocumentReference.subject",
@@ -24,10 +23,13 @@ STATUS = {"current": "current", "superseded": "superseded", "cancelled": "entere
 """What the notes service says of a note -> DocumentReferenceStatus."""
 
 
-def to_note(body: object) -> ClinicalNote:
-    """Read a current DocumentReference with one inline text attachment.
+_CONTENT_TYPE = {"plain": "text/plain; charset=utf-8", "cda": "application/cda+xml"}
 
-    Raises: BadRequest, UnusableResource: `fields` names the element.
+
+def to_note(body: object, fetch: Fetch) -> ClinicalNote:
+    """Read a current DocumentReference with one attachment of text, inline or to be fetched.
+
+    Raises: BadRequest, UnusableResource: `fields` names the element. Unavailable: it cannot be fetched now.
     """
     resource = parse("DocumentReference", body)
     if resource["status"] != "current":
@@ -36,52 +38,30 @@ def to_note(body: object) -> ClinicalNote:
     codes = loinc_codes(resource.get("type"))
     if not codes:
         refuse("DocumentReference.type", "has no LOINC coding", "send the LOINC document type, such as 34109-9")
-    return ClinicalNote(
-        patient=patient_of(resource),
-        authored=instant(f"{ATTACHMENT}.creation", attachment.get("creation") or resource.get("date")),
-        type=codes[0],
-        text=_text(attachment),
-    )
+    patient = patient_of(resource)
+    authored = instant(f"{ATTACHMENT}.creation", attachment.get("creation") or resource.get("date"))
+    # The last step: whatever else is wrong is found without asking another server.
+    text, form = read_attachment(attachment, fetch)
+    names = [name[:_LONGEST_NAME] for name in _names(resource) if name.strip()][:_MOST_NAMES]
+    return ClinicalNote(patient, authored, codes[0], text, form, tuple(names))
 
 
 def _attachment(resource: Json) -> Json:
     if len(resource["content"]) != 1:
         refuse("DocumentReference.content", "holds several attachments", "send one DocumentReference per text")
     attachment: Json = resource["content"][0]["attachment"]
-    if not attachment.get("data"):
-        refuse(f"{ATTACHMENT}.data", "is missing", "send the text inline in base64; this server does not follow `url`")
     return attachment
 
 
-def _text(attachment: Json) -> str:
-    content = _bytes(attachment)
-    header = Message()
-    header["Content-Type"] = attachment.get("contentType") or ""
-    if header.get_content_type() != "text/plain" or "contentType" not in attachment:
-        refuse(f"{ATTACHMENT}.contentType", "is not text/plain", "send plain text")
-    charset = str(header.get_param("charset") or "utf-8")
-    try:
-        return content.decode(codecs.lookup(charset).name)
-    except (LookupError, UnicodeDecodeError):
-        refuse(f"{ATTACHMENT}.data", "is not text in the stated charset", "send UTF-8 text")
-
-
-def _bytes(attachment: Json) -> bytes:
-    try:
-        # Base64 in FHIR may hold white space between its characters.
-        content = base64.b64decode("".join(str(attachment["data"]).split()), validate=True)
-    except (binascii.Error, ValueError):
-        refuse(f"{ATTACHMENT}.data", "is not base64", "send the text in base64 (RFC 4648 section 4)")
-    if "size" in attachment and attachment["size"] != len(content):
-        refuse(f"{ATTACHMENT}.size", "is not the length of the data", "send the bytes before base64, or leave it out")
-    # SHA-1 is what FHIR R4 asks for here: it finds accidents, not attackers.
-    if "hash" in attachment and attachment["hash"] != _sha1(content):
-        refuse(f"{ATTACHMENT}.hash", "is not the hash of the data", "send the data's SHA-1 in base64, or leave it out")
-    return content
-
-
-def _sha1(content: bytes) -> str:
-    return base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
+def _names(resource: Json) -> Iterator[str]:
+    """The names of persons that stand beside the text: there they name the same persons."""
+    for element in ("subject", "author", "authenticator"):
+        found = resource.get(element) or []
+        for reference in found if isinstance(found, list) else [found]:
+            yield reference.get("display") or ""
+    for contained in resource.get("contained") or []:
+        for name in contained.get("name") or [] if contained.get("resourceType") in _PERSONS else []:
+            yield " ".join([*(name.get("given") or []), name.get("family") or ""])
 
 
 def from_note(stored: StoredNote) -> Json:
@@ -97,10 +77,10 @@ def from_note(stored: StoredNote) -> Json:
         "content": [
             {
                 "attachment": {
-                    "contentType": "text/plain; charset=utf-8",
+                    "contentType": _CONTENT_TYPE[stored.note.format],
                     "data": base64.b64encode(content).decode(),
                     "size": len(content),
-                    "hash": _sha1(content),
+                    "hash": sha1_of(content),
                     "creation": stored.note.authored,
                 }
             }

@@ -47,8 +47,8 @@ class CdaDocument:
         return NewNote(patient, self.authored, self.type, self.text)
 
 
-def read_cda(content: bytes, now: datetime, settings: Settings) -> CdaDocument:
-    """A document from its bytes. Raises: InvalidNote: it is none, or has no text. NoteTooLong."""
+def read_cda(content: bytes | str, now: datetime, settings: Settings) -> CdaDocument:
+    """A document from its bytes, or from its text. Raises: InvalidNote: it is none, or has no text. NoteTooLong."""
     root = parse_cda(content)
     text = _text(root)
     if len(text.encode()) > settings.max_text_bytes:

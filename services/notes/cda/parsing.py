@@ -37,8 +37,8 @@ class _Bounded(TreeBuilder):
         return super().end(tag)
 
 
-def parse_cda(content: bytes) -> Element:
-    """The root of a CDA document. Raises: InvalidNote."""
+def parse_cda(content: bytes | str) -> Element:
+    """The root of a CDA document; of a text, the encoding that it declares is no longer true. Raises: InvalidNote."""
     parser = DefusedXMLParser(target=_Bounded(), forbid_dtd=True)
     try:
         parser.feed(content)

@@ -133,7 +133,7 @@ def test_the_specifications_own_example_is_refused_because_its_text_is_elsewhere
     example = json.loads((reference_data / "interop/fhir-r4-examples/DocumentReference-example.json").read_text())
     answer = door.post("/fhir/DocumentReference", example)
     assert answer.status_code == 422
-    assert answer.json()["issue"][0]["expression"] == ["DocumentReference.content[0].attachment.data"]
+    assert answer.json()["issue"][0]["expression"] == ["DocumentReference.content[0].attachment.url"]
 
 
 def test_the_specifications_own_example_with_inline_text_is_taken(door: Door, reference_data: Path) -> None:

@@ -116,6 +116,13 @@ def test_document_in_json_must_be_of_the_patient_named_beside_it(client: TestCli
     assert [error["field"] for error in refused.json()["errors"]] == ["patient"]
 
 
+def test_encoding_that_a_text_declares_is_no_longer_true(client: TestClient) -> None:
+    prolog = '<?xml version="1.0" encoding="ISO-8859-1"?>'
+    document = cda("<nonXMLBody><text>Fièvre</text></nonXMLBody>", prolog=prolog)
+    receipt = client.post("/notes", json=make_note(text=document, format="cda"))
+    assert client.get(receipt.headers["location"]).json()["text"] == "Fièvre"
+
+
 EXAMPLES: dict[str, tuple[int, str]] = {
     "Diagnostic_Imaging_Report.ccda": (201, "18748-4"),
     "Discharge_Summary.ccda": (201, "18842-5"),
