@@ -13,7 +13,7 @@ from importlib.resources import files
 from services.notes.clinical.identifiers.span import Identifier, IdentifierKind
 
 _NAME = r"[A-Z](?:[a-z]+|[A-Z]+)?(?:['\u2019-][A-Z][A-Za-z]+)?[a-z]*"
-_INITIAL = r"(?:[A-Z]\.?)"
+_INITIAL = r"(?:[A-Z](?:\.|(?![\w'\u2019-])))"
 _LAST = rf"(?:(?:van|von|de|del|di|la|le|da|O'|Mc|Mac) ?){{0,2}}{_NAME}"
 _PERSON = rf"{_NAME}(?: {_INITIAL})?(?: {_LAST}){{0,2}}"
 _TITLED = re.compile(
@@ -81,7 +81,10 @@ def _is_name(value: str, *, sure: bool) -> bool:
         return False
     first, last = _census()
     known = [word.upper() in first or word.upper() in last for word in words if len(word) > 1]
-    return any(known) if sure else words[0].upper() in first or (len(known) > 1 and all(known))
+    if sure:
+        # The list knows few names from outside the United States.
+        return any(known) or (len(words) > 1 and not any(word.lower() in ORDINARY for word in words))
+    return words[0].upper() in first or (len(known) > 1 and all(known))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -39,7 +39,9 @@ PATTERNS: tuple[tuple[IdentifierKind, re.Pattern[str]], ...] = (
     ),
     (
         _K.DATE,
-        re.compile(rf"\b{_MONTH} (?:{_DAY}(?:st|nd|rd|th)?(?:,? {_YEAR})?|{_YEAR})(?![\w/.%]|\s?(?:mg|mcg|ml))", re.I),
+        re.compile(
+            rf"\b{_MONTH} (?:{_DAY}(?:st|nd|rd|th)?(?:,? {_YEAR})?|{_YEAR})(?![\w/%]|\.\d|\s?(?:mg|mcg|ml))", re.I
+        ),
     ),
     (_K.NUMBER, re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")),
     (
@@ -80,7 +82,7 @@ PATTERNS: tuple[tuple[IdentifierKind, re.Pattern[str]], ...] = (
         ),
     ),
     (_K.ADDRESS, re.compile(rf"\b(?:{_CAPITALISED}(?: {_CAPITALISED}){{0,2}}, ?)?{_STATES} \d{{5}}(?:-\d{{4}})?\b")),
-    (_K.ADDRESS, re.compile(r"\b[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}\b")),
+    (_K.ADDRESS, re.compile(rf"\b(?:{_CAPITALISED} )?[A-Z]{{1,2}}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{{2}}\b")),
     (_K.ADDRESS, re.compile(r"\bP\.?O\.? Box \d{1,6}\b", re.IGNORECASE)),
 )
 """Kind and form; where a form has a group `value`, what stands before it is a cue and stays."""
