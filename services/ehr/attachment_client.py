@@ -20,7 +20,7 @@ from services.ehr.fhir.reading import refuse
 from services.ehr.settings import EhrSettings
 from shared.errors import Unavailable
 
-_BINARY = re.compile(r"Binary/[A-Za-z0-9\-.]{1,64}")
+_BINARY = re.compile(r"Binary/[A-Za-z0-9][A-Za-z0-9\-.]{0,63}")
 _URL = f"{ATTACHMENT}.url"
 
 
@@ -78,7 +78,8 @@ class AttachmentClient:
 
 def _headers(kind: str, token_file: Path | None) -> dict[str, str]:
     # A server may answer with the bytes or with the Binary resource (FHIR R4, section 2.19).
-    accept = {"Accept": f"{kind}, application/fhir+json;q=0.5"}
+    # Compressed, few bytes could become many before they are counted.
+    accept = {"Accept": f"{kind}, application/fhir+json;q=0.5", "Accept-Encoding": "identity"}
     # Read anew for each request, because tokens are rotated.
     token = {"Authorization": f"Bearer {token_file.read_text().strip()}"} if token_file else {}
     return {**accept, **token}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from fastapi import Request
@@ -57,8 +58,7 @@ def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, 
     if sent.format == "cda":
         return _of_patient(sent, now, settings)
     note, link = _checked(sent, now)
-    known = {sent.patient, *(word for name in sent.names for word in name.split())}
-    return note, analyse(note.text, known), link
+    return note, analyse(note.text, {sent.patient, *_words(sent.names)}), link
 
 
 def read_document(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, Analysis, Link | None]:
@@ -75,7 +75,11 @@ def _of_patient(sent: NoteIn, now: datetime, settings: Settings) -> tuple[NewNot
     if note.patient not in document.patients:
         problem = "is not the patient of the document"
         raise InvalidNote([FieldProblem("patient", problem, "send one of the ids of its recordTarget")])
-    return note, analyse(note.text, document.people), link
+    return note, analyse(note.text, document.people | _words(sent.names)), link
+
+
+def _words(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(word for name in names for word in name.split())
 
 
 def _checked(sent: NoteIn, now: datetime) -> tuple[NewNote, Link | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.notes.hl7.message import Message, Segment
+from services.notes.hl7.problems import RefusedMessage
 
 _NAMES = {
     "PID": ((5, (1, 2, 3)), (6, (1, 2)), (9, (1, 2, 3))),
@@ -24,6 +25,14 @@ def people_of(message: Message) -> frozenset[str]:
 
 def _values(segment: Segment) -> Iterator[str]:
     for field, components in _NAMES.get(segment.name, ()):
-        yield from (segment.part(field, component) for component in components)
+        yield from (_part(segment, field, component) for component in components)
     for field in _NUMBERS.get(segment.name, ()):
-        yield segment.part(field)
+        yield _part(segment, field, 1)
+
+
+def _part(segment: Segment, field: int, component: int) -> str:
+    try:
+        return segment.part(field, component)
+    except RefusedMessage:
+        # A name that cannot be read is no reason to refuse the document.
+        return ""

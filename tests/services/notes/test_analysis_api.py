@@ -12,7 +12,7 @@ from services.notes.clinical.analysis import Analysis
 from services.notes.clinical.language import Language
 from shared.auth import Role
 from tests.services.notes.conftest import events_of, listening, make_note, notes_of, port_of, runtime_of
-from tests.services.notes.hl7_messages import mdm, peer
+from tests.services.notes.hl7_messages import code_of, mdm, peer
 from tests.support.common import TestBed
 
 Start = Callable[[str], TestClient]
@@ -78,6 +78,12 @@ def test_reading_it_is_an_event(client: TestClient) -> None:
     note = client.post("/notes", json=make_note()).json()
     client.get(f"/notes/{note['id']}/analysis")
     assert [event["subtype"] for event in events_of(client)] == ["note-stored", "note-read"]
+
+
+def test_name_that_cannot_be_read_does_not_refuse_the_document(bed: TestBed, database: str) -> None:
+    message = mdm(text="Fever.").replace("\rTXA", "\rNK1|1|\\C2842\\^Asdf\rTXA")
+    with listening(bed, database) as client, peer(port_of(client)) as other:
+        assert code_of(other.ask(message)) == "AA"
 
 
 SPANISH = "Paciente de 70 años que acude por fiebre y tos productiva de tres días de evolución. No refiere dolor."

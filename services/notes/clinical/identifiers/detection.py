@@ -12,6 +12,8 @@ from services.notes.clinical.lexicon import find_mentions
 
 SHORTEST = 3
 """Characters that a known word must have: initials stand everywhere."""
+MOST_KNOWN = 100
+"""Known words looked for: each costs time at every character."""
 
 
 def find_identifiers(text: str, known: Collection[str] = ()) -> tuple[Identifier, ...]:
@@ -24,7 +26,8 @@ def find_identifiers(text: str, known: Collection[str] = ()) -> tuple[Identifier
 
 
 def _find_known(text: str, known: Collection[str]) -> Iterator[Identifier]:
-    words = sorted({word for word in known if _can_identify(word)}, key=len, reverse=True)
+    longest_first = sorted(set(known), key=lambda word: (-len(word), word))
+    words = [word for word in longest_first[:MOST_KNOWN] if _can_identify(word)]
     if not words:
         return
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)

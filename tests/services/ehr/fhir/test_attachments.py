@@ -145,6 +145,7 @@ def test_a_binary_of_the_configured_server_is_read(
         "http://user@127.0.0.1/fhir/Binary/plain",
         "file:///etc/passwd",
         "Binary/../Patient/1",
+        "Binary/..",
         "Binary/plain?x=1",
         "Patient/1",
         "//127.0.0.1/Binary/plain",
