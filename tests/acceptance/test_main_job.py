@@ -65,6 +65,17 @@ def test_probabilities_are_ranked_sum_to_one_and_lie_in_their_intervals(result: 
     assert all(d["interval"][0] <= d["probability"] <= d["interval"][1] for d in result["diagnoses"])
 
 
+def test_a_spanish_note_is_set_aside_with_the_reason(suite: RunningSuite, ward: NextPatient) -> None:
+    text = "Paciente de 70 años que acude por fiebre y tos productiva de tres días de evolución. No refiere dolor."
+    case = Case.of(ward()).with_note(text)
+    admit(suite, case)
+    result = suite.diagnose(case.patient)
+    note = result["modalities"]["note"]
+    assert note["status"] == "rejected"
+    assert note["quality"]["reason"] == "it is written in Spanish, and this model reads English alone"
+    assert result["modalities"]["image"]["status"] == "used"
+
+
 def test_uncertainty_adds_up(result: dict[str, Any]) -> None:
     u = result["uncertainty"]
     assert u["total"] == pytest.approx(u["aleatoric"] + u["epistemic"], abs=1e-6)
