@@ -66,7 +66,10 @@ def _quantity(element: str, quantity: Json | None) -> tuple[float, str]:
         refuse(f"{element}.comparator", "makes the value a bound", "send measured values only")
     if quantity.get("system") != UCUM or not quantity.get("code"):
         refuse(f"{element}.code", "is no UCUM unit", f"send system {UCUM} and the unit's code")
-    value = float(quantity["value"])
+    try:
+        value = float(quantity["value"])
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value):
         refuse(f"{element}.value", "is no number", "send a finite number")
     return value, str(quantity["code"])

@@ -84,10 +84,13 @@ def loinc_codes(concept: Json | None) -> list[str]:
     return [str(c["code"]) for c in codings if c.get("system") == LOINC and c.get("code")]
 
 
-def instant(element: str, text: str | None) -> str:
+def instant(element: str, text: Any) -> str:
     """A FHIR dateTime that says its time and zone. Raises: UnusableResource: absent, or a day, month or year only."""
     if not text:
         refuse(element, "is missing", _WITH_ZONE)
+    if not isinstance(text, str):
+        # The structure lets numbers pass as seconds since 1970, which FHIR does not know.
+        refuse(element, "is no text", _WITH_ZONE)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

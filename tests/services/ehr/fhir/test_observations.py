@@ -94,11 +94,13 @@ def test_a_component_that_the_vitals_service_refuses_is_named(door: Door) -> Non
         ({"subject": None}, "Observation.subject"),
         ({"effectiveDateTime": None}, "Observation.effectiveDateTime"),
         ({"effectiveDateTime": "2026-03"}, "Observation.effectiveDateTime"),
+        ({"effectiveDateTime": 1773477000}, "Observation.effectiveDateTime"),
         ({"valueQuantity": None}, "Observation.value"),
         ({"valueQuantity": None, "valueString": "fast"}, "Observation.valueQuantity"),
         ({"valueQuantity": {**quantity(9, "/min"), "comparator": ">"}}, "Observation.valueQuantity.comparator"),
         ({"valueQuantity": {"value": 9, "unit": "bpm"}}, "Observation.valueQuantity.code"),
         ({"valueQuantity": {"value": "many"}}, "Observation.valueQuantity.value"),
+        ({"valueQuantity": quantity(10**399, "/min")}, "Observation.valueQuantity.value"),
     ],
 )
 def test_an_unusable_observation_is_refused_by_element(door: Door, change: dict[str, Any], element: str) -> None:
