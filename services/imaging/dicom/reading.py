@@ -155,9 +155,20 @@ def _inflated(content: bytes, start: int) -> bytes:
 
 
 def check_complete(ds: Dataset) -> None:
-    """Raises: TruncatedDicom: an element at the top level is shorter than its own length says."""
+    """Look at every element of the top level.
+
+    Raises: TruncatedDicom: one is shorter than its own length says. NotDicom: one has a value representation that
+    DICOM does not know (PS3.5 section 6.2).
+    """
     for tag in list(ds.keys()):  # iterating a Dataset itself would convert every element
-        element: Any = ds.get_item(tag)
+        try:
+            element: Any = ds.get_item(tag)
+        except NotImplementedError as error:
+            raise NotDicom(
+                pydicom.datadict.keyword_for_tag(tag) or str(tag),
+                "has a value representation that DICOM does not know",
+                "check the file with `dciodvfy` and send it again",
+            ) from error
         if not isinstance(element, RawDataElement) or element.length == UNDEFINED_LENGTH or element.value is None:
             continue
         if len(element.value) < element.length:

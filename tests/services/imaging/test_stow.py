@@ -118,6 +118,15 @@ def test_a_truncated_file_is_refused(imaging: Imaging, kept: int) -> None:
     assert imaging.instances() == []
 
 
+def test_a_value_representation_that_dicom_does_not_know_is_refused_by_element(imaging: Imaging) -> None:
+    content = encoded(radiograph(StationName="WEST"))
+    broken = content.replace(b"\x08\x00\x10\x10SH\x04\x00WEST", b"\x08\x00\x10\x10U\x00\x00\x00")
+    assert broken != content
+    answer = imaging.stow(broken)
+    assert answer.status_code == 400
+    assert refusal(answer)["field"] == "StationName"
+
+
 def test_pixel_data_shorter_than_the_header_says_is_called_truncated(imaging: Imaging) -> None:
     answer = imaging.stow(encoded(radiograph(Rows=25)))
     assert answer.json()["type"] == "urn:consilium:problem:truncated-dicom"
