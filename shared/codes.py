@@ -88,6 +88,11 @@ VITAL_SIGNS = (
     VitalSign(STEPS, "{steps}", 0, 200_000, (("1", 1, 0), ("{#}", 1, 0)), ("41950-7",)),
     VitalSign(HEART_RATE_VARIABILITY, "ms", 0, 1000, (("s", 1000, 0),)),
 )
+NEVER_ZERO = frozenset(
+    sign.code
+    for sign in (HEART_RATE, RESPIRATORY_RATE, OXYGEN_SATURATION, SYSTOLIC_BLOOD_PRESSURE, DIASTOLIC_BLOOD_PRESSURE)
+)
+"""Codes under which a device's zero is its word for no signal."""
 
 
 AGE = Coding(LOINC, "30525-0", "Age")

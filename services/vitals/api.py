@@ -11,7 +11,7 @@ from services.vitals import usecases, windows
 from services.vitals.domain import Batch, Outcome, Rejection, Window
 from services.vitals.errors import NothingTaken
 from services.vitals.intake import JSON, NDJSON, media_type, read_batch, spool
-from services.vitals.schemas import SampleIn, SamplesReceipt, VitalsAnswer, VitalsQuestion, samples_out
+from services.vitals.schemas import SampleIn, SamplesReceipt, VitalsAnswer, VitalsQuestion, marked_out, samples_out
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker, Query
 from shared.auth import Principal, Role, require
@@ -107,7 +107,7 @@ def search_vitals(
     query = Query(question.patient, question.start, question.end, codes, question.limit, question.downsample)
     series = usecases.search(session, runtime, Asker(principal, request_id), query)
     return VitalsAnswer(
-        samples=samples_out(series.points),
+        samples=marked_out(series),
         total=series.total,
         truncated=not series.downsampled and len(series.points) < series.total,
         downsampled=series.downsampled,

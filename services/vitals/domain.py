@@ -93,8 +93,8 @@ class Window:
     quality: Mapping[str, Any]
 
 
-def quality_of(points: Sequence[Point]) -> dict[str, Any]:
-    """How much there is of what, and how many measurements contradict one another.
+def quality_of(points: Sequence[Point], flagged: Mapping[str, int]) -> dict[str, Any]:
+    """How much there is of what, how many measurements contradict one another, and how many of all had which mark.
 
     Conflicting are samples of one variable from one device at one time with different values. All are kept: which of
     them is right cannot be known here.
@@ -106,6 +106,7 @@ def quality_of(points: Sequence[Point]) -> dict[str, Any]:
         "variables": len(per_variable),
         "perVariable": dict(sorted(per_variable.items())),
         "conflicting": sum(count for count in at.values() if count > 1),
+        "flagged": dict(flagged),
     }
 
 

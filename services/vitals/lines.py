@@ -10,6 +10,7 @@ from sys import intern
 from typing import IO, Any
 
 from services.vitals.domain import Sample
+from services.vitals.signs import possible_range
 from services.vitals.units import Conversion, conversion_for
 from shared.errors import FieldProblem
 from shared.intake import NotStrictJson, patient_problem, read_time, strict_json
@@ -83,7 +84,7 @@ def check_sample(document: Mapping[str, Any], now: datetime) -> Sample:
     if isinstance(conversion, FieldProblem):
         raise LineRefused(conversion.field, conversion.problem, conversion.fix)
     sent = _number(document)
-    value = _in_range(conversion, sent)
+    value = _possible(conversion, sent)
     effective = read_time("effective", _text(document, "effective"), now)
     if isinstance(effective, FieldProblem):
         raise LineRefused(effective.field, effective.problem, effective.fix)
@@ -134,11 +135,16 @@ def _number(document: Mapping[str, Any]) -> float:
     return number
 
 
-def _in_range(conversion: Conversion, sent: float) -> float:
+def _possible(conversion: Conversion, sent: float) -> float:
+    """The canonical value. What a body cannot have is marked later; what cannot be at all is refused here."""
     value, sign = conversion.apply(sent), conversion.sign
-    if not sign.low <= value <= sign.high:
-        problem = f"is outside {sign.low:g} to {sign.high:g} {sign.unit}, which no living person shows"
+    low, high = possible_range(sign.coding.code)
+    if not low <= value <= high or math.isinf(value):
+        above = "" if math.isinf(high) else f" or above {high:g}"
+        problem = f"is below {low:g}{above} {sign.unit}, which cannot be by definition"
         raise LineRefused("value", problem, "check value and unit; send nothing where nothing was measured")
+    if sign.unit == "%" and conversion.factor == 1 and 0 < value <= 1:
+        raise LineRefused("value", "is a fraction under the unit of a percentage", "send 97 with %, or 0.97 with 1")
     return value
 
 

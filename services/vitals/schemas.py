@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pydantic import AwareDatetime, Field
 
 from services.vitals.domain import Outcome, Point, Rejection
+from services.vitals.plausibility import Flag
+from services.vitals.usecases import Series
 from shared.contracts.base import Wire
 from shared.contracts.evidence import VitalSample
 
@@ -72,10 +74,16 @@ class VitalsQuestion(Wire):
     """Where there are more samples than `limit`: give the extremes of each time bucket, not the newest samples."""
 
 
+class MarkedSample(VitalSample):
+    """A measurement with what is doubtful about it."""
+
+    flags: list[Flag] = []
+
+
 class VitalsAnswer(Wire):
     """Samples, oldest first."""
 
-    samples: list[VitalSample]
+    samples: list[MarkedSample]
     total: int
     """How many there are from `start` to `end`."""
     truncated: bool
@@ -89,4 +97,12 @@ def samples_out(points: Sequence[Point]) -> list[VitalSample]:
     return [
         VitalSample(code=p.code, value=p.value, unit=p.unit, effective=p.effective, device=p.device or None)
         for p in points
+    ]
+
+
+def marked_out(series: Series) -> list[MarkedSample]:
+    """Points with their marks, as they cross the wire."""
+    return [
+        MarkedSample(**sample.model_dump(), flags=list(series.flags.get(point, ())))
+        for sample, point in zip(samples_out(series.points), series.points, strict=True)
     ]

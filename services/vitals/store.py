@@ -12,12 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from services.vitals.domain import Batch, Point, Sample, Window
-from shared.codes import VITAL_SIGNS
+from services.vitals.signs import SIGN_OF
 from shared.database import UtcDateTime, new_metadata
 from shared.outbox import OutboxMixin
 
 CHUNK = 5000
-_UNITS = {sign.coding.code: sign.unit for sign in VITAL_SIGNS}
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
@@ -159,7 +158,9 @@ def points_between(
     s = SampleRow
     query = sa.select(s.code, s.value, s.effective, s.device).where(*_range(tenant, patient, start, end, codes))
     backwards = query.order_by(s.effective.desc(), s.code.desc(), s.device.desc(), s.value.desc()).limit(newest)
-    points = [Point(code, value, _UNITS[code], at, device) for code, value, at, device in session.execute(backwards)]
+    points = [
+        Point(code, value, SIGN_OF[code].unit, at, device) for code, value, at, device in session.execute(backwards)
+    ]
     return points[::-1]
 
 

@@ -1,11 +1,17 @@
-"""From the code and unit a sender uses to the canonical ones: LOINC aliases, UCUM units, factors."""
+"""From the code and unit a sender uses to the canonical ones: LOINC aliases, UCUM units, factors.
+
+Units that devices send come from the table in `shared.codes`; every other UCUM code of the same quantity from the
+library. A test holds each entry of the table against the library.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from shared.codes import VITAL_SIGNS, VitalSign
+from services.vitals import ucum
+from services.vitals.signs import SIGNS
+from shared.codes import VitalSign
 from shared.errors import FieldProblem
 
 DECIMALS = 9
@@ -63,8 +69,10 @@ def _units_of(sign: VitalSign) -> dict[str, Conversion]:
     return {**others, sign.unit: Conversion(sign, 1.0, 0.0)}
 
 
-_BY_CODE = {code: (sign, _units_of(sign)) for sign in VITAL_SIGNS for code in (sign.coding.code, *sign.aliases)}
+_BY_CODE = {code: (sign, _units_of(sign)) for sign in SIGNS for code in (sign.coding.code, *sign.aliases)}
 _ALL_UNITS = {unit for _, units in _BY_CODE.values() for unit in units}
+_UNITIES = frozenset({"1", "%", "{steps}", "{score}"})
+"""Canonical units without a dimension: a per cent of steps converts and means nothing, so only the table's count."""
 
 
 def conversion_for(code: str, unit: str) -> Conversion | FieldProblem:
@@ -73,8 +81,15 @@ def conversion_for(code: str, unit: str) -> Conversion | FieldProblem:
     if known is None:
         return FieldProblem("code", "is no LOINC code of a vital sign known here", f"send one of {_codes()}")
     sign, units = known
-    found = units.get(unit) or units.get(_without_annotations(unit))
+    found = units.get(unit) or units.get(_without_annotations(unit)) or _by_library(sign, unit)
     return found or _unit_problem(sign, units, unit)
+
+
+def _by_library(sign: VitalSign, unit: str) -> Conversion | None:
+    if sign.unit in _UNITIES or unit.strip().lower() in _MISSPELT:
+        return None
+    found = ucum.affine(_without_annotations(unit), sign.unit)
+    return Conversion(sign, *found) if found else None
 
 
 def _without_annotations(unit: str) -> str:
@@ -86,13 +101,13 @@ def _unit_problem(sign: VitalSign, units: dict[str, Conversion], unit: str) -> F
     meant = _MISSPELT.get(unit.strip().lower())
     if meant in units:
         return FieldProblem("unit", "is not a UCUM code", f"send {meant}")
-    other = _without_annotations(unit) in _ALL_UNITS or unit in _ALL_UNITS
-    problem = f"does not measure {sign.coding.display.lower()}" if other else "is no UCUM code known here"
+    other = unit in _ALL_UNITS or (bare := _without_annotations(unit)) in _ALL_UNITS or ucum.is_ucum(bare)
+    problem = f"does not measure {sign.coding.display.lower()}" if other else "is no UCUM code"
     return FieldProblem("unit", problem, f"send {' or '.join(sorted(units))}")
 
 
 def _codes() -> str:
-    return ", ".join(f"{sign.coding.code} ({sign.coding.display.lower()})" for sign in VITAL_SIGNS)
+    return ", ".join(f"{sign.coding.code} ({sign.coding.display.lower()})" for sign in SIGNS)
 
 
 def canonical_code(code: str) -> str | FieldProblem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from services.vitals import store
 from services.vitals.domain import Batch, Outcome, Point, thin_out
 from services.vitals.errors import InvalidSearch
+from services.vitals.plausibility import Flags, flags_of
 from services.vitals.units import canonical_code
 from shared.auth import Principal
 from shared.errors import AppError, FieldProblem
@@ -49,6 +51,8 @@ class Series:
     """Samples found, oldest first."""
 
     points: list[Point]
+    flags: Mapping[Point, Flags]
+    """The marks of those that have any."""
     total: int
     downsampled: bool
 
@@ -131,6 +135,8 @@ def search(session: Session, runtime: Runtime, asker: Asker, query: Query) -> Se
     if thin and total > MOST_READ:
         raise InvalidSearch(FieldProblem("start", f"leaves {total} samples to read", "ask for a shorter time"))
     points = store.points_between(session, tenant, *within, codes=codes, newest=None if thin else query.limit)
+    # Before thinning out: marks follow from neighbours.
+    flags = {point: marks for point, marks in zip(points, flags_of(points), strict=True) if marks}
     if thin:
         points = thin_out(points, query.limit)
     event = runtime.events.event(
@@ -144,7 +150,7 @@ def search(session: Session, runtime: Runtime, asker: Asker, query: Query) -> Se
         details={"samples": len(points), "total": total},
     )
     runtime.record(session, event)
-    return Series(points, total, thin)
+    return Series(points, flags, total, thin)
 
 
 def _checked_codes(query: Query) -> tuple[str, ...]:

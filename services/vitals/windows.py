@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from services.vitals import content, store
 from services.vitals.domain import WINDOW, Point, Window, quality_of
 from services.vitals.errors import NoSuchWindow, WindowDamaged
+from services.vitals.plausibility import evidence_of
+from services.vitals.signs import EVIDENCE_CODES
 from services.vitals.usecases import Asker
 from shared.database import reading
 from shared.digests import digest_bytes
@@ -23,8 +25,9 @@ _ID = re.compile(r"[0-9a-f-]{36}")
 def freeze(runtime: Runtime, patient: str, as_of: datetime | None) -> tuple[bool, Window | None]:
     """Whether any sample of the patient is known, and the 72 hours up to `as_of`, or up to the newest sample.
 
-    The same samples give the same window, whatever `as_of` was. No transaction is open while the content is put
-    together; a window that is being frozen twice at once is stored once.
+    What is marked as no evidence is left out and counted. The same samples give the same window, whatever `as_of`
+    was. No transaction is open while the content is put together; a window that is being frozen twice at once is
+    stored once.
     """
     tenant = runtime.common.tenant
     if patient_problem(patient):
@@ -34,7 +37,8 @@ def freeze(runtime: Runtime, patient: str, as_of: datetime | None) -> tuple[bool
         if newest is None:
             return store.newest_time(session, tenant, patient) is not None, None
         end = as_of or newest
-        points = store.points_between(session, tenant, patient, end - WINDOW, end)
+        known_samples = store.points_between(session, tenant, patient, end - WINDOW, end, codes=EVIDENCE_CODES)
+        points, flagged = evidence_of(known_samples)
         if not points:
             return True, None
         frozen = content.to_bytes(patient, points)
@@ -45,7 +49,7 @@ def freeze(runtime: Runtime, patient: str, as_of: datetime | None) -> tuple[bool
         received_at = store.last_received(session, tenant, patient, start, last)
     # The bytes are durable before the row that names them is.
     blob = runtime.blobs.put(content.compress(frozen))
-    window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points))
+    window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points, flagged))
     with runtime.sessions.begin() as session:
         store.add_window(session, tenant, window)
         return True, store.find_window_by_digest(session, tenant, patient, digest)

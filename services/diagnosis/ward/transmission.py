@@ -2,7 +2,8 @@
 
 A device stamps its samples with its own clock, in its own codes and units. Some samples arrive late, some twice, a few
 in a wrong unit. The service takes each sample by what it says of itself: units it converts, what no living person shows
-it rejects, what it has it does not store again, and the time is the time as sent (docs of `POST /vitals/samples`).
+it keeps out of the evidence, a fraction called a percentage it rejects, what it has it does not store again, and the
+time is the time as sent (docs of `POST /vitals/samples`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.ward.render_vitals import SPAN_H, Stream
 from services.diagnosis.ward.wearables import SPO2, TEMPERATURE, Spelling, Wearable
-from shared.codes import VITAL_SIGNS
+from shared.codes import NEVER_ZERO, VITAL_SIGNS
 
 MISTAKEN = {TEMPERATURE: "[degF]", SPO2: "1"}
 """Code -> the unit in which a number goes out that is called canonical, where a sample has a wrong unit."""
@@ -63,8 +64,8 @@ def transmit(stream: Stream, rng: np.random.Generator, wearable: Wearable) -> Tr
 def received(transmission: Transmission) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
     """(times_h, codes, values) as the vitals service hands them out for the 72 hours before the case.
 
-    Canonical codes and units, oldest first, each sample once; without what it rejects and what claims to be later than
-    the case.
+    Canonical codes and units, oldest first, each sample once; without what it rejects or takes for no evidence and what
+    claims to be later than the case.
     """
     first_s = -round(SPAN_H * 3600)
     kept: set[tuple[int, str, float]] = set()
@@ -75,7 +76,8 @@ def received(transmission: Transmission) -> tuple[NDArray[np.float64], tuple[str
         factor, offset = _conversion(canonical, unit)
         measured = value if factor == 1 and offset == 0 else round(factor * value + offset, DECIMALS)
         sign = _SIGNS[canonical]
-        if sign.low <= measured <= sign.high and first_s <= second <= 0:
+        doubtful = (unit == "%" and 0 < measured <= 1) or (measured == 0 and canonical in NEVER_ZERO)
+        if sign.low <= measured <= sign.high and not doubtful and first_s <= second <= 0:
             kept.add((second, canonical, measured + 0.0))
     if not kept:
         return np.empty(0), (), np.empty(0)

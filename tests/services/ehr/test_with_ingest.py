@@ -72,13 +72,13 @@ def test_the_same_observation_again_is_recognised(real_door: Door) -> None:
     assert (first.status_code, second.status_code) == (201, 200)
 
 
-def test_a_measurement_that_nobody_could_show_is_named(real_door: Door) -> None:
-    answer = real_door.post("/fhir/Observation", heart_rate(valueQuantity=quantity(900, "/min")))
+def test_a_measurement_that_cannot_be_is_named(real_door: Door) -> None:
+    answer = real_door.post("/fhir/Observation", heart_rate(valueQuantity=quantity(-900, "/min")))
     assert answer.status_code == 422
     assert answer.json()["issue"][0]["expression"] == ["Observation"]
 
 
-def test_the_component_that_nobody_could_show_is_named(real_door: Door) -> None:
-    answer = real_door.post("/fhir/Observation", blood_pressure(systolic=900))
+def test_the_component_that_cannot_be_is_named(real_door: Door) -> None:
+    answer = real_door.post("/fhir/Observation", blood_pressure(systolic=-900))
     assert answer.status_code == 422
     assert answer.json()["issue"][0]["expression"] == ["Observation.component[0]"]

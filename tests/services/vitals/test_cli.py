@@ -49,9 +49,9 @@ def test_a_file_is_sent_followed_and_counted(suite: str, bed: TestBed, tmp_path:
 
 
 def test_the_first_rejects_are_shown_with_place_and_fix(suite: str, bed: TestBed, tmp_path: Path) -> None:
-    done = run(suite, bed, write_lines(tmp_path / "samples.ndjson", 70, *[900] * 15))
+    done = run(suite, bed, write_lines(tmp_path / "samples.ndjson", 70, *[-900] * 15))
     assert done.exit_code == 0
-    assert len(re.findall(r"line \d+: value is outside .*; check value and unit", done.output)) == 10
+    assert len(re.findall(r"line \d+: value is below .*; check value and unit", done.output)) == 10
     assert "and 5 more" in done.output
 
 

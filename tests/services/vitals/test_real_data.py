@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.services.vitals.conftest import in_words, send
+from tests.services.vitals.conftest import in_words, send, stored
 
 FITBIT_SAMPLES = 17_666
 """As the README of the data counts them."""
@@ -92,8 +93,8 @@ ICU = {
 }
 
 
-def test_impossible_values_of_real_wards_are_told(client: TestClient, vitals_data: Path) -> None:
-    samples, impossible = [], []
+def test_values_of_real_wards_that_no_body_has_are_kept_and_marked(client: TestClient, vitals_data: Path) -> None:
+    samples, expected, negative = [], Counter[str](), []
     with gzip.open(vitals_data / "icu-48h" / "records.csv.gz", "rt") as file:
         rows = (row for row in csv.DictReader(file) if row["Parameter"] in ICU)
         for number, row in enumerate(islice(rows, 60_000), 1):
@@ -101,12 +102,17 @@ def test_impossible_values_of_real_wards_are_told(client: TestClient, vitals_dat
             hours, minutes = map(int, row["Time"].split(":"))
             effective = f"2026-03-{10 + hours // 24}T{hours % 24:02}:{minutes:02}:00Z"
             value = float(row["Value"])
-            samples.append(
-                {"patient": row["RecordID"], "code": code, "value": value, "unit": unit, "effective": effective}
-            )
-            if not low <= value <= high:
-                impossible.append(number)
-    accepted, duplicates, rejected = in_words(send(client, samples))
-    assert impossible
-    assert rejected == impossible
-    assert accepted + duplicates == len(samples) - len(impossible)
+            sample = {"patient": row["RecordID"], "code": code, "value": value, "unit": unit, "effective": effective}
+            if value < 0 and code != "8310-5":
+                negative.append(number)
+            elif sample not in samples[-200:]:
+                expected["out-of-range"] += not low <= value <= high
+                expected["no-signal"] += value == 0 and code != "8310-5"
+            samples.append(sample)
+    _, _, rejected = in_words(send(client, samples))
+    assert rejected == negative
+    found = Counter[str]()
+    for patient in sorted({sample["patient"] for sample in samples}):
+        found.update(flag for sample in stored(client, patient) for flag in sample["flags"])
+    assert min(expected.values()) > 0
+    assert {name: found[name] for name in expected} == expected

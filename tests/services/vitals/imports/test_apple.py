@@ -54,7 +54,7 @@ def test_records_are_read_in_healthkit_s_units(kind: str, value: float, unit: st
         ("HeartRate", "fast", "count/min", "value"),
         ("HeartRate", "nan", "count/min", "value"),
         ("OxygenSaturation", 97, "%", "value"),
-        ("BodyTemperature", 98.6, "degC", "value"),
+        ("BodyTemperature", -300, "degC", "value"),
     ],
 )
 def test_what_cannot_be_is_told(kind: str, value: object, unit: str, field: str) -> None:

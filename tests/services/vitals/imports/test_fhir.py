@@ -97,7 +97,7 @@ def test_a_result_that_does_not_stand_is_rejected(status: str | None) -> None:
         ({"modifierExtension": [{"url": "urn:x"}]}, "modifierExtension"),
         ({"valueQuantity": {**quantity(44, "/min"), "comparator": "<"}}, "value"),
         ({"valueQuantity": None, "dataAbsentReason": {"text": "?"}}, "value"),
-        ({"valueQuantity": quantity(400, "/min")}, "value"),
+        ({"valueQuantity": quantity(-4, "/min")}, "value"),
         ({"valueQuantity": quantity(44, "mm[Hg]")}, "unit"),
         ({"valueQuantity": {"value": 44}}, "unit"),
         ({"effectiveDateTime": None}, "effective"),
@@ -132,6 +132,7 @@ EXAMPLES = {
     "Observation-blood-pressure.json": ([], ["effective", "effective"]),  # a date without a time of day
     "Observation-blood-pressure-cancel.json": ([], ["status"]),
     "Observation-f202.json": ([], ["status"]),  # entered-in-error
+    "Observation-glasgow.json": ([("9269-2", 13)], []),
     "Observation-satO2.json": ([("59408-5", 95)], []),
 }
 """What the examples of R4 hold of the vital signs known here; all others hold none."""
