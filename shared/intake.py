@@ -55,15 +55,22 @@ def is_late(effective: datetime, received: datetime) -> bool:
     return received - effective > PROMPT
 
 
-def read_time(field: str, text: str, now: datetime) -> datetime | FieldProblem:
-    """An RFC 3339 time as aware UTC, or why it is none, or none that a measurement or note can have."""
+def parse_time(field: str, text: str) -> datetime | FieldProblem:
+    """An RFC 3339 time as aware UTC, whenever that is, or why it is none."""
     if not _RFC3339.fullmatch(text):
         problem = "has no zone" if _NAIVE.fullmatch(text) else "is no RFC 3339 time"
         return FieldProblem(field, problem, TIME_FIX)
     try:
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return FieldProblem(field, "is no time that the calendar has", TIME_FIX)
+
+
+def read_time(field: str, text: str, now: datetime) -> datetime | FieldProblem:
+    """An RFC 3339 time as aware UTC, or why it is none, or none that a measurement or note can have."""
+    moment = parse_time(field, text)
+    if isinstance(moment, FieldProblem):
+        return moment
     if moment < EARLIEST:
         return FieldProblem(field, "lies before 1990", "set the sender's clock and send the true time")
     if moment > now + CLOCK_SKEW:

@@ -11,12 +11,28 @@ from services.vitals import usecases, windows
 from services.vitals.domain import Batch, Outcome, Rejection, Window
 from services.vitals.errors import NothingTaken
 from services.vitals.intake import JSON, NDJSON, media_type, read_batch, spool
-from services.vitals.schemas import SampleIn, SamplesReceipt, VitalsAnswer, VitalsQuestion, marked_out, samples_out
+from services.vitals.schemas import (
+    SampleIn,
+    SamplesReceipt,
+    VitalsAnswer,
+    VitalsQuestion,
+    clocks_out,
+    marked_out,
+    samples_out,
+)
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker, Query
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality
-from shared.contracts.evidence import EvidenceList, EvidenceQuestion, EvidenceRef, VitalsWindow
+from shared.contracts.evidence import (
+    ChangedWindow,
+    ChangedWindows,
+    ChangesQuestion,
+    EvidenceList,
+    EvidenceQuestion,
+    EvidenceRef,
+    VitalsWindow,
+)
 from shared.errors import AppError, FieldProblem
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
@@ -44,8 +60,10 @@ async def sent_batch(
     """FastAPI dependency: the samples in the body, at least one. A refusal is put into the log first."""
     try:
         kind = media_type(request)
+        # Before the body: a slow line would make the device's clock look slow.
+        received_at = runtime.clock()
         with await spool(request, settings) as body:
-            batch = await run_in_threadpool(read_batch, body, kind, runtime.clock())
+            batch = await run_in_threadpool(read_batch, body, kind, received_at)
         if not batch.samples:
             raise _nothing_taken(batch, settings)
         return batch
@@ -100,24 +118,32 @@ def post_samples(
 
 @router.post("/search")
 def search_vitals(
-    question: VitalsQuestion, principal: Clinical, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
+    question: VitalsQuestion,
+    principal: Clinical,
+    session: SessionDep,
+    runtime: RuntimeDep,
+    settings: SettingsDep,
+    request_id: RequestIdDep,
 ) -> VitalsAnswer:
     """Samples of a patient between two times, oldest first."""
     codes = tuple(question.codes or ())
     query = Query(question.patient, question.start, question.end, codes, question.limit, question.downsample)
-    series = usecases.search(session, runtime, Asker(principal, request_id), query)
+    series = usecases.search(session, runtime, Asker(principal, request_id), query, settings.sources)
     return VitalsAnswer(
         samples=marked_out(series),
         total=series.total,
         truncated=not series.downsampled and len(series.points) < series.total,
         downsampled=series.downsampled,
+        clocks=clocks_out(series.clocks),
     )
 
 
 @internal.post("/evidence")
-def list_evidence(question: EvidenceQuestion, principal: Service, runtime: RuntimeDep) -> EvidenceList:
+def list_evidence(
+    question: EvidenceQuestion, principal: Service, runtime: RuntimeDep, settings: SettingsDep
+) -> EvidenceList:
     """The window that a diagnosis would look at, frozen; nothing where there is no sample in it."""
-    known, window = windows.freeze(runtime, question.patient, question.as_of)
+    known, window = windows.freeze(runtime, settings.sources, question.patient, question.as_of)
     return EvidenceList(known=known, items=[_reference(window)] if window else [])
 
 
@@ -130,6 +156,27 @@ def get_evidence(
     return VitalsWindow(
         id=window.id, digest=window.digest, start=window.start, end=window.end, samples=samples_out(points)
     )
+
+
+@internal.post("/changes")
+def list_changes(question: ChangesQuestion, principal: Service, runtime: RuntimeDep) -> ChangedWindows:
+    """Frozen windows into whose time samples came after they were frozen: what was concluded from them may be old.
+
+    A window is listed where its samples may have changed for some time asked for; ask for its evidence again to know.
+    """
+    found, following = windows.changed(runtime, question.since, question.after, question.limit)
+    items = [
+        ChangedWindow(
+            id=window.id,
+            patient=window.patient,
+            digest=window.digest,
+            earliest=arrival.earliest,
+            latest=arrival.latest,
+            received_at=arrival.received_at,
+        )
+        for window, arrival in found
+    ]
+    return ChangedWindows(items=items, next=following)
 
 
 def _reference(window: Window) -> EvidenceRef:

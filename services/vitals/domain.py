@@ -30,6 +30,12 @@ class Sample(NamedTuple):
     sent_code: str
     sent_value: float
     sent_unit: str
+    zone_minutes: int | None = None
+    """What the sender's local time is ahead of UTC; None where the time was given in UTC."""
+    sent: datetime | None = None
+    """What the device's clock showed when it sent this."""
+    corrected: datetime | None = None
+    """The true time, where the device's clock was wrong."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Batch:
     id: str
     digest: str
     """Of the body, byte by byte."""
+    received_at: datetime
+    """When its first byte came."""
     lines: int
     """Lines that are not blank."""
     samples: Mapping[str, Sequence[Sample]]
@@ -71,7 +79,24 @@ class Point(NamedTuple):
     value: float
     unit: str
     effective: datetime
+    """Corrected where the device's clock was wrong."""
     device: str
+    device_time: datetime | None = None
+    """What the device said, where that was corrected."""
+    zone_minutes: int | None = None
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Samples of one patient that came with one batch."""
+
+    number: int
+    """Rises with each commit of samples of this patient."""
+    patient: str
+    batch: int
+    earliest: datetime
+    latest: datetime
+    received_at: datetime
 
 
 @dataclass(frozen=True)
@@ -91,6 +116,16 @@ class Window:
     received_at: datetime
     """When the last of the samples came."""
     quality: Mapping[str, Any]
+    arrival: int = 0
+    """Number of the patient's last arrival when this was frozen."""
+
+    def reopened_by(self, arrival: Arrival) -> bool:
+        """Whether samples that came later may belong to the time that this window was asked for.
+
+        That time lay from its newest sample to 72 hours after its oldest one.
+        """
+        new = arrival.patient == self.patient and arrival.number > self.arrival
+        return new and arrival.latest >= self.end - WINDOW and arrival.earliest <= self.start + WINDOW
 
 
 def quality_of(points: Sequence[Point], flagged: Mapping[str, int]) -> dict[str, Any]:
@@ -107,6 +142,7 @@ def quality_of(points: Sequence[Point], flagged: Mapping[str, int]) -> dict[str,
         "perVariable": dict(sorted(per_variable.items())),
         "conflicting": sum(count for count in at.values() if count > 1),
         "flagged": dict(flagged),
+        "corrected": sum(point.device_time is not None for point in points),
     }
 
 

@@ -69,7 +69,7 @@ def read_batch(body: IO[bytes], kind: str, now: datetime) -> Batch:
             rejected.append(Rejection(number, refused.problem))
         else:
             samples.setdefault(sample.patient, []).append(sample)
-    return Batch(uuid7(), f"sha256:{digest}", lines, samples, rejected)
+    return Batch(uuid7(), f"sha256:{digest}", now, lines, samples, rejected)
 
 
 def _document(body: IO[bytes]) -> Iterator[tuple[int, bytes]]:

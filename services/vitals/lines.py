@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from sys import intern
 from typing import IO, Any
 
 from services.vitals.domain import Sample
 from services.vitals.signs import possible_range
+from services.vitals.sources import device_name
 from services.vitals.units import Conversion, conversion_for
 from shared.errors import FieldProblem
-from shared.intake import NotStrictJson, patient_problem, read_time, strict_json
+from shared.intake import (
+    CLOCK_SKEW,
+    EARLIEST,
+    TIME_FIX,
+    NotStrictJson,
+    parse_time,
+    patient_problem,
+    read_time,
+    strict_json,
+)
 
-FIELDS = frozenset({"patient", "code", "value", "unit", "effective", "device"})
+FIELDS = frozenset({"patient", "code", "value", "unit", "effective", "device", "sent"})
 REQUIRED = ("patient", "code", "value", "unit", "effective")
 MAX_LINE_BYTES = 8192
 MAX_DEVICE = 128
@@ -85,11 +95,42 @@ def check_sample(document: Mapping[str, Any], now: datetime) -> Sample:
         raise LineRefused(conversion.field, conversion.problem, conversion.fix)
     sent = _number(document)
     value = _possible(conversion, sent)
-    effective = read_time("effective", _text(document, "effective"), now)
-    if isinstance(effective, FieldProblem):
-        raise LineRefused(effective.field, effective.problem, effective.fix)
-    sign = conversion.sign
-    return Sample(patient, sign.coding.code, value, sign.unit, effective, device, intern(code), sent, intern(unit))
+    effective, shown = _times(document, now)
+    zone, sign = zone_minutes(document["effective"]), conversion.sign
+    as_sent = (intern(code), sent, intern(unit))
+    return Sample(patient, sign.coding.code, value, sign.unit, effective, device, *as_sent, zone, shown)
+
+
+def _times(document: Mapping[str, Any], now: datetime) -> tuple[datetime, datetime | None]:
+    """When it was measured and when it was sent, both by the device's clock. Raises: LineRefused."""
+    text = _text(document, "effective")
+    if document.get("sent") is None:
+        return _moment(read_time("effective", text, now)), None
+    shown, effective = (_moment(parse_time(name, _text(document, name))) for name in ("sent", "effective"))
+    if effective > shown + CLOCK_SKEW:
+        raise LineRefused("effective", "lies more than an hour after `sent`", "send both by the same clock")
+    try:
+        aged = effective + (now - shown)
+    except OverflowError:
+        aged = datetime.min.replace(tzinfo=UTC)
+    if aged < EARLIEST:
+        raise LineRefused("effective", "lies before 1990, by the age it had when it was sent", TIME_FIX)
+    return effective, shown
+
+
+def _moment(found: datetime | FieldProblem) -> datetime:
+    if isinstance(found, FieldProblem):
+        fix = found.fix if found.fix == TIME_FIX else f"{found.fix}, or add what it shows now as `sent`"
+        raise LineRefused(found.field, found.problem, fix)
+    return found
+
+
+def zone_minutes(text: str) -> int | None:
+    """Minutes that a time's zone is ahead of UTC; None for `Z` and `-00:00`, which name no place (RFC 9557, 2)."""
+    if text[-1] in "Zz" or text.endswith("-00:00"):
+        return None
+    minutes = int(text[-5:-3]) * 60 + int(text[-2:])
+    return -minutes if text[-6] == "-" else minutes
 
 
 _patient_problem = lru_cache(maxsize=1024)(patient_problem)
@@ -114,6 +155,8 @@ def _device(document: Mapping[str, Any]) -> str:
     if document.get("device") is None:
         return ""
     device = _text(document, "device")
+    if "HKDevice" in device:
+        device = device_name(device)
     if len(device) > MAX_DEVICE or not (device.isprintable() and device.strip()):
         problem = f"is empty, longer than {MAX_DEVICE} characters, or not printable"
         raise LineRefused("device", problem, "send a short identifier of the device, or leave it out")

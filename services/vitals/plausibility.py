@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from services.vitals.domain import Point
 from services.vitals.signs import SIGN_OF
+from services.vitals.sources import SourceRules
 from shared.codes import DIASTOLIC_BLOOD_PRESSURE, HEART_RATE, NEVER_ZERO, SYSTOLIC_BLOOD_PRESSURE
 
 
@@ -44,12 +45,16 @@ FLAT_READINGS = 30
 Flags = tuple[Flag, ...]
 
 
-def flags_of(points: Sequence[Point]) -> list[Flags]:
+def flags_of(points: Sequence[Point], rules: SourceRules) -> list[Flags]:
     """The marks of each of these samples, which are those of one patient, oldest first."""
     found = [_of_value(point) for point in points]
+    # What a body cannot have overrules nobody.
+    possible = [index for index, flags in enumerate(found) if not flags]
+    for place in rules.overlapped([points[index] for index in possible]):
+        found[possible[place]] = (Flag.OVERLAPPED,)
     series = defaultdict[tuple[str, str], list[int]](list)
     for index, point in enumerate(points):
-        if not found[index]:
+        if not found[index] or found[index] == (Flag.OVERLAPPED,):
             series[point.code, point.device].append(index)
     for (code, _), indices in series.items():
         if code in SPIKES:
@@ -88,8 +93,8 @@ def _flat(points: Sequence[Point], indices: Sequence[int]) -> Iterator[int]:
         start = place
 
 
-def evidence_of(points: Sequence[Point]) -> tuple[list[Point], dict[str, int]]:
+def evidence_of(points: Sequence[Point], rules: SourceRules) -> tuple[list[Point], dict[str, int]]:
     """The samples that a diagnosis is given, and how many of all have each mark."""
-    flags = flags_of(points)
+    flags = flags_of(points, rules)
     kept = [point for point, marks in zip(points, flags, strict=True) if NO_EVIDENCE.isdisjoint(marks)]
     return kept, dict(sorted(Counter(flag.value for marks in flags for flag in marks).items()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pydantic import AwareDatetime, Field
 
+from services.vitals.clocks import ClockEstimate, Confidence
 from services.vitals.domain import Outcome, Point, Rejection
 from services.vitals.plausibility import Flag
 from services.vitals.usecases import Series
@@ -22,6 +24,7 @@ class SampleIn(Wire):
     unit: str = Field(description="UCUM code, such as /min, %, Cel, mm[Hg].")
     effective: str = Field(description="RFC 3339 time with zone, from 1990 to one hour from now.")
     device: str | None = Field(default=None, max_length=128)
+    sent: str | None = Field(default=None, description="What the device's clock shows when it sends this (RFC 3339).")
 
 
 class RejectedLine(Wire):
@@ -78,6 +81,21 @@ class MarkedSample(VitalSample):
     """A measurement with what is doubtful about it."""
 
     flags: list[Flag] = []
+    device_time: datetime | None = None
+    """What the device said, where its clock was wrong and `effective` is corrected."""
+    zone_minutes: int | None = None
+    """What the wearer's local time was ahead of UTC, where the sender said so."""
+
+
+class DeviceClock(Wire):
+    """How a device's clock was off at its last sending."""
+
+    device: str | None
+    read_at: datetime
+    offset_s: float
+    """To be added to its time."""
+    drift_ppm: float | None
+    confidence: Confidence
 
 
 class VitalsAnswer(Wire):
@@ -90,6 +108,8 @@ class VitalsAnswer(Wire):
     """Older samples of the range are left out."""
     downsampled: bool
     """Samples are left out all over the range; lows and highs are kept."""
+    clocks: list[DeviceClock] = []
+    """Of those of the patient's devices that say what their clock shows."""
 
 
 def samples_out(points: Sequence[Point]) -> list[VitalSample]:
@@ -103,6 +123,25 @@ def samples_out(points: Sequence[Point]) -> list[VitalSample]:
 def marked_out(series: Series) -> list[MarkedSample]:
     """Points with their marks, as they cross the wire."""
     return [
-        MarkedSample(**sample.model_dump(), flags=list(series.flags.get(point, ())))
+        MarkedSample(
+            **sample.model_dump(),
+            flags=list(series.flags.get(point, ())),
+            device_time=point.device_time,
+            zone_minutes=point.zone_minutes,
+        )
         for sample, point in zip(samples_out(series.points), series.points, strict=True)
+    ]
+
+
+def clocks_out(clocks: Mapping[str, ClockEstimate]) -> list[DeviceClock]:
+    """Clocks by device, as they cross the wire."""
+    return [
+        DeviceClock(
+            device=device or None,
+            read_at=known.latest.received,
+            offset_s=known.latest.offset.total_seconds(),
+            drift_ppm=known.drift_ppm,
+            confidence=known.confidence,
+        )
+        for device, known in clocks.items()
     ]

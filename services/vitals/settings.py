@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.vitals.sources import KINDS, PRIORITY, SourceRules
 from shared.settings import ServiceSettings
 
 
@@ -20,6 +21,11 @@ class Settings(ServiceSettings):
     max_rejects_told: int = Field(default=10_000, gt=0)
     """The most rejected lines that one answer lists; it always says how many there were."""
 
+    source_kinds: dict[str, tuple[str, ...]] = Field(default=dict(KINDS))
+    """Kind of device -> words in a device's name by which it is known, in small letters."""
+    source_priority: dict[str, tuple[str, ...]] = Field(default=dict(PRIORITY))
+    """LOINC code -> kinds of device, best first."""
+
     max_import_bytes: int = Field(default=4 * 2**30, gt=0)
     """A longer file is answered 413."""
     max_unpacked_bytes: int = Field(default=32 * 2**30, gt=0)
@@ -30,3 +36,8 @@ class Settings(ServiceSettings):
     """How long an import waits for a worker that says nothing more."""
     max_rejects_kept: int = Field(default=100_000, ge=0)
     """The most rejected records of an import that are listed; all are counted."""
+
+    @property
+    def sources(self) -> SourceRules:
+        """Which source is believed where several measured the same."""
+        return SourceRules(self.source_kinds, self.source_priority)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from services.vitals.domain import Batch, Point, Sample, Window
+from services.vitals.clocks import ClockEstimate, Reading, estimate
+from services.vitals.domain import Arrival, Batch, Point, Sample, Window, in_order
 from services.vitals.signs import SIGN_OF
 from shared.database import UtcDateTime, new_metadata
 from shared.outbox import OutboxMixin
 
 CHUNK = 5000
+READINGS = 32
+"""Looks at a clock that an estimate rests on."""
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
@@ -62,6 +67,58 @@ class SampleRow(Base):
     sent_value: Mapped[float] = mapped_column(sa.Double)
     sent_unit: Mapped[str] = mapped_column(sa.String(64))
     batch: Mapped[int] = mapped_column(sa.ForeignKey("batch.number"))
+    zone_minutes: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    corrected: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The true time, where the device's clock was wrong. `effective` is what the device said, and stays the key: how
+    wrong a clock is taken for may change between two sendings of the same sample."""
+
+
+_CORRECTED = SampleRow.corrected.is_not(None)
+sa.Index(
+    "ix_sample_corrected",
+    SampleRow.tenant,
+    SampleRow.patient,
+    SampleRow.corrected,
+    sqlite_where=_CORRECTED,
+    postgresql_where=_CORRECTED,
+)
+
+
+class ArrivalRow(Base):
+    """New samples of one patient with one batch."""
+
+    __tablename__ = "arrival"
+    __table_args__ = (
+        sa.Index("ix_arrival_patient", "tenant", "patient", "number"),
+        sa.Index("ix_arrival_received_at", "tenant", "received_at"),
+    )
+
+    number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    tenant: Mapped[str] = mapped_column(sa.String(64))
+    patient: Mapped[str] = mapped_column(sa.String(64))
+    batch: Mapped[int] = mapped_column(sa.BigInteger)
+    earliest: Mapped[datetime] = mapped_column(UtcDateTime)
+    latest: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    def to_domain(self) -> Arrival:
+        """The arrival as the use cases know it."""
+        return Arrival(self.number, self.patient, self.batch, self.earliest, self.latest, self.received_at)
+
+
+class DeviceClockRow(Base):
+    """What a device's clock showed when it sent a batch, and what was known of the clock then."""
+
+    __tablename__ = "device_clock"
+
+    tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    patient: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    device: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    batch: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    sent_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    drift_ppm: Mapped[float | None] = mapped_column(sa.Double)
+    confidence: Mapped[str] = mapped_column(sa.String(8))
 
 
 class WindowRow(Base):
@@ -79,16 +136,18 @@ class WindowRow(Base):
     end: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     quality: Mapped[str] = mapped_column(sa.Text)
+    arrival: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
 
     def to_domain(self) -> Window:
         """The window as the use cases know it."""
         quality = json.loads(self.quality)
-        return Window(self.id, self.digest, self.blob, self.patient, self.start, self.end, self.received_at, quality)
+        times = (self.start, self.end, self.received_at)
+        return Window(self.id, self.digest, self.blob, self.patient, *times, quality, self.arrival)
 
 
-def add_batch(session: Session, batch: Batch, source: str, received_at: datetime) -> int:
+def add_batch(session: Session, batch: Batch, source: str) -> int:
     """Store where samples come from; gives the number that their rows carry."""
-    row = BatchRow(id=batch.id, digest=batch.digest, source=source, received_at=received_at)
+    row = BatchRow(id=batch.id, digest=batch.digest, source=source, received_at=batch.received_at)
     session.add(row)
     session.flush()
     return row.number
@@ -120,7 +179,18 @@ def _add_as_arrays(connection: sa.Connection, tenant: str, batch: int, samples: 
 
 _COUNTED = {"preserve_rowcount": True}
 _SAMPLES = Base.metadata.tables["sample"]
-_SENT = ("patient", "effective", "code", "device", "value", "sent_code", "sent_value", "sent_unit")
+_SENT = (
+    "patient",
+    "effective",
+    "code",
+    "device",
+    "value",
+    "sent_code",
+    "sent_value",
+    "sent_unit",
+    "zone_minutes",
+    "corrected",
+)
 
 
 def _insert_arrays() -> sa.Insert:
@@ -136,12 +206,16 @@ def _insert_arrays() -> sa.Insert:
 _INSERT_ARRAYS = _insert_arrays()
 
 
+_Part = sa.Select[*tuple[Any, ...]]
+
+
 def newest_time(session: Session, tenant: str, patient: str, until: datetime | None = None) -> datetime | None:
     """When the newest measurement of a patient was made, at or before `until`."""
-    query = sa.select(sa.func.max(SampleRow.effective)).where(SampleRow.tenant == tenant, SampleRow.patient == patient)
-    if until is not None:
-        query = query.where(SampleRow.effective <= until)
-    return session.scalar(query)
+    found = []
+    for part in _parts(tenant, patient, None, until, ()):
+        at = part.selected_columns["at"]
+        found.append(session.scalar(part.with_only_columns(at).order_by(at.desc()).limit(1)))
+    return max((moment for moment in found if moment is not None), default=None)
 
 
 def points_between(
@@ -155,35 +229,48 @@ def points_between(
     newest: int | None = None,
 ) -> list[Point]:
     """Measurements from `start` to `end`, both included, oldest first; only the `newest` many if that is given."""
-    s = SampleRow
-    query = sa.select(s.code, s.value, s.effective, s.device).where(*_range(tenant, patient, start, end, codes))
-    backwards = query.order_by(s.effective.desc(), s.code.desc(), s.device.desc(), s.value.desc()).limit(newest)
-    points = [
-        Point(code, value, SIGN_OF[code].unit, at, device) for code, value, at, device in session.execute(backwards)
-    ]
-    return points[::-1]
+    points: list[Point] = []
+    for part in _parts(tenant, patient, start, end, codes):
+        s = part.selected_columns
+        backwards = part.order_by(s["at"].desc(), s.code.desc(), s.device.desc(), s.value.desc()).limit(newest)
+        for code, value, at, device, device_time, zone, _ in session.execute(backwards):
+            points.append(Point(code, value, SIGN_OF[code].unit, at, device, device_time, zone))
+    points = in_order(points)
+    return points[-newest:] if newest else points
 
 
 def count_between(
     session: Session, tenant: str, patient: str, start: datetime, end: datetime, *, codes: Sequence[str] = ()
 ) -> int:
     """How many measurements there are from `start` to `end`."""
-    query = sa.select(sa.func.count()).select_from(SampleRow).where(*_range(tenant, patient, start, end, codes))
-    return session.scalar(query) or 0
+    parts = (part.subquery() for part in _parts(tenant, patient, start, end, codes))
+    return sum(session.scalar(sa.select(sa.func.count()).select_from(part)) or 0 for part in parts)
 
 
-def _range(
-    tenant: str, patient: str, start: datetime, end: datetime, codes: Sequence[str]
-) -> list[sa.ColumnElement[bool]]:
+def _parts(
+    tenant: str, patient: str, start: datetime | None, end: datetime | None, codes: Sequence[str]
+) -> tuple[_Part, _Part]:
+    """Samples by the time that the device said, and those by their corrected time: each is a range of one index."""
     s = SampleRow
-    within = [s.tenant == tenant, s.patient == patient, s.effective >= start, s.effective <= end]
-    return [*within, s.code.in_(codes)] if codes else within
+    said, true = (
+        sa.select(s.code, s.value, at.label("at"), s.device, device_time.label("device_time"), s.zone_minutes, s.batch)
+        .where(s.tenant == tenant, s.patient == patient, corrected)
+        .where(
+            *([at >= start] if start else []), *([at <= end] if end else []), *([s.code.in_(codes)] if codes else [])
+        )
+        for at, device_time, corrected in (
+            (s.effective, sa.null(), s.corrected.is_(None)),
+            (s.corrected, s.effective, s.corrected.is_not(None)),
+        )
+    )
+    return said, true
 
 
 def last_received(session: Session, tenant: str, patient: str, start: datetime, end: datetime) -> datetime:
     """When the last of the measurements from `start` to `end` came in. There must be one."""
-    newest = sa.select(sa.func.max(SampleRow.batch)).where(*_range(tenant, patient, start, end, ()))
-    return session.scalars(sa.select(BatchRow.received_at).where(BatchRow.number == newest.scalar_subquery())).one()
+    parts = (part.subquery() for part in _parts(tenant, patient, start, end, ()))
+    newest = max(session.scalar(sa.select(sa.func.max(part.c.batch))) or 0 for part in parts)
+    return session.scalars(sa.select(BatchRow.received_at).where(BatchRow.number == newest)).one()
 
 
 def find_window(session: Session, tenant: str, window_id: str) -> Window | None:
@@ -212,5 +299,70 @@ def add_window(session: Session, tenant: str, window: Window) -> None:
         end=window.end,
         received_at=window.received_at,
         quality=json.dumps(window.quality),
+        arrival=window.arrival,
     )
     session.execute(row.on_conflict_do_nothing(index_elements=["tenant", "patient", "digest"]))
+
+
+def windows_of(session: Session, tenant: str, patients: Collection[str]) -> list[Window]:
+    """All frozen windows of some patients."""
+    found = session.scalars(sa.select(WindowRow).where(WindowRow.tenant == tenant, WindowRow.patient.in_(patients)))
+    return [row.to_domain() for row in found]
+
+
+BUCKETS = 256
+
+
+def lock_patients(session: Session, tenant: str, patients: Iterable[str]) -> None:
+    """Until the transaction ends no other one adds samples of these patients, so that their arrivals are numbered in
+    the order of their commits. SQLite has one writer anyway. In buckets, because PostgreSQL's locks are few."""
+    if session.get_bind().dialect.name == "postgresql":
+        buckets = sorted({zlib.crc32(f"{tenant} {patient}".encode()) % BUCKETS for patient in patients})
+        lock = sa.text("SELECT pg_advisory_xact_lock(hashtext('vitals-arrivals'), b) FROM unnest(:buckets) AS b")
+        session.execute(
+            lock.bindparams(sa.bindparam("buckets", type_=postgresql.ARRAY(sa.Integer))), {"buckets": buckets}
+        )
+
+
+def add_arrival(
+    session: Session, tenant: str, number: int, batch: Batch, patient: str, times: Sequence[datetime]
+) -> None:
+    """Say that new samples of a patient came, and from when to when they reach."""
+    reach = {"earliest": min(times), "latest": max(times), "received_at": batch.received_at}
+    session.execute(sa.insert(ArrivalRow), [{"tenant": tenant, "patient": patient, "batch": number, **reach}])
+
+
+def last_arrival(session: Session, tenant: str, patient: str) -> int:
+    """Number of a patient's last arrival, 0 where there is none."""
+    mine = (ArrivalRow.tenant == tenant, ArrivalRow.patient == patient)
+    return session.scalar(sa.select(sa.func.max(ArrivalRow.number)).where(*mine)) or 0
+
+
+def arrivals_since(session: Session, tenant: str, since: datetime, after: int, limit: int) -> list[Arrival]:
+    """What came since a time, by number from the one behind `after`."""
+    a = ArrivalRow
+    query = sa.select(a).where(a.tenant == tenant, a.received_at >= since, a.number > after)
+    return [row.to_domain() for row in session.scalars(query.order_by(a.number).limit(limit))]
+
+
+def clock_readings(session: Session, tenant: str, patient: str, device: str) -> list[Reading]:
+    """What a device's clock showed at its last sendings, oldest first."""
+    c = DeviceClockRow
+    query = sa.select(c.sent_at, c.received_at).where(c.tenant == tenant, c.patient == patient, c.device == device)
+    newest = session.execute(query.order_by(c.batch.desc()).limit(READINGS))
+    return sorted((Reading(*row) for row in newest), key=lambda reading: reading.received)
+
+
+def add_clock(session: Session, tenant: str, patient: str, device: str, batch: int, known: ClockEstimate) -> None:
+    """Keep what a device's clock showed and what it was taken for."""
+    latest = {"sent_at": known.latest.sent, "received_at": known.latest.received}
+    row = DeviceClockRow(tenant=tenant, patient=patient, device=device, batch=batch, **latest)
+    row.drift_ppm, row.confidence = known.drift_ppm, known.confidence
+    session.add(row)
+
+
+def clocks_of(session: Session, tenant: str, patient: str) -> dict[str, ClockEstimate]:
+    """What is known of the clocks of a patient's devices."""
+    c = DeviceClockRow
+    devices = session.scalars(sa.select(c.device).where(c.tenant == tenant, c.patient == patient).distinct())
+    return {device: estimate(clock_readings(session, tenant, patient, device)) for device in sorted(devices)}

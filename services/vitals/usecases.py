@@ -11,9 +11,11 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from services.vitals import store
-from services.vitals.domain import Batch, Outcome, Point, thin_out
+from services.vitals.clocks import ClockEstimate, Reading, estimate
+from services.vitals.domain import Batch, Outcome, Point, Sample, thin_out
 from services.vitals.errors import InvalidSearch
 from services.vitals.plausibility import Flags, flags_of
+from services.vitals.sources import SourceRules
 from services.vitals.units import canonical_code
 from shared.auth import Principal
 from shared.errors import AppError, FieldProblem
@@ -22,7 +24,9 @@ from shared.web import Runtime
 
 MOST_READ = 1_000_000
 """Samples that one downsampling search reads at most."""
-_TELLABLE = frozenset({"patient", "code", "value", "unit", "effective", "device", "line", "body", "Content-Type"})
+_TELLABLE = frozenset(
+    {"patient", "code", "value", "unit", "effective", "device", "sent", "line", "body", "Content-Type"}
+)
 """What an event may name as wrong. Other names were chosen by the sender and could say anything."""
 
 
@@ -53,6 +57,8 @@ class Series:
     points: list[Point]
     flags: Mapping[Point, Flags]
     """The marks of those that have any."""
+    clocks: Mapping[str, ClockEstimate]
+    """By device, as of its last sending."""
     total: int
     downsampled: bool
 
@@ -60,20 +66,44 @@ class Series:
 def store_batch(session: Session, runtime: Runtime, asker: Asker, batch: Batch) -> Outcome:
     """Store all new samples of a batch, with one event for each patient who has any."""
     tenant, source = runtime.common.tenant, f"{asker.principal.issuer} {asker.principal.subject}"[:255]
-    number = store.add_batch(session, batch, source, runtime.clock())
+    number = store.add_batch(session, batch, source)
+    store.lock_patients(session, tenant, batch.samples)
     accepted, sent = 0, 0
     # In one order everywhere: two batches with the same samples then wait for each other instead of deadlocking.
     for patient in sorted(batch.samples):
-        samples = sorted(batch.samples[patient], key=lambda sample: (sample.effective, *sample))
+        samples = _in_true_time(session, tenant, number, batch, patient)
+        samples.sort(key=lambda s: (s.effective, s.code, s.device, s.value))
         added = store.add_samples(session, tenant, number, samples)
         accepted, sent = accepted + added, sent + len(samples)
         if added:
-            late = is_late(samples[0].effective, runtime.clock())
+            times = [s.corrected or s.effective for s in samples]
+            store.add_arrival(session, tenant, number, batch, patient, times)
+            late = is_late(min(times), batch.received_at)
             details = {"accepted": added, "duplicates": len(samples) - added, "late": late}
             _record_ingest(session, runtime, asker, batch, patient=patient, details=details)
     if batch.rejected:
         _record_ingest(session, runtime, asker, batch, reason="lines-rejected", details=_rejects(batch))
     return Outcome(accepted, sent - accepted, batch.rejected)
+
+
+def _in_true_time(session: Session, tenant: str, number: int, batch: Batch, patient: str) -> list[Sample]:
+    """A patient's samples, those of devices that said what their clock shows with the corrected time beside."""
+    samples = list(batch.samples[patient])
+    shown = dict[str, datetime]()
+    for sample in samples:
+        if sample.sent is not None:
+            shown[sample.device] = max(shown.get(sample.device, sample.sent), sample.sent)
+    if not shown:
+        return samples
+    clocks = dict[str, ClockEstimate]()
+    for device, sent in sorted(shown.items()):
+        before = store.clock_readings(session, tenant, patient, device)
+        clocks[device] = estimate([*before, Reading(sent, batch.received_at)])
+        store.add_clock(session, tenant, patient, device, number, clocks[device])
+    return [
+        sample._replace(corrected=clocks[sample.device].correct(sample.effective)) if sample.sent else sample
+        for sample in samples
+    ]
 
 
 def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppError) -> None:
@@ -126,7 +156,7 @@ def _rejects(batch: Batch) -> dict[str, Any]:
     return {"rejected": len(batch.rejected), "lines": batch.lines, "fields": dict(sorted(fields.items()))}
 
 
-def search(session: Session, runtime: Runtime, asker: Asker, query: Query) -> Series:
+def search(session: Session, runtime: Runtime, asker: Asker, query: Query, rules: SourceRules) -> Series:
     """The samples a query asks for. Raises: InvalidSearch."""
     codes = _checked_codes(query)
     tenant, within = runtime.common.tenant, (query.patient, query.start, query.end)
@@ -136,7 +166,7 @@ def search(session: Session, runtime: Runtime, asker: Asker, query: Query) -> Se
         raise InvalidSearch(FieldProblem("start", f"leaves {total} samples to read", "ask for a shorter time"))
     points = store.points_between(session, tenant, *within, codes=codes, newest=None if thin else query.limit)
     # Before thinning out: marks follow from neighbours.
-    flags = {point: marks for point, marks in zip(points, flags_of(points), strict=True) if marks}
+    flags = {point: marks for point, marks in zip(points, flags_of(points, rules), strict=True) if marks}
     if thin:
         points = thin_out(points, query.limit)
     event = runtime.events.event(
@@ -150,7 +180,7 @@ def search(session: Session, runtime: Runtime, asker: Asker, query: Query) -> Se
         details={"samples": len(points), "total": total},
     )
     runtime.record(session, event)
-    return Series(points, flags, total, thin)
+    return Series(points, flags, store.clocks_of(session, tenant, query.patient), total, thin)
 
 
 def _checked_codes(query: Query) -> tuple[str, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from services.vitals import content, store
-from services.vitals.domain import WINDOW, Point, Window, quality_of
+from services.vitals.domain import WINDOW, Arrival, Point, Window, quality_of
 from services.vitals.errors import NoSuchWindow, WindowDamaged
 from services.vitals.plausibility import evidence_of
 from services.vitals.signs import EVIDENCE_CODES
+from services.vitals.sources import SourceRules
 from services.vitals.usecases import Asker
 from shared.database import reading
 from shared.digests import digest_bytes
@@ -22,7 +24,7 @@ from shared.web import Runtime
 _ID = re.compile(r"[0-9a-f-]{36}")
 
 
-def freeze(runtime: Runtime, patient: str, as_of: datetime | None) -> tuple[bool, Window | None]:
+def freeze(runtime: Runtime, rules: SourceRules, patient: str, as_of: datetime | None) -> tuple[bool, Window | None]:
     """Whether any sample of the patient is known, and the 72 hours up to `as_of`, or up to the newest sample.
 
     What is marked as no evidence is left out and counted. The same samples give the same window, whatever `as_of`
@@ -33,12 +35,14 @@ def freeze(runtime: Runtime, patient: str, as_of: datetime | None) -> tuple[bool
     if patient_problem(patient):
         return False, None
     with reading(runtime.sessions) as session:
+        # Before the samples: what is committed between the two is told as a change once too often, never too rarely.
+        arrival = store.last_arrival(session, tenant, patient)
         newest = store.newest_time(session, tenant, patient, as_of)
         if newest is None:
             return store.newest_time(session, tenant, patient) is not None, None
         end = as_of or newest
         known_samples = store.points_between(session, tenant, patient, end - WINDOW, end, codes=EVIDENCE_CODES)
-        points, flagged = evidence_of(known_samples)
+        points, flagged = evidence_of(known_samples, rules)
         if not points:
             return True, None
         frozen = content.to_bytes(patient, points)
@@ -49,10 +53,25 @@ def freeze(runtime: Runtime, patient: str, as_of: datetime | None) -> tuple[bool
         received_at = store.last_received(session, tenant, patient, start, last)
     # The bytes are durable before the row that names them is.
     blob = runtime.blobs.put(content.compress(frozen))
-    window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points, flagged))
+    window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points, flagged), arrival)
     with runtime.sessions.begin() as session:
         store.add_window(session, tenant, window)
         return True, store.find_window_by_digest(session, tenant, patient, digest)
+
+
+def changed(
+    runtime: Runtime, since: datetime, after: int, limit: int
+) -> tuple[list[tuple[Window, Arrival]], int | None]:
+    """Windows that samples received since a time may have re-opened, with what came; and the number to go on from."""
+    with reading(runtime.sessions) as session:
+        arrivals = store.arrivals_since(session, runtime.common.tenant, since, after, limit + 1)
+        page = arrivals[:limit]
+        frozen = store.windows_of(session, runtime.common.tenant, {arrival.patient for arrival in page})
+    by_patient = defaultdict[str, list[Window]](list)
+    for window in frozen:
+        by_patient[window.patient].append(window)
+    found = [(w, arrival) for arrival in page for w in by_patient[arrival.patient] if w.reopened_by(arrival)]
+    return found, page[-1].number if len(arrivals) > limit else None
 
 
 def read(session: Session, runtime: Runtime, asker: Asker, window_id: str) -> tuple[Window, list[Point]]:

@@ -12,6 +12,7 @@ from defusedxml.ElementTree import ParseError, iterparse
 from services.vitals.imports.bounds import Bounded, Damaged, Readable
 from services.vitals.imports.items import Ignored, Item, Refused, candidate
 from services.vitals.lines import MAX_DEVICE
+from services.vitals.sources import device_name
 from shared.codes import (
     BODY_TEMPERATURE,
     DIASTOLIC_BLOOD_PRESSURE,
@@ -48,8 +49,6 @@ _TYPES = {
 """HKQuantityTypeIdentifier… -> the vital sign, and HealthKit's units (HKUnit) in UCUM."""
 _PREFIX = "HKQuantityTypeIdentifier"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)", re.ASCII)
-_ADDRESS = re.compile(r"^<?<HKDevice: 0x[0-9a-f]+>,? ?", re.IGNORECASE)
-_VERSION = re.compile(r"(?:^|, )(?:software|firmware|creation date):[^,>]*")
 
 
 def read(source: Readable) -> Iterator[Item]:
@@ -89,7 +88,7 @@ def _record(place: str, element: Element) -> Item:
         value=value,
         unit=units.get(unit, unit),
         effective=_rfc3339(element.get("endDate") or element.get("startDate")),
-        device=device_name(element.get("device")),
+        device=_device(element.get("device")),
     )
 
 
@@ -106,11 +105,8 @@ def _rfc3339(text: str | None) -> str | None:
     return f"{found[1]}T{found[2]}{found[3]}:{found[4]}" if found else text
 
 
-def device_name(text: str | None) -> str | None:
-    """One name for one device: without its address in the exporting phone's memory, versions and dates."""
-    if text is None:
-        return None
-    name = _VERSION.sub("", _ADDRESS.sub("", text)).removesuffix(">")
+def _device(text: str | None) -> str | None:
+    name = "" if text is None else device_name(text)
     return "".join(c for c in name if c.isprintable())[:MAX_DEVICE].strip() or None
 
 

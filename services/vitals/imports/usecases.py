@@ -148,7 +148,7 @@ def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, byt
     runtime, job = work.runtime, held.job
     samples, rejects = _checked(job, chunk, counts.read)
     rejected = [Rejection(reject.number, reject.problem) for reject in rejects]
-    batch = Batch(uuid7(), job.upload.digest, len(chunk), samples, rejected)
+    batch = Batch(uuid7(), job.upload.digest, runtime.clock(), len(chunk), samples, rejected)
     with runtime.sessions.begin() as session:
         # First, so that no other worker gets as far as the samples.
         store.hold(session, held, work.lease())
@@ -180,8 +180,12 @@ def _checked(job: Import, chunk: list[Item], before: int) -> tuple[dict[str, lis
 
 
 def _addressed(document: Mapping[str, Any], patient: str) -> Mapping[str, Any]:
-    """A candidate with its patient. Raises: LineRefused: it has none, or another one than the request names."""
+    """A candidate with its patient, and without `sent`: when a file was written says nothing of when it came.
+
+    Raises: LineRefused: it has no patient, or another one than the request names.
+    """
     problem = None
+    document = {name: value for name, value in document.items() if name != "sent"}
     if "patient" not in document:
         problem, document = (None if patient else _NO_PATIENT), {**document, "patient": patient}
     elif patient and document["patient"] != patient:

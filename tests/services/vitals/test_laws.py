@@ -33,6 +33,8 @@ POINTS = st.lists(
         st.just("%"),
         TIMES,
         st.sampled_from(["", "Ünï"]),
+        device_time=st.none(),
+        zone_minutes=st.none(),
     ),
     min_size=1,
     max_size=40,

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from services.vitals.domain import Point, in_order
 from services.vitals.plausibility import Flag, evidence_of, flags_of
 from services.vitals.signs import SIGN_OF
+from services.vitals.sources import SourceRules
 from tests.services.vitals.conftest import Start, in_words, make_sample, send, stored
 from tests.services.vitals.test_windows import ask, read
 from tests.support.common import TestBed
 
+RULES = SourceRules()
 T0 = datetime(2026, 3, 14, 8, tzinfo=UTC)
 
 
@@ -28,7 +30,7 @@ def series(values: list[float], code: str = "8867-4", every_s: float = 60, devic
 
 
 def marked(points: list[Point], flag: Flag) -> list[int]:
-    return [index for index, flags in enumerate(flags_of(points)) if flag in flags]
+    return [index for index, flags in enumerate(flags_of(points, RULES)) if flag in flags]
 
 
 @pytest.mark.parametrize(
@@ -104,12 +106,12 @@ def test_the_same_heart_rate_for_half_an_hour_is_a_flat_line() -> None:
 
 def test_spikes_and_flat_lines_stay_evidence() -> None:
     points = series([72, 130, 73])
-    assert evidence_of(points) == (points, {"spike": 1})
+    assert evidence_of(points, RULES) == (points, {"spike": 1})
 
 
 @given(values=st.lists(st.floats(-10, 400), max_size=60), every_s=st.integers(1, 300))
 def test_every_sample_is_evidence_or_marked(values: list[float], every_s: int) -> None:
     points = series(values, every_s=every_s)
-    kept, flagged = evidence_of(points)
+    kept, flagged = evidence_of(points, RULES)
     assert len(kept) + flagged.get("out-of-range", 0) + flagged.get("no-signal", 0) == len(points)
-    assert sum(Counter(flag for flags in flags_of(points) for flag in flags).values()) == sum(flagged.values())
+    assert sum(Counter(flag for flags in flags_of(points, RULES) for flag in flags).values()) == sum(flagged.values())

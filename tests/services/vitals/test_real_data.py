@@ -94,7 +94,8 @@ ICU = {
 
 
 def test_values_of_real_wards_that_no_body_has_are_kept_and_marked(client: TestClient, vitals_data: Path) -> None:
-    samples, expected, negative = [], Counter[str](), []
+    samples: list[dict[str, Any]] = []
+    expected, negative = Counter[str](), []
     with gzip.open(vitals_data / "icu-48h" / "records.csv.gz", "rt") as file:
         rows = (row for row in csv.DictReader(file) if row["Parameter"] in ICU)
         for number, row in enumerate(islice(rows, 60_000), 1):

@@ -36,9 +36,12 @@ def test_samples_go_in_and_come_out(start: Start, any_database: str) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"accepted": 5, "duplicates": 0, "rejected": [], "rejectedCount": 0}
     assert stored(client) == [
-        {**_without("patient"), "effective": f"2026-03-14T07:3{n}:00.250000Z", "value": 70.0 + n, "flags": []}
+        {**_without("patient"), "effective": f"2026-03-14T07:3{n}:00.250000Z", "value": 70.0 + n, **AS_SENT}
         for n in range(5)
     ]
+
+
+AS_SENT: dict[str, Any] = {"flags": [], "deviceTime": None, "zoneMinutes": 60}
 
 
 def _without(field: str) -> dict[str, Any]:

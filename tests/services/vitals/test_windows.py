@@ -40,7 +40,14 @@ def test_window_holds_the_72_hours_up_to_the_time_asked_for(start: Start, any_da
     assert [sample.value for sample in window.samples] == [61, 62]
     assert (item.effective_at, window.digest) == (window.end, item.digest)
     assert window.samples[0].effective == window.start
-    assert item.quality == {"samples": 2, "variables": 1, "perVariable": {"8867-4": 2}, "conflicting": 0, "flagged": {}}
+    assert item.quality == {
+        "samples": 2,
+        "variables": 1,
+        "perVariable": {"8867-4": 2},
+        "conflicting": 0,
+        "flagged": {},
+        "corrected": 0,
+    }
 
 
 def test_window_without_a_time_ends_with_the_newest_sample(start: Start, any_database: str, bed: TestBed) -> None:

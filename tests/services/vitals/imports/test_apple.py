@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from services.vitals.imports import apple
-from services.vitals.imports.apple import device_name
 from services.vitals.imports.items import Candidate, Ignored
+from services.vitals.sources import device_name
 from tests.services.vitals.imports.apple_files import HEAD, WATCH, export_xml, export_zip, record
 from tests.services.vitals.imports.reading import read_file
 from tests.support.common import PROJECT_ROOT
