@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.vitals import api
+from services.vitals.derived import api as derived_api
 from services.vitals.imports import api as imports_api
 from services.vitals.imports.receiving import FORM_BYTES
 from services.vitals.imports.worker import ImportWorker
@@ -27,7 +28,7 @@ def create_app(
     app = create_service_app(
         "vitals",
         runtime,
-        (*api.ROUTERS, imports_api.router),
+        (*api.ROUTERS, imports_api.router, derived_api.router),
         description=DESCRIPTION,
         lifespan=lambda: worker,
         max_body_bytes=settings.max_body_bytes,

@@ -35,7 +35,6 @@ _BODIES = frozenset(MEASURES) | {
     "activity_name",
     "body_weight",
     "quantity_type",
-    "rr_interval",
     "sleep_duration",
 }
 """Members by which the body of a data point is known when it has no header."""

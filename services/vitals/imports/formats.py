@@ -10,7 +10,7 @@ from services.vitals.imports import apple, archives, fhir, fit, fitbit, open_mhe
 from services.vitals.imports.detection import APPLE_ZIP, FHIR, FIT, FITBIT, OPEN_MHEALTH, SAMPLES, Format
 from services.vitals.imports.items import Item
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change of what a reader gives for a file: an unfinished import then begins anew, because the
 number of records passed is no longer a place in the file."""
 NAMES_PATIENTS = frozenset({FHIR, SAMPLES})

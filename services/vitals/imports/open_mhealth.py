@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from services.vitals.imports.items import Ignored, Item, Refused, candidate, member
 from services.vitals.imports.json_records import read_records
+from services.vitals.signs import RR_INTERVAL
 from shared.codes import (
     BODY_TEMPERATURE,
     DIASTOLIC_BLOOD_PRESSURE,
@@ -26,6 +27,7 @@ MEASURES = {
     "body_temperature": (BODY_TEMPERATURE, {"C": "Cel", "F": "[degF]", "K": "K"}),
     "systolic_blood_pressure": (SYSTOLIC_BLOOD_PRESSURE, {"mmHg": "mm[Hg]"}),
     "diastolic_blood_pressure": (DIASTOLIC_BLOOD_PRESSURE, {"mmHg": "mm[Hg]"}),
+    "rr_interval": (RR_INTERVAL, {"ms": "ms", "sec": "s"}),
     "step_count": (STEPS, {"steps": "{steps}"}),
 }
 """Member of a body -> what it measures, and the words for units that its schemas (all versions) have, in UCUM."""

@@ -11,7 +11,7 @@ import pytest
 from tests.services.vitals.imports.reading import form_of, read_file
 
 SYSTOLIC, DIASTOLIC, HEART, BREATH = "8480-6", "8462-4", "8867-4", "9279-1"
-SATURATION, TEMPERATURE, STEPS = "59408-5", "8310-5", "55423-8"
+SATURATION, TEMPERATURE, STEPS, BEAT = "59408-5", "8310-5", "55423-8", "8637-1"
 INTERVAL = "effective_time_frame.time_interval"
 WARM, COOL = [(TEMPERATURE, 36.111111111)], [(TEMPERATURE, 35.833333333)]
 """97 °F and 96.5 °F by hand: (F - 32) · 5/9."""
@@ -31,6 +31,7 @@ READ: dict[str, list[tuple[str, float]]] = {
     "oxygen-saturation/2.0/shouldPass/saturation-only": [(SATURATION, 95)],
     "oxygen-saturation/2.0/shouldPass/with-oxygen": [(SATURATION, 95)],
     "respiratory-rate/2.0/shouldPass/with-temporal-relationship-to-physical-activity": [(BREATH, 11)],
+    "rr-interval/1.0/shouldPass/with-time-frame": [(BEAT, 30)],
     "step-count/1.0/shouldPass/with-time-frame": [(STEPS, 6000)],
     "step-count/2.0/shouldPass/valid-step-count": [(STEPS, 6000)],
     "step-count/3.0/shouldPass/valid-step-count": [(STEPS, 10600)],
@@ -44,6 +45,9 @@ TOLD: dict[str, str] = {
     "blood-pressure/3.0/shouldPass/with-descriptive-statistic": "descriptive_statistic",
     "body-temperature/2.0/shouldPass/valid-temperature-with-statistic": "descriptive_statistic",
     "heart-rate/1.0/shouldPass/heart-rate-only": "effective",
+    "rr-interval/1.0/shouldPass/rr-interval-only": "effective",
+    "rr-interval/1.0/shouldPass/with-statistic": "descriptive_statistic",
+    "rr-interval/1.0/shouldFail/invalid-rr-interval": "rr_interval.unit",
     "step-count/2.0/shouldPass/with-maximum": "descriptive_statistic",
     "step-count/3.0/shouldPass/with-maximum": "descriptive_statistic",
     # Invalid.
@@ -68,7 +72,6 @@ NO_VITAL_SIGN = (
     "data-point",
     "hk-quantity-sample",
     "physical-activity",
-    "rr-interval",
     "sleep-duration",
 )
 
