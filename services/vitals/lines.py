@@ -96,7 +96,7 @@ def check_sample(document: Mapping[str, Any], now: datetime) -> Sample:
     sent = _number(document)
     value = _possible(conversion, sent)
     effective, shown = _times(document, now)
-    zone, sign = zone_minutes(document["effective"]), conversion.sign
+    zone, sign = zone_minutes(document["effective"][-6:]), conversion.sign
     as_sent = (intern(code), sent, intern(unit))
     return Sample(patient, sign.coding.code, value, sign.unit, effective, device, *as_sent, zone, shown)
 
@@ -125,12 +125,14 @@ def _moment(found: datetime | FieldProblem) -> datetime:
     return found
 
 
-def zone_minutes(text: str) -> int | None:
-    """Minutes that a time's zone is ahead of UTC; None for `Z` and `-00:00`, which name no place (RFC 9557, 2)."""
-    if text[-1] in "Zz" or text.endswith("-00:00"):
+@lru_cache(maxsize=1024)
+def zone_minutes(end: str) -> int | None:
+    """Minutes that the zone at the end of a time is ahead of UTC; None for `Z` and `-00:00`, which name no place
+    (RFC 9557, section 2)."""
+    if end[-1] in "Zz" or end == "-00:00":
         return None
-    minutes = int(text[-5:-3]) * 60 + int(text[-2:])
-    return -minutes if text[-6] == "-" else minutes
+    minutes = int(end[-5:-3]) * 60 + int(end[-2:])
+    return -minutes if end[0] == "-" else minutes
 
 
 _patient_problem = lru_cache(maxsize=1024)(patient_problem)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from services.vitals import bulk
 from services.vitals.clocks import ClockEstimate, Reading, estimate
 from services.vitals.domain import Arrival, Batch, Point, Sample, Window, in_order
 from services.vitals.signs import SIGN_OF
 from shared.database import UtcDateTime, new_metadata
 from shared.outbox import OutboxMixin
 
-CHUNK = 5000
 READINGS = 32
 """Looks at a clock that an estimate rests on."""
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -55,7 +55,7 @@ class SampleRow(Base):
     """
 
     __tablename__ = "sample"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = ({"sqlite_with_rowid": False, "postgresql_partition_by": "RANGE (effective)"},)
 
     tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     patient: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
@@ -66,7 +66,8 @@ class SampleRow(Base):
     sent_code: Mapped[str] = mapped_column(sa.String(16))
     sent_value: Mapped[float] = mapped_column(sa.Double)
     sent_unit: Mapped[str] = mapped_column(sa.String(64))
-    batch: Mapped[int] = mapped_column(sa.ForeignKey("batch.number"))
+    batch: Mapped[int] = mapped_column(BigId)
+    """Of `BatchRow`, without a foreign key: PostgreSQL would look each one up (ADR 0119)."""
     zone_minutes: Mapped[int | None] = mapped_column(sa.SmallInteger)
     corrected: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The true time, where the device's clock was wrong. `effective` is what the device said, and stays the key: how
@@ -153,33 +154,20 @@ def add_batch(session: Session, batch: Batch, source: str) -> int:
     return row.number
 
 
-def add_samples(session: Session, tenant: str, batch: int, samples: Sequence[Sample]) -> int:
-    """Store those samples that are not stored yet; gives how many they were."""
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    add, added, rest = _add_as_arrays if on_postgresql else _add_as_rows, 0, iter(samples)
+def add_samples(session: Session, tenant: str, batch: int, samples: Sequence[Sample]) -> Mapping[str, int]:
+    """Store those samples that are not stored yet; gives how many of each patient that were."""
     connection = session.connection()
-    while chunk := list(islice(rest, CHUNK)):
-        added += add(connection, tenant, batch, chunk)
+    if connection.dialect.name == "postgresql":
+        return bulk.add(connection, tenant, batch, samples)
+    # The table, not the mapped class: the ORM's bulk insert counts no rows.
+    unless_known, added = sqlite.insert(Base.metadata.tables["sample"]).on_conflict_do_nothing(), dict[str, int]()
+    for patient, group in groupby(samples, key=lambda sample: sample.patient):
+        rows = [{**{name: getattr(s, name) for name in _KEPT}, "tenant": tenant, "batch": batch} for s in group]
+        added[patient] = connection.execute(unless_known, rows, execution_options={"preserve_rowcount": True}).rowcount
     return added
 
 
-def _add_as_rows(connection: sa.Connection, tenant: str, batch: int, samples: Sequence[Sample]) -> int:
-    # The table, not the mapped class: the ORM's bulk insert counts no rows.
-    unless_known = sqlite.insert(_SAMPLES).on_conflict_do_nothing()
-    rows = [{**{name: getattr(s, name) for name in _SENT}, "tenant": tenant, "batch": batch} for s in samples]
-    return connection.execute(unless_known, rows, execution_options=_COUNTED).rowcount
-
-
-def _add_as_arrays(connection: sa.Connection, tenant: str, batch: int, samples: Sequence[Sample]) -> int:
-    # One statement for all: the driver's executemany sends them one by one, several times slower.
-    columns = {name: [getattr(sample, name) for sample in samples] for name in _SENT}
-    values = {**columns, "tenant": tenant, "batch": batch}
-    return connection.execute(_INSERT_ARRAYS, values, execution_options=_COUNTED).rowcount
-
-
-_COUNTED = {"preserve_rowcount": True}
-_SAMPLES = Base.metadata.tables["sample"]
-_SENT = (
+_KEPT = (
     "patient",
     "effective",
     "code",
@@ -191,19 +179,6 @@ _SENT = (
     "zone_minutes",
     "corrected",
 )
-
-
-def _insert_arrays() -> sa.Insert:
-    kinds = _SAMPLES.c
-    arrays = sa.func.unnest(*(sa.bindparam(name, type_=postgresql.ARRAY(kinds[name].type)) for name in _SENT))
-    rows = arrays.table_valued(*_SENT).render_derived()
-    tenant, batch = (sa.bindparam(name, type_=kinds[name].type) for name in ("tenant", "batch"))
-    insert = postgresql.insert(_SAMPLES)
-    chosen = sa.select(*(rows.c[name] for name in _SENT), tenant, batch)
-    return insert.from_select([*_SENT, "tenant", "batch"], chosen).on_conflict_do_nothing()
-
-
-_INSERT_ARRAYS = _insert_arrays()
 
 
 _Part = sa.Select[*tuple[Any, ...]]

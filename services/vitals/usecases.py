@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from services.vitals import store
+from services.vitals.bulk import KEY
 from services.vitals.clocks import ClockEstimate, Reading, estimate
 from services.vitals.domain import Batch, Outcome, Point, Sample, thin_out
 from services.vitals.errors import InvalidSearch
@@ -68,19 +70,19 @@ def store_batch(session: Session, runtime: Runtime, asker: Asker, batch: Batch) 
     tenant, source = runtime.common.tenant, f"{asker.principal.issuer} {asker.principal.subject}"[:255]
     number = store.add_batch(session, batch, source)
     store.lock_patients(session, tenant, batch.samples)
-    accepted, sent = 0, 0
     # In one order everywhere: two batches with the same samples then wait for each other instead of deadlocking.
-    for patient in sorted(batch.samples):
-        samples = _in_true_time(session, tenant, number, batch, patient)
-        samples.sort(key=lambda s: (s.effective, s.code, s.device, s.value))
-        added = store.add_samples(session, tenant, number, samples)
-        accepted, sent = accepted + added, sent + len(samples)
-        if added:
+    by_patient = {patient: _in_true_time(session, tenant, number, batch, patient) for patient in sorted(batch.samples)}
+    for samples in by_patient.values():
+        samples.sort(key=KEY)
+    added = store.add_samples(session, tenant, number, list(chain.from_iterable(by_patient.values())))
+    for patient, samples in by_patient.items():
+        if new := added.get(patient, 0):
             times = [s.corrected or s.effective for s in samples]
             store.add_arrival(session, tenant, number, batch, patient, times)
             late = is_late(min(times), batch.received_at)
-            details = {"accepted": added, "duplicates": len(samples) - added, "late": late}
+            details = {"accepted": new, "duplicates": len(samples) - new, "late": late}
             _record_ingest(session, runtime, asker, batch, patient=patient, details=details)
+    accepted, sent = sum(added.values()), sum(map(len, by_patient.values()))
     if batch.rejected:
         _record_ingest(session, runtime, asker, batch, reason="lines-rejected", details=_rejects(batch))
     return Outcome(accepted, sent - accepted, batch.rejected)
