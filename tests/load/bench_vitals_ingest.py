@@ -1,9 +1,10 @@
 """How fast samples go into PostgreSQL, beside COPY of the same rows into the same table with the same indexes.
 
-`python -m tests.load.bench_vitals_ingest [--rows 100000] [--rounds 7]`. In each round, one after the other: COPY of rows
-that are formatted already, straight into a copy of the table (no duplicates allowed, nothing counted); the store, from checked
-samples to the commit; the store again with all of them known; the store with every second one known; the door, from
-the bytes of NDJSON to the commit.
+`python -m tests.load.bench_vitals_ingest [--rows 100000] [--rounds 7]`. In each round, one after the other:
+
+- COPY of rows that are formatted already, straight into a copy of the table (no duplicates allowed, nothing counted);
+- the store, from checked samples to the commit; again with all of them known; with every second one known;
+- the door, from the bytes of NDJSON to the commit.
 """
 
 from __future__ import annotations
