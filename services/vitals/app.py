@@ -9,6 +9,7 @@ from services.vitals.derived import api as derived_api
 from services.vitals.imports import api as imports_api
 from services.vitals.imports.receiving import FORM_BYTES
 from services.vitals.imports.worker import ImportWorker
+from services.vitals.live import api as live_api
 from services.vitals.settings import Settings
 from services.vitals.store import OutboxRow
 from shared.clock import Clock, utc_now
@@ -28,7 +29,7 @@ def create_app(
     app = create_service_app(
         "vitals",
         runtime,
-        (*api.ROUTERS, imports_api.router, derived_api.router),
+        (*api.ROUTERS, imports_api.router, derived_api.router, live_api.router),
         description=DESCRIPTION,
         lifespan=lambda: worker,
         max_body_bytes=settings.max_body_bytes,

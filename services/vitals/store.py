@@ -313,6 +313,24 @@ def last_arrival(session: Session, tenant: str, patient: str) -> int:
     return session.scalar(sa.select(sa.func.max(ArrivalRow.number)).where(*mine)) or 0
 
 
+def next_arrival(session: Session, tenant: str, patient: str, after: int) -> Arrival | None:
+    """A patient's first arrival behind a number."""
+    a = ArrivalRow
+    query = sa.select(a).where(a.tenant == tenant, a.patient == patient, a.number > after)
+    row = session.scalar(query.order_by(a.number).limit(1))
+    return row.to_domain() if row else None
+
+
+def points_of(session: Session, tenant: str, arrival: Arrival, offset: int, limit: int) -> list[Point]:
+    """A page of the samples that came with an arrival, oldest first."""
+    parts = _parts(tenant, arrival.patient, arrival.earliest, arrival.latest, ())
+    of_batch = sa.union_all(*(part.where(SampleRow.batch == arrival.batch) for part in parts)).subquery()
+    c = of_batch.c
+    page = sa.select(c.code, c.value, c["at"], c.device, c.device_time, c.zone_minutes)
+    rows = session.execute(page.order_by(c["at"], c.code, c.device, c.value).offset(offset).limit(limit))
+    return [Point(code, value, SIGN_OF[code].unit, *rest) for code, value, *rest in rows]
+
+
 def arrivals_since(session: Session, tenant: str, since: datetime, after: int, limit: int) -> list[Arrival]:
     """What came since a time, by number from the one behind `after`."""
     a = ArrivalRow

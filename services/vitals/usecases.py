@@ -185,6 +185,14 @@ def search(session: Session, runtime: Runtime, asker: Asker, query: Query, rules
     return Series(points, flags, store.clocks_of(session, tenant, query.patient), total, thin)
 
 
+def record_stream(session: Session, runtime: Runtime, asker: Asker, patient: str) -> None:
+    """Put into the log that somebody reads along what comes of a patient."""
+    event = runtime.events.event(
+        asker.principal, "read", "vitals-stream", "R", patient=patient, kind="vitals", request_id=asker.request_id
+    )
+    runtime.record(session, event)
+
+
 def _checked_codes(query: Query) -> tuple[str, ...]:
     if problem := patient_problem(query.patient):
         raise InvalidSearch(problem)

@@ -20,13 +20,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.suite.servers import postgres
 from services.vitals import bulk, store
-from services.vitals.domain import Batch
+from services.vitals.domain import Batch, Sample
 from services.vitals.intake import NDJSON, read_batch
 from services.vitals.partitions import ensure_months
 from shared.database import Sessions, create_engine, migrate, session_factory
@@ -91,14 +92,13 @@ def _body(prefix: str, rows: int) -> bytes:
     return "\n".join(samples).encode()
 
 
-def _flat(batch: Batch) -> list[store.Sample]:
+def _flat(batch: Batch) -> list[Sample]:
     return sorted((sample for samples in batch.samples.values() for sample in samples), key=bulk.KEY)
 
 
 def _raw(sessions: Sessions, lines: bytes) -> None:
     with sessions.begin() as session:
-        driver = session.connection().connection.dbapi_connection
-        assert driver is not None
+        driver: Any = session.connection().connection.dbapi_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY twin ({bulk._COLUMNS}) FROM STDIN") as copy:
             for start in range(0, len(lines), 2**18):
                 copy.write(lines[start : start + 2**18])

@@ -1,0 +1,1 @@
+"""A patient's samples as they come, as server-sent events."""
