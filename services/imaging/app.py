@@ -9,7 +9,7 @@ from importlib import import_module
 
 from fastapi import FastAPI
 
-from services.imaging.api import evidence, qido, stow, wado
+from services.imaging.api import evidence, qido, stow, wado, wado_pixels
 from services.imaging.dicom.decoder_process import Limits
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.settings import Settings
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     app = create_service_app(
         "imaging",
         runtime,
-        [stow.router, wado.router, qido.router, evidence.router],
+        [stow.router, wado.router, wado_pixels.router, qido.router, evidence.router],
         description=DESCRIPTION,
         readiness=_waiting_for,
         lifespan=_running,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+CANNOT_BE_SHOWN = "cannotBeShown"
+"""In `quality`: why no image can be made of an instance that is stored all the same."""
+
 
 @dataclass(frozen=True)
 class InstanceKey:
@@ -51,8 +54,8 @@ class Prepared:
     """Content address of the file as received."""
     dataset_digest: str
     """Digest of transfer syntax and data set without the file meta information, which each sender writes anew."""
-    rendered_digest: str
-    """Content address of the 16-bit PNG that the networks see."""
+    rendered_digest: str | None
+    """Content address of the 16-bit PNG that the networks see; None of colour, and where no image can be made."""
     size_bytes: int
     received_at: datetime
 
@@ -73,6 +76,7 @@ class Known:
     digest: str
     dataset_digest: str
     patient: str
+    cannot_be_shown: str | None
 
 
 @dataclass(frozen=True)

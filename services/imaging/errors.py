@@ -49,7 +49,7 @@ class MissingIdentifier(Refused):
 
 
 class UnsupportedSopClass(Refused):
-    """Not a computed or digital radiograph."""
+    """Not an image that this service takes."""
 
     slug, failure_reason = "unsupported-sop-class", 0x0122
 
@@ -66,19 +66,23 @@ class NoPixelData(Refused):
     slug, failure_reason = "no-pixel-data", 0xA900
 
 
-class UnsupportedPixelData(Refused):
-    """Colour, several frames, or a pixel format that radiographs do not have."""
+class CannotBeShown(Refused):
+    """Pixel data of which no image can be made. Such an instance is stored with a warning; asked for, it is a 409."""
+
+
+class UnsupportedPixelData(CannotBeShown):
+    """A pixel format, palette or lookup table that cannot be displayed."""
 
     slug, failure_reason = "unsupported-pixel-data", 0xA900
 
 
 class TooManyPixels(Refused):
-    """A larger image than any radiograph: decoding it could exhaust the machine."""
+    """A larger image than any examination gives: decoding it could exhaust the machine."""
 
     slug, failure_reason = "too-many-pixels", 0xA900
 
 
-class UndecodablePixelData(Refused):
+class UndecodablePixelData(CannotBeShown):
     """The pixel data contradict the header, or no decoder can read them."""
 
     slug, failure_reason = "undecodable-pixel-data", 0xC000
@@ -126,6 +130,10 @@ class NotADicomMessage(UnsupportedMediaType):
 
 class NoSuchInstance(NotFound):
     """No stored instance has these identifiers."""
+
+
+class NoSuchFrame(NotFound):
+    """The instance has fewer frames."""
 
 
 class CannotRender(NotAcceptable):

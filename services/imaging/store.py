@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from services.imaging.domain import InstanceKey, Known, Prepared
+from services.imaging.dicom.syntaxes import RADIOGRAPHS
+from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
 from shared.database import UtcDateTime, new_metadata
 from shared.outbox import OutboxMixin
 
@@ -70,7 +71,8 @@ class InstanceRow(Base):
     columns: Mapped[int]
     digest: Mapped[str] = mapped_column(sa.String(80))
     dataset_digest: Mapped[str] = mapped_column(sa.String(80))
-    rendered_digest: Mapped[str] = mapped_column(sa.String(80))
+    rendered_digest: Mapped[str | None] = mapped_column(sa.String(80))
+    """None of colour, and where no image can be made."""
     size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     effective_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -112,7 +114,9 @@ class CommitmentRow(Base):
 def find_known(session: Session, tenant: str, key: InstanceKey) -> Known | None:
     """What is stored under this key."""
     row = session.scalar(_instances(tenant, key))
-    return Known(row.id, row.digest, row.dataset_digest, row.patient) if row else None
+    if row is None:
+        return None
+    return Known(row.id, row.digest, row.dataset_digest, row.patient, row.quality_json().get(CANNOT_BE_SHOWN))
 
 
 def _instances(tenant: str, key: InstanceKey) -> sa.Select[InstanceRow]:
@@ -217,8 +221,13 @@ def knows_patient(session: Session, tenant: str, patient: str) -> bool:
 
 
 def find_evidence(session: Session, tenant: str, patient: str, as_of: datetime | None) -> Sequence[InstanceRow]:
-    """A patient's instances with an effective time at or before `as_of`, newest first."""
-    query = sa.select(InstanceRow).where(InstanceRow.tenant == tenant, InstanceRow.patient == patient)
+    """A patient's radiographs of which there is an image, true at or before `as_of`, newest first."""
+    query = sa.select(InstanceRow).where(
+        InstanceRow.tenant == tenant,
+        InstanceRow.patient == patient,
+        InstanceRow.sop_class_uid.in_(RADIOGRAPHS),
+        InstanceRow.rendered_digest.is_not(None),
+    )
     if as_of is not None:
         query = query.where(InstanceRow.effective_at <= as_of)
     return session.scalars(query.order_by(InstanceRow.effective_at.desc(), InstanceRow.id.desc())).all()

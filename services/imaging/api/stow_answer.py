@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from services.imaging.usecases.ingest import Outcome
 
 DICOM_JSON = "application/dicom+json"
+CANNOT_BE_SHOWN = 0xB007
+"""Warning Reason: the data set does not match its SOP class (PS3.18 I.2.2), for no image can be made of it."""
 
 
 def answer(outcomes: Sequence[Outcome], root: str, accept: str) -> JSONResponse:
-    """200 when all are stored, 202 when some are, else 400 or 409.
+    """200 when all are stored, 202 when some are or some cannot be shown, else 400 or 409.
 
     A request of which nothing was stored is answered with a problem document that names field and fix, and that holds
     FailedSOPSequence as a member too. Only a client that accepts `application/dicom+json` alone gets that media type.
@@ -25,7 +27,10 @@ def answer(outcomes: Sequence[Outcome], root: str, accept: str) -> JSONResponse:
     refusals = [outcome.refusal for outcome in outcomes if outcome.refusal is not None]
     body = response_dataset(outcomes, root)
     if len(refusals) < len(outcomes):
-        return JSONResponse(body, 202 if refusals else 200, media_type=DICOM_JSON)
+        warnings = [outcome.warning for outcome in outcomes if outcome.warning]
+        headers = {"Warning": ", ".join(f'299 consilium "{text}"' for text in dict.fromkeys(warnings))}
+        status = 202 if refusals or warnings else 200
+        return JSONResponse(body, status, headers if warnings else None, media_type=DICOM_JSON)
     status = 400 if all(refusal.unreadable for refusal in refusals) else 409
     wanted = [media_range.split(";")[0].strip().lower() for media_range in accept.split(",")]
     media_type = DICOM_JSON if wanted == [DICOM_JSON] else PROBLEM_JSON
@@ -71,6 +76,7 @@ def _referenced(outcome: Outcome, root: str) -> dict[str, Any]:
         **element("ReferencedSOPClassUID", outcome.sop_class_uid),
         **element("ReferencedSOPInstanceUID", key.sop_instance_uid),
         **element("RetrieveURL", url),
+        **(element("WarningReason", CANNOT_BE_SHOWN) if outcome.warning else {}),
     }
 
 

@@ -26,16 +26,19 @@ FASTEST = {
     "1.2.840.10008.1.2.4.81": "pyjpegls",
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
+    "1.2.840.10008.1.2.4.201": "pylibjpeg",
+    "1.2.840.10008.1.2.4.202": "pylibjpeg",
+    "1.2.840.10008.1.2.4.203": "pylibjpeg",
 }
 """The plugin that is tried first, by transfer syntax (measured: RLE 14 ms against 116 ms for 4 megapixels)."""
 
 
 def decode_frame(form: FrameForm, frame: bytes) -> Pixels:
-    """Stored pixel values [rows, columns], sign and unused bits set right.
+    """Stored pixel values [rows, columns], sign and unused bits set right; of colour RGB [rows, columns, 3].
 
     Raises: whatever a codec raises at these bytes; the RLE decoder is Rust, whose panics are no Exception.
     """
-    if form.transfer_syntax_uid == JPEG_EXTENDED_12_BIT and form.bits_stored > 8:
+    if form.transfer_syntax_uid == JPEG_EXTENDED_12_BIT and form.bits_stored > 8 and form.samples_per_pixel == 1:
         return _decode_12_bit_jpeg(form, frame)
     ds, transfer_syntax = _dataset(form, frame), UID(form.transfer_syntax_uid)
     decoder = get_decoder(transfer_syntax)
@@ -50,7 +53,9 @@ def _dataset(form: FrameForm, frame: bytes) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = UID(form.transfer_syntax_uid)
-    ds.Rows, ds.Columns, ds.SamplesPerPixel = form.rows, form.columns, 1
+    ds.Rows, ds.Columns, ds.SamplesPerPixel = form.rows, form.columns, form.samples_per_pixel
+    if form.samples_per_pixel > 1:
+        ds.PlanarConfiguration = 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = form.bits_allocated, form.bits_stored, form.bits_stored - 1
     ds.PixelRepresentation, ds.PhotometricInterpretation = form.pixel_representation, form.photometric_interpretation
     ds.PixelData = encapsulate([frame])

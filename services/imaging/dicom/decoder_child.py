@@ -88,9 +88,10 @@ def _decoded(decode: Any, form: FrameForm, frame: bytes) -> tuple[int, Pixels]:
 
 
 def _answer(target: io.FileIO, verdict: int, values: Pixels) -> None:
-    if values.ndim != 2:
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
         verdict, values = UNDECODABLE, np.empty((0, 0), np.uint8)
-    _write(target, ANSWER.pack(verdict, values.dtype.str.encode(), *values.shape))
+    samples = 1 if values.ndim == 2 else 3
+    _write(target, ANSWER.pack(verdict, values.dtype.str.encode(), *values.shape[:2], samples))
     _write(target, values.data.cast("B") if values.size else b"")
 
 

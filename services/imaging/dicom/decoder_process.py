@@ -114,7 +114,9 @@ class Child:
         while len(view):
             view = view[self._in.write(view) :]
 
-    def _pixels(self, form: FrameForm, verdict: int, type_: bytes, rows: int, columns: int) -> Pixels | None:
+    def _pixels(
+        self, form: FrameForm, verdict: int, type_: bytes, rows: int, columns: int, samples: int
+    ) -> Pixels | None:
         import numpy as np
 
         if verdict == OUT_OF_MEMORY:
@@ -122,10 +124,11 @@ class Child:
             raise _stopped(f"decoding it needs more than {self._limits.memory_bytes} bytes of memory")
         if verdict != DECODED:
             raise undecodable()
-        if type_.decode("latin-1") not in TYPES or (rows, columns) != (form.rows, form.columns):
+        announced = (rows, columns, samples)
+        if type_.decode("latin-1") not in TYPES or announced != (form.rows, form.columns, form.samples_per_pixel):
             self.close()  # what it would send now is not what is asked for
             raise undecodable()
-        values: Pixels = np.empty((rows, columns), type_.decode())
+        values: Pixels = np.empty(form.shape, type_.decode())
         return values if read_into(self._out.readinto, values.data.cast("B")) else None
 
     def _why_stopped(self) -> DecodingStopped:

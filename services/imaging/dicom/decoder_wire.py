@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 REQUEST = struct.Struct("<IQ")
 """Lengths of the JSON object and of the frame."""
-ANSWER = struct.Struct("<B3sII")
-"""Verdict, NumPy type, rows, columns."""
+ANSWER = struct.Struct("<B3sIIB")
+"""Verdict, NumPy type, rows, columns, samples a pixel."""
 READY = b"R"
 """Sent once, when the child has imported its codecs and set its limits."""
 
@@ -32,6 +32,13 @@ class FrameForm:
     bits_stored: int
     pixel_representation: int
     photometric_interpretation: str
+    samples_per_pixel: int = 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the pixels: [rows, columns], and of colour [rows, columns, 3]."""
+        size = (self.rows, self.columns)
+        return size if self.samples_per_pixel == 1 else (*size, self.samples_per_pixel)
 
 
 def read_into(read: Callable[[memoryview], int | None], buffer: memoryview) -> bool:

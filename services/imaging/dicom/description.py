@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,28 +12,56 @@ from pydicom.uid import UID
 
 from services.imaging.dicom.attributes import effective_time, patient_age_years, patient_sex
 from services.imaging.dicom.decoders import Decoders
+from services.imaging.dicom.frames import with_own_display
 from services.imaging.dicom.json_model import header_json
 from services.imaging.dicom.pixels import check_pixel_module, decode
 from services.imaging.dicom.reading import ReadInstance
-from services.imaging.dicom.render import WHITE, Display, to_display
+from services.imaging.dicom.render import WHITE, Display, Shown, Window, show
 from services.imaging.dicom.values import text, value_of
-from services.imaging.domain import Description
+from services.imaging.domain import CANNOT_BE_SHOWN, Description
+from services.imaging.errors import CannotBeShown
 
 BLANK_DEVIATION = 0.005
 SAMPLED_EVERY = 4
 
 
-def render_instance(read: ReadInstance, decoders: Decoders) -> Display:
-    """The whole image at full resolution, for display.
+@dataclass(frozen=True)
+class Look:
+    """What can be seen of an instance."""
+
+    shown: Shown | None = None
+    """Its first frame at full resolution; None where it cannot be shown."""
+    problem: CannotBeShown | None = None
+    """Why not."""
+
+    @property
+    def radiance(self) -> Display | None:
+        """The image where it is grayscale: 0 is black, 65535 is white."""
+        return np.asarray(self.shown, np.uint16) if self.shown is not None and self.shown.ndim == 2 else None
+
+
+def look_at(read: ReadInstance, decoders: Decoders) -> Look:
+    """The first frame of an instance, or why it cannot be shown.
+
+    Raises: Refused: the pixels are absent, cut off, too many, or make decoders stop.
+    """
+    try:
+        return Look(render_frame(read, decoders))
+    except CannotBeShown as problem:
+        return Look(problem=problem)
+
+
+def render_frame(read: ReadInstance, decoders: Decoders, index: int = 0, window: Window | None = None) -> Shown:
+    """One whole frame at full resolution, counted from 0, for display.
 
     Raises: Refused: the pixels are absent, unsupported, too many or unreadable.
     """
     check_pixel_module(read.ds, max_pixels=decoders.limits.max_pixels)
-    return to_display(decode(read.ds, decoders), read.ds)
+    return show(decode(read.ds, decoders, index), with_own_display(read.ds, index), window)
 
 
-def describe(read: ReadInstance, display: Display, small: Display, received_at: datetime) -> Description:
-    """What the header and the rendering say; `small` is the rendering that the networks see."""
+def describe(read: ReadInstance, look: Look, small: Display | None, received_at: datetime) -> Description:
+    """What the header and the rendering say; `small` is the rendering that the networks see, if there is one."""
     ds = read.ds
     effective_at, doubts = effective_time(ds, received_at)
     return Description(
@@ -49,15 +78,15 @@ def describe(read: ReadInstance, display: Display, small: Display, received_at: 
         study_description=text(ds, "StudyDescription")[:64] or None,
         body_part_examined=text(ds, "BodyPartExamined")[:64] or None,
         view_position=text(ds, "ViewPosition")[:64] or None,
-        rows=display.shape[0],
-        columns=display.shape[1],
+        rows=_size(ds, "Rows"),
+        columns=_size(ds, "Columns"),
         effective_at=effective_at,
-        quality={**_quality(read, display, small), **doubts},
+        quality={**_quality(read, look, small), **doubts},
         header=header_json(ds),
     )
 
 
-def _quality(read: ReadInstance, display: Display, small: Display) -> dict[str, Any]:
+def _quality(read: ReadInstance, look: Look, small: Display | None) -> dict[str, Any]:
     ds = read.ds
     said = {
         "photometricInterpretation": text(ds, "PhotometricInterpretation"),
@@ -65,15 +94,21 @@ def _quality(read: ReadInstance, display: Display, small: Display) -> dict[str, 
         "viewPosition": text(ds, "ViewPosition"),
         "presentationIntent": text(ds, "PresentationIntentType"),
         "burnedInAnnotation": text(ds, "BurnedInAnnotation"),
+        CANNOT_BE_SHOWN: look.problem.detail if look.problem else "",
     }
     return {
         **{name: value for name, value in said.items() if value},
-        "rows": display.shape[0],
-        "columns": display.shape[1],
+        "rows": _size(ds, "Rows"),
+        "columns": _size(ds, "Columns"),
         "transferSyntax": UID(read.transfer_syntax_uid).name,
         "windowInHeader": has_window(ds),
-        **_exposure(display, small),
+        **(_exposure(look.radiance, small) if look.radiance is not None and small is not None else {}),
     }
+
+
+def _size(ds: Dataset, keyword: str) -> int:
+    value = value_of(ds, keyword, 0)
+    return value if isinstance(value, int) else 0
 
 
 def has_window(ds: Dataset) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
@@ -12,6 +11,7 @@ from services.imaging.dicom.codestream import announced_size
 from services.imaging.dicom.decoder_process import undecodable
 from services.imaging.dicom.decoder_wire import FrameForm
 from services.imaging.dicom.decoders import Decoders
+from services.imaging.dicom.frames import compressed_frame, number_of_frames, whole
 from services.imaging.dicom.syntaxes import ENCAPSULATED
 from services.imaging.dicom.values import text, value_of
 from services.imaging.errors import (
@@ -22,102 +22,102 @@ from services.imaging.errors import (
     UnsupportedPixelData,
 )
 
+GRAYSCALE = ("MONOCHROME1", "MONOCHROME2")
+PALETTE = "PALETTE COLOR"
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+# What 4:2:2 leaves out: two pixels share their chrominance (PS3.3 C.7.6.3.1.2).
+SAMPLES_STORED = {"YBR_FULL_422": 2}
+
 
 def check_pixel_module(ds: Dataset, *, max_pixels: int) -> None:
-    """Raises: Refused: anything but one complete monochrome frame of 8 to 16 bits and at most `max_pixels` pixels."""
+    """Raises: Refused: anything but complete frames of grayscale, palette or colour that can be decoded and shown."""
     if not value_of(ds, "PixelData"):
         raise NoPixelData("PixelData", "is missing or empty", "send the image itself, not only its header")
-    photometric = text(ds, "PhotometricInterpretation")
-    if value_of(ds, "SamplesPerPixel", 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+    check_size(ds, max_pixels)
+    samples, photometric = whole(ds, "SamplesPerPixel", 1), text(ds, "PhotometricInterpretation")
+    if photometric not in (COLOUR if samples == 3 else (*GRAYSCALE, PALETTE) if samples == 1 else ()):
         raise UnsupportedPixelData(
-            "PhotometricInterpretation", "is not MONOCHROME1 or MONOCHROME2", "send the grayscale radiograph"
+            "PhotometricInterpretation",
+            "is none of MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB and YBR, or SamplesPerPixel does not fit",
+            "send grayscale or colour (PS3.3 C.7.6.3.1.2)",
         )
-    if _whole(ds, "NumberOfFrames", 1) != 1:
-        raise UnsupportedPixelData("NumberOfFrames", "is more than one", "send each frame as an instance of its own")
-    allocated, stored = _whole(ds, "BitsAllocated"), _whole(ds, "BitsStored")
-    if allocated not in (8, 16) or not 1 < stored <= allocated:
+    allocated, stored = whole(ds, "BitsAllocated"), whole(ds, "BitsStored")
+    if allocated not in ((8, 16, 32) if samples == 3 else (8, 16)) or not 1 < stored <= allocated:
         raise UnsupportedPixelData(
             "BitsAllocated", "is not 8 or 16, or BitsStored does not fit", "send 8 to 16 bits a pixel"
         )
-    if _whole(ds, "PixelRepresentation", 0) not in (0, 1):
+    if whole(ds, "PixelRepresentation", 0) not in (0, 1):
         raise UnsupportedPixelData(
             "PixelRepresentation", "is neither 0 nor 1", "send unsigned (0) or signed (1) pixels"
         )
-    _check_size(ds, max_pixels)
+    if str(ds.file_meta.TransferSyntaxUID) in ENCAPSULATED:
+        _check_announced(ds)
 
 
-def _check_size(ds: Dataset, max_pixels: int) -> None:
-    rows, columns = _whole(ds, "Rows"), _whole(ds, "Columns")
-    if rows < 1 or columns < 1:
-        raise UnsupportedPixelData("Rows", "Rows and Columns must be positive", "send the size of the pixel matrix")
+def check_size(ds: Dataset, max_pixels: int) -> None:
+    """Raises: TooManyPixels, TruncatedDicom, UnsupportedPixelData: the matrix, or what there is of it."""
+    rows, columns = whole(ds, "Rows"), whole(ds, "Columns")
+    if rows < 1 or columns < 1 or number_of_frames(ds) < 1:
+        raise UnsupportedPixelData(
+            "Rows", "Rows, Columns and NumberOfFrames must be positive", "send the size of the pixel matrix"
+        )
     if rows * columns > max_pixels:
         raise TooManyPixels(
-            "Rows", f"Rows times Columns is more than {max_pixels}", "send the radiograph at a lower resolution"
+            "Rows", f"Rows times Columns is more than {max_pixels}", "send the image at a lower resolution"
         )
-    if str(ds.file_meta.TransferSyntaxUID) in ENCAPSULATED:
-        _check_announced(ds, rows, columns)
-    elif len(ds.PixelData) < rows * columns * _whole(ds, "BitsAllocated") // 8:
+    native = str(ds.file_meta.TransferSyntaxUID) not in ENCAPSULATED
+    if native and len(ds.PixelData) < number_of_frames(ds) * frame_bytes(ds):
         raise TruncatedDicom(
             "PixelData", "is shorter than Rows, Columns and BitsAllocated say", "send the whole file again"
         )
 
 
-def _check_announced(ds: Dataset, rows: int, columns: int) -> None:
-    announced = announced_size(compressed_frame(ds))
-    if announced not in (None, (rows, columns)):
+def frame_bytes(ds: Dataset) -> int:
+    """The length of one uncompressed frame as it is stored."""
+    samples = SAMPLES_STORED.get(text(ds, "PhotometricInterpretation"), whole(ds, "SamplesPerPixel", 1))
+    return whole(ds, "Rows") * whole(ds, "Columns") * samples * whole(ds, "BitsAllocated") // 8
+
+
+def _check_announced(ds: Dataset, index: int = 0) -> None:
+    announced = announced_size(compressed_frame(ds, index))
+    if announced not in (None, (whole(ds, "Rows"), whole(ds, "Columns"))):
         raise UndecodablePixelData(
             "PixelData", "its code stream has another size than Rows and Columns", "compress the image again"
         )
 
 
-def _whole(ds: Dataset, keyword: str, absent: int | None = None) -> int:
-    value = value_of(ds, keyword, absent)
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise UnsupportedPixelData(keyword, "is missing or no number", f"send a valid {keyword}") from error
-
-
-def compressed_frame(ds: Dataset) -> bytes:
-    """The one frame of encapsulated pixel data.
-
-    Raises: UndecodablePixelData: the fragments are not well formed.
-    """
-    try:
-        return get_frame(ds.PixelData, 0, number_of_frames=1)
-    except Exception as error:
-        # Whatever the parser raises at these bytes, they are what is wrong.
-        raise undecodable() from error
-
-
-def decode(ds: Dataset, decoders: Decoders) -> Pixels:
-    """Stored pixel values [rows, columns], sign and unused bits set right; `check_pixel_module` has passed.
+def decode(ds: Dataset, decoders: Decoders, index: int = 0) -> Pixels:
+    """Pixels of one frame, counted from 0; `check_pixel_module` has passed.
 
     Compressed frames are decoded in a child process. Uncompressed ones need no codec: NumPy looks at them where they
     are.
 
+    Returns: stored values [rows, columns], sign and unused bits set right; of colour RGB [rows, columns, 3].
     Raises: Refused: no decoder can read the stream, or it gives another shape than the header, or takes too much.
     """
     transfer_syntax_uid = str(ds.file_meta.TransferSyntaxUID)
+    form = _form(ds, transfer_syntax_uid)
     if transfer_syntax_uid in ENCAPSULATED:
-        return decoders.decode(_form(ds, transfer_syntax_uid), compressed_frame(ds))
+        _check_announced(ds, index)
+        return decoders.decode(form, compressed_frame(ds, index))
     try:
-        values = get_decoder(UID(transfer_syntax_uid)).as_array(ds)[0]
+        values = get_decoder(UID(transfer_syntax_uid)).as_array(ds, index=index)[0]
     except Exception as error:
         # Whatever pydicom raises at these bytes, they are what is wrong.
         raise undecodable() from error
-    if values.shape != (ds.Rows, ds.Columns):
+    if values.shape != form.shape:
         raise undecodable()
-    return values
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _form(ds: Dataset, transfer_syntax_uid: str) -> FrameForm:
     return FrameForm(
         transfer_syntax_uid,
-        _whole(ds, "Rows"),
-        _whole(ds, "Columns"),
-        _whole(ds, "BitsAllocated"),
-        _whole(ds, "BitsStored"),
-        _whole(ds, "PixelRepresentation", 0),
+        whole(ds, "Rows"),
+        whole(ds, "Columns"),
+        whole(ds, "BitsAllocated"),
+        whole(ds, "BitsStored"),
+        whole(ds, "PixelRepresentation", 0),
         text(ds, "PhotometricInterpretation"),
+        whole(ds, "SamplesPerPixel", 1),
     )

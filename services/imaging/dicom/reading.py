@@ -182,11 +182,11 @@ def _truncated(field: str) -> TruncatedDicom:
 
 
 def unsupported_sop_class() -> UnsupportedSopClass:
-    """The refusal of whatever is not a radiograph."""
+    """The refusal of whatever is not an image of these kinds."""
     return UnsupportedSopClass(
         "SOPClassUID",
-        "this service takes radiographs only",
-        "send Computed Radiography or Digital X-Ray (for presentation or processing) image instances",
+        "this service does not take objects of this SOP class",
+        "send images: CR, DX, MG, CT, MR, US, NM, PET, XA, RF or secondary captures",
     )
 
 

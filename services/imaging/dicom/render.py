@@ -1,4 +1,4 @@
-"""Stored pixel values to what a person or a network sees.
+"""Stored pixel values to what a person or a network sees. Colour and palettes: `colour`.
 
 Modality LUT (PS3.3 C.11.1), VOI LUT (C.11.2), photometric interpretation (C.7.6.3.1.2), padding dark. All of these
 map one stored value to one display value, so they are applied to a table of the possible values, at most 65,536, and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,16 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
 from services.imaging.dicom.codecs import Pixels
+from services.imaging.dicom.colour import Colour, from_palette, to_eight_bits
+from services.imaging.dicom.pixels import PALETTE
 from services.imaging.errors import UnsupportedPixelData
 
 WHITE = 65535
 LONGEST_SIDE = 512
 HUFFMAN_ONLY = 2
 Display = NDArray[np.uint16]
+Shown = Display | Colour
+Image_ = TypeVar("Image_", bound=Shown)
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
 
@@ -34,6 +38,16 @@ class Window:
     center: float
     width: float
     function: str = "LINEAR"
+
+
+def show(values: Pixels, ds: Dataset, window: Window | None = None) -> Shown:
+    """Render decoded pixels for display, whatever their photometric interpretation; a window is for grayscale alone.
+
+    Raises: UnsupportedPixelData: a lookup table, palette or window in the header is not well formed.
+    """
+    if values.ndim == 3:
+        return to_eight_bits(values, int(ds.BitsStored))
+    return from_palette(values, ds) if ds.PhotometricInterpretation == PALETTE else to_display(values, ds, window)
 
 
 def to_display(values: Pixels, ds: Dataset, window: Window | None = None) -> Display:
@@ -179,14 +193,15 @@ def _entries(item: Dataset, count: int, ds: Dataset) -> NDArray[np.float64]:
     return entries
 
 
-def fit(image: Display, width: int = LONGEST_SIDE, height: int = LONGEST_SIDE) -> Display:
+def fit(image: Image_, width: int = LONGEST_SIDE, height: int = LONGEST_SIDE) -> Image_:
     """The whole image within width x height, never enlarged, by the mean of the pixels under each new one."""
-    rows, columns = image.shape
+    rows, columns = image.shape[:2]
     scale = min(width / columns, height / rows, 1.0)
     if scale == 1.0:
         return image
     size = max(1, round(columns * scale)), max(1, round(rows * scale))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+    resized = Image.fromarray(image).resize(size, Image.Resampling.BOX)
+    return np.asarray(resized, image.dtype)  # type: ignore[return-value]  # the type that came
 
 
 def png_16(image: Display) -> bytes:
@@ -203,12 +218,12 @@ def from_png_16(content: bytes) -> Display:
         return np.asarray(image).astype(np.uint16)
 
 
-def encode_8(image: Display, media_type: str, quality: int = 90) -> bytes:
+def encode_8(image: Shown, media_type: str, quality: int = 90) -> bytes:
     """An 8-bit `image/png` or `image/jpeg`, for browsers."""
     stream = BytesIO()
-    gray = Image.fromarray((image >> 8).astype(np.uint8))
+    eight_bits = Image.fromarray((image >> 8).astype(np.uint8) if image.ndim == 2 else image)
     if media_type == "image/png":
-        gray.save(stream, "PNG", compress_level=3)
+        eight_bits.save(stream, "PNG", compress_level=3)
     else:
-        gray.save(stream, "JPEG", quality=quality)
+        eight_bits.save(stream, "JPEG", quality=quality)
     return stream.getvalue()

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
+import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
+from services.imaging.dicom.codecs import Pixels
 from services.imaging.dicom.decoders import Decoders
-from services.imaging.dicom.description import render_instance
-from services.imaging.dicom.pixels import check_pixel_module, compressed_frame, decode
+from services.imaging.dicom.description import render_frame
+from services.imaging.dicom.frames import compressed_frame, native_frame, number_of_frames
+from services.imaging.dicom.pixels import check_pixel_module, decode, frame_bytes
 from services.imaging.dicom.reading import PREAMBLE, read_instance
-from services.imaging.dicom.render import LONGEST_SIDE, Display, Window, encode_8, fit, from_png_16, to_display
+from services.imaging.dicom.render import LONGEST_SIDE, Display, Shown, Window, encode_8, fit, from_png_16
 from services.imaging.dicom.syntaxes import ENCAPSULATED, EXPLICIT_VR_LITTLE_ENDIAN
-from services.imaging.errors import MalformedQuery
+from services.imaging.errors import MalformedQuery, NoSuchFrame, TooManyPixels
 from shared.errors import FieldProblem
 
-__all__ = ["View", "can_give", "encode_8", "file_as", "frame", "frame_media_type", "rendered", "thumbnail"]
+__all__ = ["View", "can_give", "encode_8", "file_as", "frame_media_type", "frames", "rendered", "thumbnail"]
 
 OCTETS = "application/octet-stream"
+MAX_DECOMPRESSED_BYTES = 2**30
+OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 VOI_FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 
 
@@ -91,15 +98,31 @@ def file_as(content: bytes, stored_syntax: str, wanted_syntax: str | None, decod
 
 def _decompressed(content: bytes, decoders: Decoders) -> bytes:
     ds = read_instance(content).ds
-    values = decode(ds, decoders)
-    ds.PixelData = values.astype(values.dtype.newbyteorder("<")).tobytes() + b"\x00" * (values.nbytes % 2)
-    ds.BitsAllocated = values.itemsize * 8
+    check_pixel_module(ds, max_pixels=decoders.limits.max_pixels)
+    if number_of_frames(ds) * frame_bytes(ds) > MAX_DECOMPRESSED_BYTES:
+        raise TooManyPixels(
+            "transfer-syntax", f"the image has more than {MAX_DECOMPRESSED_BYTES} bytes when it is decompressed",
+            "retrieve it as stored (transfer-syntax=*), or frame by frame",
+        )  # fmt: skip
+    decoded = [decode(ds, decoders, index) for index in range(number_of_frames(ds))]
+    pixels = b"".join(map(_little_endian, decoded))
+    ds.PixelData = pixels + b"\x00" * (len(pixels) % 2)
+    ds.BitsAllocated = decoded[0].itemsize * 8
+    if decoded[0].ndim == 3:
+        ds.PhotometricInterpretation, ds.PlanarConfiguration = "RGB", 0
     ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
     ds["PixelData"].is_undefined_length = False
+    for keyword in OFFSETS:
+        if keyword in ds:
+            del ds[keyword]
     ds.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
     stream = BytesIO()
     dcmwrite(stream, ds, enforce_file_format=True, implicit_vr=False, little_endian=True)
     return stream.getvalue()
+
+
+def _little_endian(values: Pixels) -> bytes:
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
 
 
 def frame_media_type(transfer_syntax_uid: str) -> str:
@@ -107,13 +130,31 @@ def frame_media_type(transfer_syntax_uid: str) -> str:
     return ENCAPSULATED.get(transfer_syntax_uid, OCTETS)
 
 
-def frame(content: bytes, decoders: Decoders, *, compressed: bool) -> tuple[bytes, str]:
-    """The frame and its transfer syntax: compressed as stored where it may be, else uncompressed little endian."""
+def frames(content: bytes, numbers: Sequence[int], decoders: Decoders, *, compressed: bool) -> tuple[list[bytes], str]:
+    """Frames, counted from 1, and their transfer syntax: as stored where they may be, else uncompressed little endian.
+
+    Compressed colour becomes RGB, colour by pixel. Colour that is stored uncompressed stays as its header says.
+
+    Raises: NoSuchFrame; Refused: no decoder can read it.
+    """
     read = read_instance(content)
-    if compressed and read.transfer_syntax_uid in ENCAPSULATED:
-        return compressed_frame(read.ds), read.transfer_syntax_uid
-    values = decode(read.ds, decoders)
-    return values.astype(values.dtype.newbyteorder("<")).tobytes(), EXPLICIT_VR_LITTLE_ENDIAN
+    ds, most = read.ds, number_of_frames(read.ds)
+    if not all(1 <= number <= most for number in numbers):
+        raise NoSuchFrame(f"This instance has the frames 1 to {most}.")
+    encapsulated = read.transfer_syntax_uid in ENCAPSULATED
+    if compressed and encapsulated:
+        return [compressed_frame(ds, number - 1) for number in numbers], read.transfer_syntax_uid
+    check_pixel_module(ds, max_pixels=decoders.limits.max_pixels)
+    if ds.SamplesPerPixel == 3 and not encapsulated:
+        return [_native_colour(ds, number - 1) for number in numbers], EXPLICIT_VR_LITTLE_ENDIAN
+    return [_little_endian(decode(ds, decoders, number - 1)) for number in numbers], EXPLICIT_VR_LITTLE_ENDIAN
+
+
+def _native_colour(ds: Dataset, index: int) -> bytes:
+    content = native_frame(ds, index, frame_bytes(ds))
+    if ds.original_encoding[1] is not False or ds.BitsAllocated == 8:
+        return content
+    return np.frombuffer(content, f">u{ds.BitsAllocated // 8}").astype(f"<u{ds.BitsAllocated // 8}").tobytes()
 
 
 def thumbnail(png: bytes, view: View) -> Display:
@@ -122,12 +163,14 @@ def thumbnail(png: bytes, view: View) -> Display:
     return fit(image, view.width or image.shape[1], view.height or image.shape[0])
 
 
-def rendered(content: bytes, view: View, decoders: Decoders) -> Display:
-    """A view of the image at full resolution."""
+def rendered(content: bytes, view: View, decoders: Decoders, number: int = 1) -> Shown:
+    """A view of one frame, counted from 1, at full resolution.
+
+    Raises: NoSuchFrame; Refused: no image can be made of it.
+    """
     read = read_instance(content)
-    if view.window is None:
-        image = render_instance(read, decoders)
-    else:
-        check_pixel_module(read.ds, max_pixels=decoders.limits.max_pixels)
-        image = to_display(decode(read.ds, decoders), read.ds, view.window)
+    most = number_of_frames(read.ds)
+    if not 1 <= number <= most:
+        raise NoSuchFrame(f"This instance has the frames 1 to {most}.")
+    image = render_frame(read, decoders, number - 1, view.window)
     return fit(image, view.width or image.shape[1], view.height or image.shape[0])

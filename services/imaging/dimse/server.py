@@ -29,6 +29,8 @@ from shared.ids import uuid7
 from shared.web import Runtime
 
 SUCCESS, OUT_OF_RESOURCES, PROCESSING_FAILURE = 0x0000, 0xA700, 0x0110
+STORED_WITH_WARNING = 0xB007
+"""Stored, and no image can be made of it: the data set does not match its SOP class (PS3.4 table B.2-1)."""
 MAX_PDU_BYTES = 131_072
 STOP_S = 10.0
 ASSOCIATE_S = 10.0
@@ -114,7 +116,9 @@ class DimseServer:
         with runtime.sessions.begin() as session:
             (outcome,) = ingest.file_instances(session, runtime, [examined], visit)
         runtime.wake_relay()
-        return outcome.refusal.failure_reason if outcome.refusal else SUCCESS
+        if outcome.refusal:
+            return outcome.refusal.failure_reason
+        return STORED_WITH_WARNING if outcome.warning else SUCCESS
 
     def _on_commitment(self, event: Any) -> tuple[int, None]:
         try:

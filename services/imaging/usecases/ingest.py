@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from services.imaging import store
 from services.imaging.dicom.decoders import Decoders
-from services.imaging.dicom.description import describe, render_instance
+from services.imaging.dicom.description import describe, look_at
 from services.imaging.dicom.reading import ReadInstance, read_instance
 from services.imaging.dicom.render import fit, png_16
-from services.imaging.domain import InstanceKey, Known, Prepared
+from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
 from services.imaging.errors import OtherContent, Refused, WrongInstance, WrongPatient, WrongStudy
 from shared.auth import Principal
 from shared.database import reading
@@ -46,6 +46,13 @@ class Examined:
     known: Known | None = None
     refusal: Refused | None = None
 
+    @property
+    def warning(self) -> str | None:
+        """Why no image can be made of it."""
+        if self.known is not None:
+            return self.known.cannot_be_shown
+        return None if self.prepared is None else self.prepared.description.quality.get(CANNOT_BE_SHOWN)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -55,6 +62,8 @@ class Outcome:
     sop_instance_uid: str
     key: InstanceKey | None = None
     refusal: Refused | None = None
+    warning: str | None = None
+    """Why no image can be made of it, where it is stored all the same."""
 
 
 def examine(
@@ -66,6 +75,8 @@ def examine(
     sop_instance_uid: str | None = None,
 ) -> Examined:
     """Read, check, decode and render one instance, and make its bytes durable; no refusal is raised.
+
+    An image of several frames is judged by its first. One that cannot be shown is stored, and says so.
 
     Args:
         study_instance_uid: the study that the sender announced, if any.
@@ -111,13 +122,13 @@ def _owned(key: InstanceKey) -> tuple[str, str]:
 def _prepare(
     runtime: Runtime, content: bytes, read: ReadInstance, received_at: datetime, decoders: Decoders
 ) -> Prepared:
-    display = render_instance(read, decoders)
-    small = fit(display)
+    look = look_at(read, decoders)
+    small = None if look.radiance is None else fit(look.radiance)
     return Prepared(
-        description=describe(read, display, small, received_at),
+        description=describe(read, look, small, received_at),
         digest=runtime.blobs.put(content),
         dataset_digest=read.dataset_digest,
-        rendered_digest=runtime.blobs.put(png_16(small)),
+        rendered_digest=None if small is None else runtime.blobs.put(png_16(small)),
         size_bytes=len(content),
         received_at=received_at,
     )
@@ -146,7 +157,7 @@ def _file(session: Session, runtime: Runtime, examined: Examined, visit: Visit) 
     except Refused as refusal:
         _record_refusal(session, runtime, examined, refusal, visit)
         return Outcome(refusal.sop_class_uid, refusal.sop_instance_uid, refusal=refusal)
-    return Outcome(read.sop_class_uid, read.key.sop_instance_uid, read.key)
+    return Outcome(read.sop_class_uid, read.key.sop_instance_uid, read.key, warning=examined.warning)
 
 
 def _store(session: Session, runtime: Runtime, prepared: Prepared, visit: Visit) -> None:
@@ -181,6 +192,7 @@ def _record_stored(session: Session, runtime: Runtime, prepared: Prepared, id_: 
             "transferSyntaxUid": said.transfer_syntax_uid,
             "sizeBytes": prepared.size_bytes,
             "late": is_late(said.effective_at, prepared.received_at),
+            **({} if CANNOT_BE_SHOWN not in said.quality else {"canBeShown": False}),
         },
     )
     runtime.record(session, event)

@@ -14,6 +14,7 @@ from itertools import groupby, islice
 from sqlalchemy.orm import Session
 
 from services.imaging import store
+from services.imaging.dicom.syntaxes import RADIOGRAPHS
 from services.imaging.errors import NoSuchInstance
 from services.imaging.store import InstanceRow
 from shared.auth import Principal
@@ -102,7 +103,7 @@ def get_rendered(
     """
     with reading(runtime.sessions) as lookup:
         row = store.find_by_id(lookup, runtime.common.tenant, id_)
-    if row is None:
+    if row is None or row.rendered_digest is None or row.sop_class_uid not in RADIOGRAPHS:
         raise NoSuchInstance("No image has this id.")
     png = base64.b64encode(runtime.blobs.get(row.rendered_digest)).decode()
     record_read(session, runtime, principal, "image-read", [row], request_id)

@@ -19,7 +19,7 @@ from pydicom.uid import (
 
 DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 CR = "1.2.840.10008.5.1.4.1.1.1"
-CT = "1.2.840.10008.5.1.4.1.1.2"
+REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
 
 
 def gradient(rows: int = 24, columns: int = 32, top: int = 4095) -> NDArray[np.uint16]:

@@ -59,7 +59,7 @@ def refusals() -> list[type[Refused]]:
 def test_sop_classes() -> None:
     listed = {row[1]: row[0] for row in statement("### 2.1 SOP classes")}
     assert set(listed) == {VERIFICATION, *SOP_CLASSES, commitment.SOP_CLASS}
-    assert all(UID(uid).name == name for uid, name in listed.items())
+    assert all(UID(uid).name == name.removesuffix(" (retired)") for uid, name in listed.items())
 
 
 def test_what_is_listed_is_what_the_listener_negotiates() -> None:
@@ -100,7 +100,7 @@ def test_rejections() -> None:
 
 
 def test_c_store_statuses() -> None:
-    ours = {server.SUCCESS, server.OUT_OF_RESOURCES, server.PROCESSING_FAILURE}
+    ours = {server.SUCCESS, server.STORED_WITH_WARNING, server.OUT_OF_RESOURCES, server.PROCESSING_FAILURE}
     reasons = {refusal.failure_reason for refusal in refusals()}
     assert codes(statement("### 2.4 Storage (C-STORE)")) == ours | reasons
 
@@ -108,7 +108,11 @@ def test_c_store_statuses() -> None:
 def test_refusals_by_name() -> None:
     (listed,) = (t for t in tables("imaging.md", "## Why an instance is refused") if len(t[0]) == 3 and "-" in t[0][0])
     written = {row[0].split(" ")[0]: int(row[1], 16) for row in listed}
-    assert written == {refusal.slug: refusal.failure_reason for refusal in refusals() if refusal is not Refused}
+    named = [refusal for refusal in refusals() if refusal not in (Refused, errors.CannotBeShown)]
+    assert written == {
+        refusal.slug: 0xB007 if issubclass(refusal, errors.CannotBeShown) else refusal.failure_reason
+        for refusal in named
+    }
 
 
 def test_storage_commitment() -> None:
@@ -174,6 +178,7 @@ def test_retrieve_resources(imaging: Imaging) -> None:
         one,
         f"{one}/frames/1",
         f"{one}/rendered",
+        f"{one}/frames/1/rendered",
         "/studies/{study}/metadata",
         "/studies/{study}/series/{series}/metadata",
         f"{one}/metadata",

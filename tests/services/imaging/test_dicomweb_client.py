@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from services.imaging.app import create_app
 from services.imaging.settings import Settings
 from shared.auth import Role
-from tests.services.imaging.radiographs import CT, encoded, radiograph
+from tests.services.imaging.radiographs import REPORT, encoded, radiograph
 from tests.support.common import TestBed
 from tests.support.servers import serve
 
@@ -49,7 +49,7 @@ def test_stored_instances_are_referenced(client: DICOMwebClient) -> None:
 
 
 def test_a_partial_store_lists_the_failed_one(client: DICOMwebClient) -> None:
-    wrong = parsed(SOPClassUID=CT)
+    wrong = parsed(SOPClassUID=REPORT)
     response = client.store_instances([parsed(), wrong])
     (item,) = response.FailedSOPSequence
     assert (item.ReferencedSOPInstanceUID, item.FailureReason) == (wrong.SOPInstanceUID, 0x0122)

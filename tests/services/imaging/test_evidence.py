@@ -50,6 +50,19 @@ def test_a_stored_radiograph_is_evidence_of_its_acquisition_time(imaging: Imagin
     assert item.quality["blank"] is False
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [{"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "Modality": "CT"}, {"PhotometricInterpretation": "CMYK"}],
+    ids=["a CT slice", "cannot be shown"],
+)
+def test_what_no_network_can_see_is_no_evidence(imaging: Imaging, attributes: dict[str, str]) -> None:
+    imaging.stow(encoded(radiograph(**attributes)))
+    assert listed(imaging) == EvidenceList(known=True, items=[])
+    (row,) = imaging.instances()
+    asked = imaging.client.get(f"/internal/imaging/evidence/{row.id}", headers=imaging.bed.headers(Role.SERVICE))
+    assert asked.status_code == 404
+
+
 def test_evidence_is_listed_newest_first(imaging: Imaging) -> None:
     imaging.stow(*(encoded(radiograph(StudyDate=date)) for date in ("20240101", "20240301", "20240201")))
     assert [item.effective_at.month for item in listed(imaging).items] == [3, 2, 1]

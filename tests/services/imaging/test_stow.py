@@ -11,7 +11,7 @@ from services.imaging.store import InstanceRow
 from shared.auth import Role
 from shared.digests import digest_bytes
 from tests.services.imaging.conftest import Imaging, started
-from tests.services.imaging.radiographs import CT, NATIVE, encoded, gradient, multipart, radiograph
+from tests.services.imaging.radiographs import NATIVE, REPORT, encoded, gradient, multipart, radiograph
 from tests.support.common import TestBed
 
 REFERENCED, FAILED, REASON, RETRIEVE_URL = "00081199", "00081198", "00081197", "00081190"
@@ -97,7 +97,7 @@ def test_a_single_part_body_is_stored(imaging: Imaging) -> None:
 
 
 def test_some_refused_is_202_and_lists_both(imaging: Imaging) -> None:
-    good, bad = radiograph(), radiograph(SOPClassUID=CT)
+    good, bad = radiograph(), radiograph(SOPClassUID=REPORT)
     answer = imaging.stow(encoded(good), encoded(bad))
     assert answer.status_code == 202
     assert answer.json()[REFERENCED]["Value"][0][SOP_INSTANCE]["Value"] == [good.SOPInstanceUID]
@@ -134,7 +134,7 @@ def test_pixel_data_shorter_than_the_header_says_is_called_truncated(imaging: Im
 
 
 def test_another_sop_class_is_refused(imaging: Imaging) -> None:
-    answer = imaging.stow(encoded(radiograph(SOPClassUID=CT)))
+    answer = imaging.stow(encoded(radiograph(SOPClassUID=REPORT)))
     assert answer.status_code == 409
     assert refusal(answer)["field"] == "SOPClassUID"
     assert reasons(answer) == [0x0122]
@@ -246,25 +246,49 @@ def test_one_sop_instance_uid_in_two_series_is_two_instances(imaging: Imaging) -
 
 
 @pytest.mark.parametrize(
-    ("attributes", "field"),
+    ("attributes", "status", "field"),
     [
-        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, "PhotometricInterpretation"),
-        ({"NumberOfFrames": 2}, "NumberOfFrames"),
-        ({"BitsAllocated": 32}, "BitsAllocated"),
-        ({"Rows": 0}, "Rows"),
-        ({"Rows": 65535, "Columns": 65535}, "Rows"),
-        ({"WindowCenter": 1, "WindowWidth": 2, "VOILUTFunction": "CUBIC"}, "WindowCenter"),
+        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, 400, "PixelData"),
+        ({"NumberOfFrames": 2}, 400, "PixelData"),
+        ({"Rows": 65535, "Columns": 65535}, 409, "Rows"),
     ],
-    ids=["colour", "multi-frame", "32 bits", "no rows", "too many pixels", "unknown VOI function"],
+    ids=["colour announced, a third there", "two frames announced, one there", "too many pixels"],
 )
-def test_unsupported_pixels_are_refused(imaging: Imaging, attributes: dict[str, Any], field: str) -> None:
+def test_pixels_that_are_not_all_there_or_too_many_are_refused(
+    imaging: Imaging, attributes: dict[str, Any], status: int, field: str
+) -> None:
     answer = imaging.stow(encoded(radiograph(**attributes)))
-    assert answer.status_code == 409
+    assert answer.status_code == status
     assert refusal(answer)["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("attributes", "field"),
+    [
+        ({"PhotometricInterpretation": "CMYK"}, "PhotometricInterpretation"),
+        ({"BitsAllocated": 32, "Rows": 12}, "BitsAllocated"),
+        ({"Rows": 0}, "Rows"),
+        ({"WindowCenter": 1, "WindowWidth": 2, "VOILUTFunction": "CUBIC"}, "WindowCenter"),
+    ],
+    ids=["unknown colour", "32 bits", "no rows", "unknown VOI function"],
+)
+def test_what_cannot_be_shown_is_stored_and_said_so(imaging: Imaging, attributes: dict[str, Any], field: str) -> None:
+    file = encoded(radiograph(**attributes))
+    for _ in range(2):  # the same answer again
+        answer = imaging.stow(file)
+        assert answer.status_code == 202
+        (item,) = answer.json()["00081199"]["Value"]
+        assert item["00081196"]["Value"] == [0xB007]
+        assert answer.headers["Warning"].startswith(f'299 consilium "{field}: ')
+    (row,) = imaging.instances()
+    assert row.quality_json()["cannotBeShown"].startswith(f"{field}: ")
+    url = f"/studies/{row.study_instance_uid}/series/{row.series_instance_uid}/instances/{row.sop_instance_uid}"
+    assert imaging.get(url, Accept="application/dicom").content == file
+    assert imaging.get(f"{url}/rendered").status_code == 409
+
+
 def test_when_nothing_is_stored_the_problem_holds_the_failed_sop_sequence_too(imaging: Imaging) -> None:
-    ds = radiograph(SOPClassUID=CT)
+    ds = radiograph(SOPClassUID=REPORT)
     answer = imaging.stow(encoded(ds), Accept="application/dicom+json, */*;q=0.1")
     assert answer.headers["content-type"] == "application/problem+json"
     (item,) = answer.json()[FAILED]["Value"]
@@ -272,7 +296,7 @@ def test_when_nothing_is_stored_the_problem_holds_the_failed_sop_sequence_too(im
 
 
 def test_a_client_of_dicom_json_alone_is_answered_in_it(imaging: Imaging) -> None:
-    answer = imaging.stow(encoded(radiograph(SOPClassUID=CT)), Accept="application/dicom+json")
+    answer = imaging.stow(encoded(radiograph(SOPClassUID=REPORT)), Accept="application/dicom+json")
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/dicom+json")
     assert reasons(answer) == [0x0122]
 
@@ -332,7 +356,7 @@ def test_an_ingest_is_an_event_without_patient_data(imaging: Imaging) -> None:
 
 
 def test_a_refusal_is_an_event(imaging: Imaging) -> None:
-    imaging.stow(encoded(radiograph(SOPClassUID=CT)))
+    imaging.stow(encoded(radiograph(SOPClassUID=REPORT)))
     (event,) = imaging.events()
     assert (event["type"], event["outcome"], event["outcomeReason"]) == ("ingest", "refused", "unsupported-sop-class")
 

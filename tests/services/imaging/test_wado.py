@@ -115,8 +115,56 @@ def test_a_frame_comes_back_uncompressed(imaging: Imaging) -> None:
     assert gradient().astype("<u2").tobytes() in answer.content
 
 
-def test_there_is_no_second_frame(imaging: Imaging) -> None:
-    assert imaging.get(url_of(stored(imaging)) + "/frames/2").status_code == 404
+def three_frames(imaging: Imaging) -> tuple[str, np.ndarray[Any, Any]]:
+    values = np.concatenate([gradient() // 2**number for number in range(3)])
+    ds = radiograph(values, NumberOfFrames=3, Rows=24, WindowCenter=2048, WindowWidth=4096)
+    assert imaging.stow(encoded(ds)).status_code == 200
+    return url_of(ds), values.reshape(3, 24, 32)
+
+
+@pytest.mark.parametrize("end", ["/frames/2", "/frames/0", "/frames/2/rendered"])
+def test_a_frame_beyond_the_last_is_404(imaging: Imaging, end: str) -> None:
+    answer = imaging.get(url_of(stored(imaging)) + end)
+    assert answer.status_code == 404
+    assert "1 to 1" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("frames", ["a", "1,,2", "1,2-3", "-1"])
+def test_a_malformed_frame_list_is_named(imaging: Imaging, frames: str) -> None:
+    answer = imaging.get(f"{url_of(stored(imaging))}/frames/{frames}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "frames"
+
+
+def test_several_frames_come_in_the_order_asked_for(imaging: Imaging) -> None:
+    url, values = three_frames(imaging)
+    answer = imaging.get(f"{url}/frames/3,1", Accept='multipart/related; type="application/octet-stream"')
+    third, first = (answer.content.find(values[index].tobytes()) for index in (2, 0))
+    assert 0 < third < first
+    assert answer.content.find(values[1].tobytes()) == -1
+
+
+def test_every_frame_is_rendered_by_its_number(imaging: Imaging) -> None:
+    url, values = three_frames(imaging)
+    for number in (1, 2, 3):
+        image = shown(imaging.get(f"{url}/frames/{number}/rendered", Accept="image/png"))
+        assert np.abs(image.astype(int) - values[number - 1] / 4095 * 255).max() < 1.5
+    assert imaging.get(f"{url}/frames/1,2/rendered", Accept="image/png").status_code == 406
+
+
+def test_a_frame_of_an_enhanced_object_has_its_own_window(imaging: Imaging) -> None:
+    def group(center: int) -> pydicom.Dataset:
+        window, frame = pydicom.Dataset(), pydicom.Dataset()
+        window.WindowCenter, window.WindowWidth = center, 100
+        frame.FrameVOILUTSequence = [window]
+        return frame
+
+    values = np.full((48, 32), 1000, np.uint16)
+    per_frame = [group(2000), group(100)]
+    ds = radiograph(values, NumberOfFrames=2, Rows=24, PerFrameFunctionalGroupsSequence=per_frame)
+    imaging.stow(encoded(ds))
+    seen = [shown(imaging.get(f"{url_of(ds)}/frames/{number}/rendered", Accept="image/png")) for number in (1, 2)]
+    assert [image.max() for image in seen] == [0, 255]
 
 
 def test_the_rendering_is_8_bit_and_dark_where_the_image_is(imaging: Imaging) -> None:

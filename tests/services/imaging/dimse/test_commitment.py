@@ -23,7 +23,7 @@ from shared.clock import utc_now
 from shared.errors import Unavailable
 from tests.services.imaging.conftest import Imaging, started
 from tests.services.imaging.dimse.associations import SUCCESS, parsed, send
-from tests.services.imaging.radiographs import CR, CT, DX_PRESENTATION, encoded, radiograph
+from tests.services.imaging.radiographs import CR, DX_PRESENTATION, REPORT, encoded, radiograph
 from tests.support.common import TestBed
 
 # PS3.4 J.3.5 and PS3.6 annex A; event types by table J.3-2.
@@ -141,7 +141,7 @@ def test_what_is_stored_is_committed_on_the_same_association(imaging: Imaging) -
 
 def test_what_is_not_stored_is_listed_with_its_reason(imaging: Imaging) -> None:
     good, reports = stored(imaging), Reports()
-    unknown, conflicting, foreign = (CR, generate_uid()), (CR, stored(imaging)[1]), (CT, generate_uid())
+    unknown, conflicting, foreign = (CR, generate_uid()), (CR, stored(imaging)[1]), (REPORT, generate_uid())
     with requestor(imaging, reports) as assoc:
         ask(assoc, asked_for(good, unknown, conflicting, foreign))
         event_type, report = reports.next()

@@ -21,7 +21,7 @@ from services.imaging.settings import Settings
 from shared.errors import Unavailable
 from tests.services.imaging.conftest import Imaging, started
 from tests.services.imaging.dimse.associations import SUCCESS, VERIFICATION, association, parsed, send
-from tests.services.imaging.radiographs import CT, DX_PRESENTATION, NATIVE, encoded, gradient, radiograph
+from tests.services.imaging.radiographs import DX_PRESENTATION, NATIVE, REPORT, encoded, gradient, radiograph
 from tests.support.common import TestBed
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE = 0xA700, 0x0110
@@ -46,7 +46,7 @@ def test_a_radiograph_is_negotiated_in_all_syntaxes(imaging: Imaging, sop_class_
 
 
 def test_other_objects_are_not_negotiated(imaging: Imaging) -> None:
-    with association(imaging, CT) as assoc:
+    with association(imaging, REPORT) as assoc:
         assert not assoc.is_established
 
 
@@ -87,14 +87,19 @@ def test_other_content_under_the_same_uids_is_refused(imaging: Imaging) -> None:
     [
         ({"PixelData": None}, 0xA900),
         ({"PatientID": ""}, 0xA900),
-        ({"NumberOfFrames": 3}, 0xA900),
+        ({"NumberOfFrames": 3}, 0xC000),
         ({"Rows": 99}, 0xC000),
     ],
-    ids=["no pixel data", "no patient", "multi-frame", "truncated pixel data"],
+    ids=["no pixel data", "no patient", "frames missing", "truncated pixel data"],
 )
 def test_a_refusal_has_its_status(imaging: Imaging, attributes: dict[str, Any], status: int) -> None:
     assert send(imaging, parsed(radiograph(**attributes))) == [status]
     assert imaging.instances() == []
+
+
+def test_what_cannot_be_shown_is_stored_with_a_warning(imaging: Imaging) -> None:
+    assert send(imaging, parsed(radiograph(PhotometricInterpretation="CMYK"))) == [0xB007]
+    assert len(imaging.instances()) == 1
 
 
 def test_an_association_goes_on_after_a_refusal(imaging: Imaging) -> None:
