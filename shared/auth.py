@@ -41,11 +41,13 @@ class Role(StrEnum):
     EHR_SYSTEM = "ehr-system"
     AUDITOR = "auditor"
     ADMIN = "admin"
+    RESEARCHER = "researcher"
+    """Sees what has left its patient, and nothing else."""
     SERVICE = "service"
     """Our own services calling one another."""
 
 
-PEOPLE = (Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR, Role.ADMIN)
+PEOPLE = (Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR, Role.ADMIN, Role.RESEARCHER)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from importlib import import_module
 
 from fastapi import FastAPI
 
-from services.imaging.api import evidence, qido, stow, wado, wado_pixels
+from services.imaging.api import evidence, qido, research, stow, wado, wado_pixels
+from services.imaging.deid.text_finder import text_finder
 from services.imaging.dicom.decoder_process import Limits
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.settings import Settings
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     app = create_service_app(
         "imaging",
         runtime,
-        [stow.router, wado.router, wado_pixels.router, qido.router, evidence.router],
+        [stow.router, wado.router, wado_pixels.router, qido.router, research.router, evidence.router],
         description=DESCRIPTION,
         readiness=_waiting_for,
         lifespan=_running,
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     )
     app.state.settings = settings
     app.state.decoders = decoders
+    app.state.find_text = text_finder()
     app.state.dimse_port = None
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 CANNOT_BE_SHOWN = "cannotBeShown"
@@ -85,6 +86,43 @@ class Reference:
 
     sop_class_uid: str
     sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of the pixel matrix, from its upper left corner, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class ReviewState(StrEnum):
+    """What is known of the text that may be burned into an image."""
+
+    NOTHING_FOUND = "nothing-found"
+    """The text finder found none; the image may leave."""
+    WAITING = "waiting"
+    """A person has to look at it; until then it does not leave."""
+    CLEARED = "cleared"
+    """A person has said that nothing in it names the patient."""
+    BLANKED = "blanked"
+    """It leaves with the regions that a person named blanked."""
+    WITHHELD = "withheld"
+    """A person has said that it must not leave."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """Whether one instance may leave for research, and why."""
+
+    instance_id: str
+    state: ReviewState
+    reason: str
+    """Why somebody has to look: `text-found`, `header-says-so`, `not-a-single-radiograph`, `no-text-finder`."""
+    regions: tuple[Region, ...] = ()
+    """Where text was found; of a blanked image, what is blanked."""
 
 
 @dataclass(frozen=True)

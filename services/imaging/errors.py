@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from shared.errors import BadRequest, Conflict, FieldProblem, NotAcceptable, NotFound, UnsupportedMediaType
+from shared.errors import BadRequest, Conflict, FieldProblem, Forbidden, NotAcceptable, NotFound, UnsupportedMediaType
 
 
 class Refused(Conflict):
@@ -138,6 +138,18 @@ class NoSuchFrame(NotFound):
 
 class CannotRender(NotAcceptable):
     """None of the media types or transfer syntaxes asked for can be made of this instance."""
+
+
+class NoResearchConsent(Forbidden):
+    """The patient has not permitted research with images."""
+
+    slug = "no-research-consent"
+
+
+class NothingToExport(Conflict):
+    """Every instance of the study waits for somebody to look at it, or was kept back."""
+
+    slug = "nothing-to-export"
 
 
 class MalformedQuery(BadRequest):

@@ -90,6 +90,21 @@ class InstanceRow(Base):
         return model
 
 
+class ReviewRow(Base):
+    """Whether an instance may leave for research (`review_queue`). It holds where text was found, never the text."""
+
+    __tablename__ = "review"
+    __table_args__ = (sa.Index("ix_review_state", "tenant", "state", "examined_at"),)
+
+    instance_id: Mapped[str] = mapped_column(sa.ForeignKey("instance.id"), primary_key=True)
+    tenant: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    reason: Mapped[str] = mapped_column(sa.String(32))
+    regions: Mapped[str] = mapped_column(sa.Text)
+    examined_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class CommitmentRow(Base):
     """A request for storage commitment (`commitment_queue`). Reported ones stay: their transaction UIDs are taken."""
 

@@ -29,7 +29,7 @@ class Service:
 
 
 SERVICES = (
-    Service("imaging", ("/dicomweb", "/internal/imaging")),
+    Service("imaging", ("/dicomweb", "/research", "/internal/imaging")),
     Service("notes", ("/notes", "/internal/notes")),
     Service("vitals", ("/vitals", "/internal/vitals")),
     Service("diagnosis", ("/diagnoses", "/internal/diagnosis")),

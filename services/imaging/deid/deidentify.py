@@ -31,6 +31,9 @@ class Cleaning:
     looked_at: bool = False
     pixels: bytes | None = None
     """Uncompressed pixels with regions blanked, to take the place of the stored ones."""
+    bits_allocated: int = 0
+    colour: bool = False
+    """Whether these pixels are RGB, by pixel."""
 
 
 def deidentified(read: ReadInstance, identity: ResearchIdentity, cleaning: Cleaning) -> bytes:
@@ -48,11 +51,17 @@ def deidentified(read: ReadInstance, identity: ResearchIdentity, cleaning: Clean
         ds.BurnedInAnnotation = "NO"
     transfer_syntax_uid = str(read.ds.file_meta.TransferSyntaxUID)
     if cleaning.pixels is not None:
-        transfer_syntax_uid = _replace_pixels(ds, cleaning.pixels)
+        transfer_syntax_uid = _replace_pixels(ds, cleaning.pixels, cleaning)
     return _written(ds, transfer_syntax_uid)
 
 
-def _replace_pixels(ds: Dataset, pixels: bytes) -> str:
+def _replace_pixels(ds: Dataset, pixels: bytes, cleaning: Cleaning) -> str:
+    ds.BitsAllocated = cleaning.bits_allocated
+    if cleaning.colour:
+        ds.PhotometricInterpretation, ds.PlanarConfiguration = "RGB", 0
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in ds:
+            del ds[keyword]
     ds.PixelData = pixels + b"\x00" * (len(pixels) % 2)
     ds["PixelData"].VR = "OW" if ds.BitsAllocated > 8 else "OB"
     return EXPLICIT_VR_LITTLE_ENDIAN

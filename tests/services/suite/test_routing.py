@@ -12,6 +12,7 @@ from services.suite.services import owner_of
     ("path", "owner"),
     [
         ("/dicomweb/studies", "imaging"),
+        ("/research/exports", "imaging"),
         ("/notes", "notes"),
         ("/notes/abc", "notes"),
         ("/notesx", "review"),
