@@ -146,12 +146,14 @@ def _register() -> None:
     from services.diagnosis.evaluation.cli import evaluate
     from services.diagnosis.training.cli import train
     from services.diagnosis.ward.cli import synth
+    from services.imaging.cli import export_research
     from services.vitals.cli import import_file
 
     app.command("synth")(synth)
     app.command("train")(train)
     app.command("evaluate")(evaluate)
     app.command("import")(import_file)
+    app.command("export-research")(export_research)
     app.add_typer(bundle_app, name="bundle")
     app.add_typer(bench_app, name="bench")
     app.add_typer(audit_app, name="audit")

@@ -56,6 +56,7 @@ def _image(content: RenderedImage, effective_at: datetime) -> ImageInput:
         modality=content.modality,
         body_part_examined=content.body_part_examined,
         view_position=content.view_position,
+        findings=tuple(finding.model_dump(mode="json") for finding in content.findings),
     )
 
 

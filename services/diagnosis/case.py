@@ -25,6 +25,8 @@ class ImageInput:
     modality: str = "DX"
     body_part_examined: str | None = None
     view_position: str | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
+    """What the imaging service doubts about it (`shared.contracts.evidence.ImageFinding`)."""
 
 
 @dataclass(frozen=True)

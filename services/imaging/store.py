@@ -105,6 +105,17 @@ class ReviewRow(Base):
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class QualityRow(Base):
+    """What the quality gate found of an image, kept when it was first asked for."""
+
+    __tablename__ = "quality"
+
+    instance_id: Mapped[str] = mapped_column(sa.ForeignKey("instance.id"), primary_key=True)
+    version: Mapped[int]
+    """Of the gate: the findings of an older one are found anew."""
+    findings: Mapped[str] = mapped_column(sa.Text)
+
+
 class CommitmentRow(Base):
     """A request for storage commitment (`commitment_queue`). Reported ones stay: their transaction UIDs are taken."""
 
@@ -246,6 +257,24 @@ def find_evidence(session: Session, tenant: str, patient: str, as_of: datetime |
     if as_of is not None:
         query = query.where(InstanceRow.effective_at <= as_of)
     return session.scalars(query.order_by(InstanceRow.effective_at.desc(), InstanceRow.id.desc())).all()
+
+
+def find_quality(session: Session, instance_id: str, version: int) -> list[dict[str, Any]] | None:
+    """The findings that are kept of an image; None where none are, or those of another version of the gate."""
+    row = session.get(QualityRow, instance_id)
+    if row is None or row.version != version:
+        return None
+    found: list[dict[str, Any]] = json.loads(row.findings)
+    return found
+
+
+def keep_quality(session: Session, instance_id: str, version: int, findings: Sequence[dict[str, Any]]) -> None:
+    """Keep the findings of an image. Two who find them at once find the same."""
+    try:
+        with session.begin_nested():
+            session.merge(QualityRow(instance_id=instance_id, version=version, findings=json.dumps(list(findings))))
+    except IntegrityError:
+        return
 
 
 def find_by_id(session: Session, tenant: str, id_: str) -> InstanceRow | None:

@@ -50,6 +50,18 @@ class EvidenceList(Wire):
     items: list[EvidenceRef]
 
 
+class ImageFinding(Wire):
+    """One doubt about a radiograph: wrong part of the body, turned, inverted, badly exposed, … (`imaging.md` lists
+    the names)."""
+
+    name: str
+    value: float | str
+    """What was measured, or the DICOM attribute that says so."""
+    limit: float | None = None
+    text: str
+    """A sentence for people."""
+
+
 class RenderedImage(Wire):
     """A radiograph as the model and the viewer see it: modality LUT, VOI LUT and MONOCHROME1 applied, air dark."""
 
@@ -67,6 +79,8 @@ class RenderedImage(Wire):
     patient_sex: str | None = None
     """`M`, `F` or `O` as in the header."""
     patient_age_years: float | None = None
+    findings: list[ImageFinding] = []
+    """What the imaging service doubts about it; empty where all is well."""
     png: str
     """Base64 of a 16-bit grayscale PNG of the whole image, longest side at most 512."""
 

@@ -115,6 +115,9 @@ class Preprocessor:
         squares, boxes = zip(*(letterbox(item.pixels, self.config.image.side) for item in newest), strict=True)
         quality: dict[str, Any] = {"images": len(newest), "leftOut": len(images) - len(newest)}
         quality["contrast"] = round(float(np.mean([item.pixels.std() for item in newest])), 4)
+        doubts = [{"image": item.id, **finding} for item in newest for finding in item.findings]
+        if doubts:
+            quality["findings"] = doubts
         statistics = np.mean([image_statistics(square) for square in squares], axis=0)
         reason = _refuse_images(newest)
         inputs = image_inputs(squares, [image.view_position for image in newest])

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby, islice
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,7 @@ from services.imaging.errors import NoSuchInstance
 from services.imaging.store import InstanceRow
 from shared.auth import Principal
 from shared.contracts.base import Modality
-from shared.contracts.evidence import EvidenceList, EvidenceRef, RenderedImage
+from shared.contracts.evidence import EvidenceList, EvidenceRef, ImageFinding, RenderedImage
 from shared.database import reading
 from shared.web import Runtime
 
@@ -105,7 +106,8 @@ def get_rendered(
         row = store.find_by_id(lookup, runtime.common.tenant, id_)
     if row is None or row.rendered_digest is None or row.sop_class_uid not in RADIOGRAPHS:
         raise NoSuchInstance("No image has this id.")
-    png = base64.b64encode(runtime.blobs.get(row.rendered_digest)).decode()
+    png = runtime.blobs.get(row.rendered_digest)
+    findings = _findings(session, runtime, row, png)
     record_read(session, runtime, principal, "image-read", [row], request_id)
     return RenderedImage(
         id=row.id,
@@ -120,5 +122,20 @@ def get_rendered(
         view_position=row.view_position,
         patient_sex=row.patient_sex,
         patient_age_years=row.patient_age_years,
-        png=png,
+        findings=[ImageFinding(**finding) for finding in findings],
+        png=base64.b64encode(png).decode(),
     )
+
+
+def _findings(session: Session, runtime: Runtime, row: InstanceRow, png: bytes) -> list[dict[str, Any]]:
+    """What the quality gate says of an image: kept from before, or found now and kept."""
+    from services.imaging.dicom import quality
+    from services.imaging.dicom.render import from_png_16
+
+    with reading(runtime.sessions) as lookup:
+        kept = store.find_quality(lookup, row.id, quality.VERSION)
+    if kept is not None:
+        return kept
+    found = quality.findings(from_png_16(png), row.header_json())
+    store.keep_quality(session, row.id, quality.VERSION, found)
+    return found

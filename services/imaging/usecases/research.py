@@ -34,6 +34,8 @@ NO_TIME = (1980, 1, 1, 0, 0, 0)
 class Exported:
     """What leaves of one study, and how much of it does not."""
 
+    study: str
+    """Its new StudyInstanceUID."""
     files: tuple[tuple[str, bytes], ...]
     """(name, DICOM file); the name is the new SOPInstanceUID."""
     withheld: tuple[tuple[str, str], ...]
@@ -43,6 +45,7 @@ class Exported:
         """A zip file of the instances and `manifest.json`."""
         stream = BytesIO()
         manifest = {
+            "study": self.study,
             "exported": [name for name, _ in self.files],
             "withheld": [{"sopInstanceUid": uid, "reason": reason} for uid, reason in self.withheld],
         }
@@ -78,7 +81,8 @@ class Exporter:
                 files.append((f"{uid}.dcm", content))
             except CannotBeShown:
                 withheld.append((uid, CANNOT_BE_SHOWN))
-        return Exported(tuple(files), tuple(withheld)), found
+        study = self.identity.uid(rows[0].study_instance_uid)
+        return Exported(study, tuple(files), tuple(withheld)), found
 
     def _kept_review(self, row: InstanceRow) -> Review | None:
         with reading(self.runtime.sessions) as session:

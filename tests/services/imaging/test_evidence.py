@@ -55,12 +55,34 @@ def test_a_stored_radiograph_is_evidence_of_its_acquisition_time(imaging: Imagin
     [{"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "Modality": "CT"}, {"PhotometricInterpretation": "CMYK"}],
     ids=["a CT slice", "cannot be shown"],
 )
-def test_what_no_network_can_see_is_no_evidence(imaging: Imaging, attributes: dict[str, str]) -> None:
+def test_what_no_network_can_see_is_no_evidence(imaging: Imaging, attributes: dict[str, Any]) -> None:
     imaging.stow(encoded(radiograph(**attributes)))
     assert listed(imaging) == EvidenceList(known=True, items=[])
     (row,) = imaging.instances()
     asked = imaging.client.get(f"/internal/imaging/evidence/{row.id}", headers=imaging.bed.headers(Role.SERVICE))
     assert asked.status_code == 404
+
+
+def test_doubts_about_an_image_are_found_once_and_kept(imaging: Imaging, monkeypatch: pytest.MonkeyPatch) -> None:
+    imaging.stow(encoded(radiograph(BodyPartExamined="HIP")))
+    (item,) = listed(imaging).items
+    first = content(imaging, item.id).findings
+    assert {finding.name for finding in first} >= {"tiny", "other-body-part"}
+
+    def fails(*_: object) -> None:
+        raise AssertionError("found again")
+
+    monkeypatch.setattr("services.imaging.dicom.quality.findings", fails)
+    assert content(imaging, item.id).findings == first
+
+
+def test_doubts_of_an_older_gate_are_found_anew(imaging: Imaging, monkeypatch: pytest.MonkeyPatch) -> None:
+    imaging.stow(encoded(radiograph()))
+    (item,) = listed(imaging).items
+    content(imaging, item.id)
+    monkeypatch.setattr("services.imaging.dicom.quality.VERSION", 2)
+    monkeypatch.setattr("services.imaging.dicom.quality.findings", lambda *_: [])
+    assert content(imaging, item.id).findings == []
 
 
 def test_evidence_is_listed_newest_first(imaging: Imaging) -> None:

@@ -212,7 +212,7 @@ def test_an_image_that_lacks_an_identifier_lacks_nothing_else(
 
 def pixels_by(decoder_or_none: str, reference_data: Path, name: str) -> np.ndarray[Any, Any]:
     ds = pydicom.dcmread(reference_data / "dicom" / "files" / name)
-    ds.pixel_array_options(**({"decoding_plugin": decoder_or_none} if decoder_or_none else {}))
+    ds.pixel_array_options(decoding_plugin=decoder_or_none)
     return ds.pixel_array
 
 

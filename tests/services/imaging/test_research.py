@@ -14,11 +14,16 @@ import httpx
 import numpy as np
 import pydicom
 import pytest
+import typer
 from pydicom.dataset import Dataset
+from typer.testing import CliRunner
 
 from services.audit.app import create_app as create_audit
+from services.imaging.app import create_app
+from services.imaging.cli import export_research
 from services.imaging.dicom.render import Display
 from services.imaging.domain import Region
+from services.imaging.settings import Settings
 from services.suite.servers import free_port
 from shared.auth import Role
 from shared.database import migrate
@@ -84,7 +89,9 @@ def opened(answer: Any) -> tuple[dict[str, pydicom.Dataset], dict[str, Any]]:
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-        files = {name: pydicom.dcmread(BytesIO(archive.read(name))) for name in manifest["exported"]}
+        files: dict[str, pydicom.Dataset] = {
+            name: pydicom.dcmread(BytesIO(archive.read(name))) for name in manifest["exported"]
+        }
         assert {*files, "manifest.json"} == set(archive.namelist())
         return files, manifest
 
@@ -176,6 +183,26 @@ def test_found_text_is_blanked_where_a_person_says_so(research: Research, photom
     expected[3:7, 2:10] = 0 if photometric == "MONOCHROME2" else 4095
     assert np.array_equal(out.pixel_array, expected)
     assert out.BurnedInAnnotation == "NO"
+
+
+def test_the_command_line_puts_each_study_into_a_folder_of_its_own(research: Research, tmp_path: Path) -> None:
+    first, second = research.stored(), research.stored(BurnedInAnnotation="YES")
+    research.consent("permit")
+    token = research.bed.issuer.mint(Role.RESEARCHER)
+    app = typer.Typer()
+    app.command()(export_research)
+    settings = Settings(database_url=research.bed.sqlite("imaging"), dimse_enabled=False)
+    door = create_app(settings, research.bed.common)
+    door.state.find_text = nothing
+    with serve(door) as url:
+        command = [first.StudyInstanceUID, second.StudyInstanceUID, "--into", str(tmp_path / "out")]
+        done = CliRunner().invoke(app, [*command, "--url", url, "--token", token])
+    assert done.exit_code == 1
+    assert "1/2: 1 instances, 0 left out" in done.output
+    assert "2/2: nothing exported" in done.output
+    (folder,) = (tmp_path / "out").iterdir()
+    (file,) = folder.glob("*.dcm")
+    assert pydicom.dcmread(file).StudyInstanceUID == folder.name != first.StudyInstanceUID
 
 
 def test_what_a_person_withholds_or_nobody_can_see_stays_and_the_rest_leaves(research: Research) -> None:

@@ -158,7 +158,7 @@ def real_files() -> list[str]:
 
 @pytest.fixture
 def stored_file(reference_data: Path, request: pytest.FixtureRequest) -> bytes:
-    content = (reference_data / "dicom" / "files" / request.param).read_bytes()
+    content: bytes = (reference_data / "dicom" / "files" / request.param).read_bytes()
     try:
         read_instance(content)
     except Refused:
