@@ -55,7 +55,7 @@ def up(
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="clinician, ehr-system, auditor or admin.")],
+    role: Annotated[str, typer.Option(help="clinician, ehr-system, auditor, admin or researcher.")],
     data_dir: DataDir = DEFAULT_DATA_DIR,
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long the token is valid.")] = 12,
     subject: Annotated[str | None, typer.Option(help="Who it names [default: demo-ROLE].")] = None,

@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from services.imaging.dicom.render import Display
 
 LONGEST_SIDE = 1024
+PARAMETERS = {
+    # Words that it reads may be a patient's: it logs nothing.
+    "Global.log_level": "critical",
+    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+}
 # What stands on radiographs and names nobody: side, position, projection.
-MARKER = re.compile(r"[LR]|LT|RT|LEFT|RIGHT|AP|PA|LAT|ERECT|SUPINE|PORTABLE|MOBILE|UPRIGHT|SITTING")
+POSITION = "ERECT|SUPINE|PORTABLE|MOBILE|UPRIGHT|SITTING|LIEGEND|STEHEND"
+MARKER = re.compile(rf"[LR]|LT|RT|LEFT|RIGHT|(AP|PA|LAT)({POSITION})?|{POSITION}")
 
 
 def text_finder() -> TextFinder | None:
     """The finder, or None where none is installed: then a person looks at every image. Nothing is loaded yet."""
-    return RapidTextFinder() if find_spec("rapidocr_onnxruntime") else None
+    return RapidTextFinder() if find_spec("rapidocr") else None
 
 
 class RapidTextFinder:
@@ -39,14 +46,17 @@ class RapidTextFinder:
         gray = (fit(image, LONGEST_SIDE, LONGEST_SIDE) >> 8).astype(np.uint8)
         scale = image.shape[1] / gray.shape[1]
         with self._lock:
-            found, _ = self._loaded()(np.dstack([gray] * 3))
-        return [_region(corners, scale) for corners, words, _ in found or () if not is_marker(words)]
+            found = self._loaded()(np.dstack([gray] * 3))
+        if found.boxes is None:
+            return []
+        lines = zip(found.boxes, found.txts, strict=True)
+        return [_region(corners, scale) for corners, words in lines if not is_marker(words)]
 
     def _loaded(self) -> Any:
         if self._engine is None:
-            from rapidocr_onnxruntime import RapidOCR
+            from rapidocr import RapidOCR
 
-            self._engine = RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
+            self._engine = RapidOCR(params=PARAMETERS)
         return self._engine
 
 
