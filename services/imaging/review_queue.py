@@ -54,15 +54,15 @@ def decide(
     session: Session, tenant: str, instance_id: str, state: ReviewState, regions: Sequence[Region], now: datetime
 ) -> Review | None:
     """Keep what a person has decided; a later decision replaces an earlier one. None: nobody asked for the instance."""
-    row = _row(session, tenant, instance_id)
+    row = _row(session, tenant, instance_id, for_update=True)
     if row is None:
         return None
     row.state, row.regions, row.decided_at = state, _json(regions), now
     return _review(row)
 
 
-def _row(session: Session, tenant: str, instance_id: str) -> ReviewRow | None:
-    row = session.get(ReviewRow, instance_id, with_for_update=True)
+def _row(session: Session, tenant: str, instance_id: str, *, for_update: bool = False) -> ReviewRow | None:
+    row = session.get(ReviewRow, instance_id, with_for_update=for_update)
     return row if row is not None and row.tenant == tenant else None
 
 

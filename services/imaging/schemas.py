@@ -17,7 +17,7 @@ class ExportIn(Wire):
     study: str = Field(pattern=r"^[0-9][0-9.]{0,63}$", description="StudyInstanceUID as it is stored here")
 
 
-class RegionOut(Wire):
+class ImageRegion(Wire):
     """A rectangle of the pixel matrix, in pixels from its upper left corner."""
 
     x: int = Field(ge=0, le=2**16)
@@ -39,7 +39,7 @@ class ReviewOut(Wire):
     id: str
     state: ReviewState
     reason: str
-    regions: list[RegionOut]
+    regions: list[ImageRegion]
     rendered: str
     """Path below the origin of this service where the image is shown."""
 
@@ -50,7 +50,7 @@ class ReviewOut(Wire):
             id=review.instance_id,
             state=review.state,
             reason=review.reason,
-            regions=[RegionOut.from_domain(region) for region in review.regions],
+            regions=[ImageRegion.from_domain(region) for region in review.regions],
             rendered=f"/dicomweb/studies/{path}/rendered",
         )
 
@@ -65,7 +65,7 @@ class DecisionIn(Wire):
     """`POST /research/reviews/{id}`."""
 
     decision: Literal["cleared", "blanked", "withheld"]
-    regions: Annotated[list[RegionOut], Field(max_length=100)] = []
+    regions: Annotated[list[ImageRegion], Field(max_length=100)] = []
     """What to blank; needed where the decision is `blanked`, and nowhere else."""
 
     @model_validator(mode="after")
@@ -80,4 +80,4 @@ class DecisionOut(Wire):
 
     id: str
     state: ReviewState
-    regions: list[RegionOut]
+    regions: list[ImageRegion]

@@ -10,7 +10,7 @@ from services.imaging import review_queue
 from services.imaging.api.deps import DecodersDep
 from services.imaging.api.wado import PRIVATE
 from services.imaging.domain import ReviewState
-from services.imaging.schemas import DecisionIn, DecisionOut, ExportIn, RegionOut, ReviewList, ReviewOut
+from services.imaging.schemas import DecisionIn, DecisionOut, ExportIn, ImageRegion, ReviewList, ReviewOut
 from services.imaging.usecases import reads
 from shared.auth import Principal, Role, require
 from shared.database import reading
@@ -82,5 +82,5 @@ def decide_review(
     regions = [region.to_domain() for region in body.regions]
     state = ReviewState(body.decision)
     review = research.decide_review(session, runtime, reviewer, id, state, regions, request_id)
-    kept = [RegionOut.from_domain(region) for region in review.regions]
+    kept = [ImageRegion.from_domain(region) for region in review.regions]
     return DecisionOut(id=review.instance_id, state=review.state, regions=kept)

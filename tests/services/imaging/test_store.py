@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from services.imaging import review_queue, store
+from services.imaging.domain import Region, Review, ReviewState
 from services.imaging.store import Base, InstanceRow
-from shared.database import create_engine, migrate
-from tests.services.imaging.conftest import started
+from shared.database import create_engine, migrate, reading
+from tests.services.imaging.conftest import Imaging, started
 from tests.services.imaging.radiographs import encoded, gradient, radiograph
 from tests.support.common import TestBed
 
@@ -86,7 +88,37 @@ def test_all_doors_work_on_postgresql(bed: TestBed, postgres_imaging_url: str) -
         assert service.get(f"/studies/{ds.StudyInstanceUID}").status_code == 200
         ds.PixelData = gradient()[::-1].tobytes()
         assert service.stow(encoded(ds)).status_code == 409
-        assert [event["outcome"] for event in service.events()] == ["success", "success", "success", "refused"]
+        assert service.stow(encoded(radiograph(PhotometricInterpretation="CMYK"))).status_code == 202
+        outcomes = [event["outcome"] for event in service.events()]
+        assert outcomes == ["success", "success", "success", "refused", "success"]
+        assert_reviews_and_findings_are_kept(service)
+
+
+def test_reviews_and_findings_are_kept(imaging: Imaging) -> None:
+    imaging.stow(encoded(radiograph()))
+    assert_reviews_and_findings_are_kept(imaging)
+
+
+def assert_reviews_and_findings_are_kept(service: Imaging) -> None:
+    sessions, id_, now = service.app.state.runtime.sessions, service.instances()[0].id, datetime.now(UTC)
+    found = Review(id_, ReviewState.WAITING, "text-found", (Region(1, 2, 3, 4),))
+    for review in (found, Review(id_, ReviewState.NOTHING_FOUND, "")):  # what was found first stays
+        with sessions.begin() as session:
+            review_queue.add(session, "default", review, now)
+    with reading(sessions) as session:
+        assert review_queue.find(session, "default", id_) == found
+        assert review_queue.find(session, "another tenant", id_) is None
+        assert [review for review, _ in review_queue.waiting(session, "default", 9)] == [found]
+    with sessions.begin() as session:
+        assert review_queue.decide(session, "another tenant", id_, ReviewState.CLEARED, (), now) is None
+        decided = review_queue.decide(session, "default", id_, ReviewState.CLEARED, (), now)
+        store.keep_quality(session, id_, 1, [{"name": "blank"}])
+        store.keep_quality(session, id_, 2, [])
+    with reading(sessions) as session:
+        assert review_queue.find(session, "default", id_) == decided == Review(id_, ReviewState.CLEARED, "text-found")
+        assert review_queue.waiting(session, "default", 9) == []
+        assert store.find_quality(session, id_, 1) is None
+        assert store.find_quality(session, id_, 2) == []
 
 
 @pytest.mark.postgres

@@ -52,6 +52,17 @@ def test_contributions_add_up_to_the_calibrated_log_odds(
     assert across.base + sum(across.contributions.values()) == pytest.approx(log_odds(prediction), abs=1e-6)
 
 
+def test_doubts_about_an_image_reach_the_result_and_change_no_answer(
+    predictor: Predictor, case: CaseInput, prediction: Prediction
+) -> None:
+    doubt = {"name": "inverted", "value": -0.5, "limit": -0.3, "text": "The image looks inverted."}
+    doubted = replace(case, images=tuple(replace(image, findings=(doubt,)) for image in case.images))
+    again = predictor.predict(doubted)
+    assert again.modalities["image"].quality["findings"] == [{"image": image.id, **doubt} for image in case.images]
+    assert "findings" not in prediction.modalities["image"].quality
+    assert [d.probability for d in again.diagnoses] == [d.probability for d in prediction.diagnoses]
+
+
 def test_probabilities_are_ranked_and_sum_to_one(prediction: Prediction) -> None:
     probabilities = [d.probability for d in prediction.diagnoses]
     assert probabilities == sorted(probabilities, reverse=True)
