@@ -152,5 +152,11 @@ class NothingToExport(Conflict):
     slug = "nothing-to-export"
 
 
+class RegionOutside(BadRequest):
+    """A region that is to be blanked is not within the image."""
+
+    slug = "region-outside"
+
+
 class MalformedQuery(BadRequest):
     """A search or rendering parameter that is not known or not well formed."""

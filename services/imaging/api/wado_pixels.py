@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
 MAX_FRAMES = 100
+FRAME_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @router.get(ONE + "/frames/{frames}", response_class=Response)
@@ -62,7 +64,7 @@ def retrieve_frames(
 
 def _numbers(frames: str) -> list[int]:
     numbers = frames.split(",")
-    if len(numbers) > MAX_FRAMES or not all(number.isascii() and number.isdigit() for number in numbers):
+    if len(numbers) > MAX_FRAMES or not all(FRAME_NUMBER.fullmatch(number) for number in numbers):
         fix = f"use numbers from 1, at most {MAX_FRAMES} of them: frames/1,2"
         raise MalformedQuery("The frame list is not well formed.", fields=[FieldProblem("frames", "is no list", fix)])
     return [int(number) for number in numbers]

@@ -30,7 +30,7 @@ class TextFinder(Protocol):
 def examine(instance_id: str, read: ReadInstance, decoders: Decoders, find_text: TextFinder | None) -> Review:
     """Whether an instance may leave as it is, or somebody has to look at it first.
 
-    Text is looked for in single radiographs alone: that is what the finder was measured on.
+    Text is looked for in single gray radiographs alone: that is what the finder was measured on.
 
     Raises: Refused: no image can be made of it.
     """
@@ -40,7 +40,10 @@ def examine(instance_id: str, read: ReadInstance, decoders: Decoders, find_text:
         return Review(instance_id, ReviewState.WAITING, "not-a-single-radiograph")
     if find_text is None:
         return Review(instance_id, ReviewState.WAITING, "no-text-finder")
-    found = find_text(np.asarray(render_frame(read, decoders)))
+    shown = render_frame(read, decoders)
+    if shown.ndim != 2:
+        return Review(instance_id, ReviewState.WAITING, "not-a-single-radiograph")
+    found = find_text(np.asarray(shown, np.uint16))
     if found:
         return Review(instance_id, ReviewState.WAITING, "text-found", tuple(found))
     return Review(instance_id, ReviewState.NOTHING_FOUND, "")

@@ -17,12 +17,13 @@ from services.imaging.deid.identity import ResearchIdentity
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.reading import read_instance
 from services.imaging.domain import Region, Review, ReviewState
-from services.imaging.errors import CannotBeShown, NoResearchConsent, NoSuchInstance, NothingToExport
+from services.imaging.errors import NoResearchConsent, NoSuchInstance, NothingToExport, Refused, RegionOutside
 from services.imaging.store import InstanceRow
 from shared.auth import Principal
 from shared.contracts.audit import ConsentBasis, ConsentQuestion
 from shared.contracts.base import Modality, Purpose
 from shared.database import reading
+from shared.errors import FieldProblem
 from shared.web import Runtime
 
 CANNOT_BE_SHOWN = "cannot-be-shown"
@@ -79,7 +80,7 @@ class Exporter:
                     continue
                 content = deidentified(read, self.identity, cleaned(read, review, self.decoders))
                 files.append((f"{uid}.dcm", content))
-            except CannotBeShown:
+            except Refused:
                 withheld.append((uid, CANNOT_BE_SHOWN))
         study = self.identity.uid(rows[0].study_instance_uid)
         return Exported(study, tuple(files), tuple(withheld)), found
@@ -161,11 +162,13 @@ def decide_review(
 ) -> Review:
     """Keep what a person has decided of an image, with who it was in the log.
 
-    Raises: NoSuchInstance: nobody has asked for this instance.
+    Raises: NoSuchInstance: nobody has asked for this instance. RegionOutside: it would blank nothing.
     """
     tenant = runtime.common.tenant
-    review = review_queue.decide(session, tenant, instance_id, state, regions, runtime.clock())
     row = store.find_by_id(session, tenant, instance_id)
+    if row is not None:
+        _check_inside(regions, row)
+    review = review_queue.decide(session, tenant, instance_id, state, regions, runtime.clock())
     if review is None or row is None:
         raise NoSuchInstance("No image with this id was asked for.")
     event = runtime.events.event(
@@ -183,3 +186,18 @@ def decide_review(
     )
     runtime.record(session, event)
     return review
+
+
+def _check_inside(regions: Sequence[Region], row: InstanceRow) -> None:
+    for number, region in enumerate(regions):
+        if region.x + region.width > row.columns or region.y + region.height > row.rows:
+            raise RegionOutside(
+                "A region is not within the image.",
+                fields=[
+                    FieldProblem(
+                        f"regions.{number}",
+                        f"reaches beyond {row.columns} columns and {row.rows} rows",
+                        "use pixels of the stored matrix, not of a smaller rendering",
+                    )
+                ],
+            )

@@ -139,9 +139,13 @@ def test_a_study_leaves_without_its_patient_and_the_same_each_time(research: Res
     [
         ({"BurnedInAnnotation": "YES"}, "header-says-so"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "not-a-single-radiograph"),
+        (
+            {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0, "Rows": 8},
+            "not-a-single-radiograph",
+        ),
         ({"NumberOfFrames": 2, "Rows": 12, "SOPClassUID": CR}, "not-a-single-radiograph"),
     ],
-    ids=["the header says so", "a secondary capture", "several frames"],
+    ids=["the header says so", "a secondary capture", "colour", "several frames"],
 )
 def test_what_may_show_its_patient_waits_for_a_person(
     research: Research, attributes: dict[str, Any], reason: str
@@ -228,6 +232,17 @@ def test_what_a_person_withholds_or_nobody_can_see_stays_and_the_rest_leaves(res
 )
 def test_a_malformed_decision_is_refused(research: Research, body: dict[str, Any]) -> None:
     assert research.decide("any", **body).status_code == 422
+
+
+def test_a_region_that_would_blank_nothing_is_refused(research: Research) -> None:
+    research.consent("permit")
+    research.export(research.stored(BurnedInAnnotation="YES"))
+    (item,) = research.waiting()
+    region = {"x": 30, "y": 0, "width": 8, "height": 8}
+    answer = research.decide(item["id"], decision="blanked", regions=[region])
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "regions.0"
+    assert len(research.waiting()) == 1
 
 
 def test_an_image_that_nobody_asked_for_cannot_be_decided(research: Research) -> None:

@@ -36,7 +36,7 @@ SEEDS: dict[str, Any] = {
 }  # fmt: skip
 NEEDLES = (b"uartermain", b"UARTERMAIN", b"Zebulon", RECORD.encode(), b"19370214")
 # What says which kind of object it is: another value makes another object.
-KIND = {"SOPClassUID", "Modality", "PhotometricInterpretation", "SpecificCharacterSet", *profile.DATA, *profile.NUMBERS}
+KIND = {"SOPClassUID", "Modality", "PhotometricInterpretation", "SpecificCharacterSet", *profile.DATA}
 
 
 def output_of(ds: Dataset) -> bytes:
