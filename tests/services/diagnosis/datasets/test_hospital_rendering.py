@@ -18,7 +18,7 @@ from services.diagnosis.datasets.base import DatasetError
 from services.diagnosis.datasets.hospital.radiographs import read_pixels
 from services.diagnosis.ward.generate import generate_patient
 from services.imaging.dicom.decoders import Decoders
-from services.imaging.dicom.description import render_instance
+from services.imaging.dicom.description import render_frame
 from services.imaging.dicom.reading import read_instance
 from services.imaging.dicom.render import WHITE, fit
 from services.imaging.errors import Refused
@@ -83,7 +83,7 @@ def written(ds: FileDataset) -> bytes:
 
 def shown_by_imaging(content: bytes, decoders: Decoders) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The image that the service keeps for the networks."""
-    return fit(render_instance(read_instance(content), decoders)) / WHITE
+    return fit(np.asarray(render_frame(read_instance(content), decoders), np.uint16)) / WHITE
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from services.diagnosis.ward.dicom import Identity, build_dataset, invented_name
 from services.diagnosis.ward.generate import generate_patient
 from services.diagnosis.ward.patient import WardPatient
 from services.imaging.dicom.decoders import Decoders
-from services.imaging.dicom.description import render_instance
+from services.imaging.dicom.description import render_frame
 from services.imaging.dicom.reading import read_instance
 from services.imaging.dicom.render import WHITE, fit
 
@@ -73,13 +73,13 @@ def test_pydicom_shows_the_pixels_of_the_case(patients: list[WardPatient]) -> No
 
 def test_the_imaging_service_shows_the_pixels_of_the_case(patients: list[WardPatient], decoders: Decoders) -> None:
     for patient in patients:
-        display = fit(render_instance(read_instance(written(patient)), decoders))
+        display = fit(np.asarray(render_frame(read_instance(written(patient)), decoders), np.uint16))
         np.testing.assert_allclose(display / WHITE, patient.case().images[0].pixels, atol=1e-5)
 
 
 def test_an_image_larger_than_the_model_takes_is_reduced_as_the_imaging_service_does(decoders: Decoders) -> None:
     patient = generate_patient(22, 0, side=1024)
-    display = fit(render_instance(read_instance(written(patient)), decoders))
+    display = fit(np.asarray(render_frame(read_instance(written(patient)), decoders), np.uint16))
     np.testing.assert_allclose(display / WHITE, patient.case().images[0].pixels, atol=1e-4)
 
 
