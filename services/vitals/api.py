@@ -25,9 +25,6 @@ from services.vitals.usecases import Asker, Query
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality
 from shared.contracts.evidence import (
-    ChangedWindow,
-    ChangedWindows,
-    ChangesQuestion,
     EvidenceList,
     EvidenceQuestion,
     EvidenceRef,
@@ -156,27 +153,6 @@ def get_evidence(
     return VitalsWindow(
         id=window.id, digest=window.digest, start=window.start, end=window.end, samples=samples_out(points)
     )
-
-
-@internal.post("/changes")
-def list_changes(question: ChangesQuestion, principal: Service, runtime: RuntimeDep) -> ChangedWindows:
-    """Frozen windows into whose time samples came after they were frozen: what was concluded from them may be old.
-
-    A window is listed where its samples may have changed for some time asked for; ask for its evidence again to know.
-    """
-    found, following = windows.changed(runtime, question.since, question.after, question.limit)
-    items = [
-        ChangedWindow(
-            id=window.id,
-            patient=window.patient,
-            digest=window.digest,
-            earliest=arrival.earliest,
-            latest=arrival.latest,
-            received_at=arrival.received_at,
-        )
-        for window, arrival in found
-    ]
-    return ChangedWindows(items=items, next=following)
 
 
 def _reference(window: Window) -> EvidenceRef:

@@ -116,16 +116,6 @@ class Window:
     received_at: datetime
     """When the last of the samples came."""
     quality: Mapping[str, Any]
-    arrival: int = 0
-    """Number of the patient's last arrival when this was frozen."""
-
-    def reopened_by(self, arrival: Arrival) -> bool:
-        """Whether samples that came later may belong to the time that this window was asked for.
-
-        That time lay from its newest sample to 72 hours after its oldest one.
-        """
-        new = arrival.patient == self.patient and arrival.number > self.arrival
-        return new and arrival.latest >= self.end - WINDOW and arrival.earliest <= self.start + WINDOW
 
 
 def quality_of(points: Sequence[Point], flagged: Mapping[str, int]) -> dict[str, Any]:

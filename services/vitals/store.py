@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -89,10 +89,7 @@ class ArrivalRow(Base):
     """New samples of one patient with one batch."""
 
     __tablename__ = "arrival"
-    __table_args__ = (
-        sa.Index("ix_arrival_patient", "tenant", "patient", "number"),
-        sa.Index("ix_arrival_received_at", "tenant", "received_at"),
-    )
+    __table_args__ = (sa.Index("ix_arrival_patient", "tenant", "patient", "number"),)
 
     number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     tenant: Mapped[str] = mapped_column(sa.String(64))
@@ -137,13 +134,12 @@ class WindowRow(Base):
     end: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     quality: Mapped[str] = mapped_column(sa.Text)
-    arrival: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
 
     def to_domain(self) -> Window:
         """The window as the use cases know it."""
         quality = json.loads(self.quality)
         times = (self.start, self.end, self.received_at)
-        return Window(self.id, self.digest, self.blob, self.patient, *times, quality, self.arrival)
+        return Window(self.id, self.digest, self.blob, self.patient, *times, quality)
 
 
 def add_batch(session: Session, batch: Batch, source: str) -> int:
@@ -274,15 +270,8 @@ def add_window(session: Session, tenant: str, window: Window) -> None:
         end=window.end,
         received_at=window.received_at,
         quality=json.dumps(window.quality),
-        arrival=window.arrival,
     )
     session.execute(row.on_conflict_do_nothing(index_elements=["tenant", "patient", "digest"]))
-
-
-def windows_of(session: Session, tenant: str, patients: Collection[str]) -> list[Window]:
-    """All frozen windows of some patients."""
-    found = session.scalars(sa.select(WindowRow).where(WindowRow.tenant == tenant, WindowRow.patient.in_(patients)))
-    return [row.to_domain() for row in found]
 
 
 BUCKETS = 256
@@ -329,13 +318,6 @@ def points_of(session: Session, tenant: str, arrival: Arrival, offset: int, limi
     page = sa.select(c.code, c.value, c["at"], c.device, c.device_time, c.zone_minutes)
     rows = session.execute(page.order_by(c["at"], c.code, c.device, c.value).offset(offset).limit(limit))
     return [Point(code, value, SIGN_OF[code].unit, *rest) for code, value, *rest in rows]
-
-
-def arrivals_since(session: Session, tenant: str, since: datetime, after: int, limit: int) -> list[Arrival]:
-    """What came since a time, by number from the one behind `after`."""
-    a = ArrivalRow
-    query = sa.select(a).where(a.tenant == tenant, a.received_at >= since, a.number > after)
-    return [row.to_domain() for row in session.scalars(query.order_by(a.number).limit(limit))]
 
 
 def clock_readings(session: Session, tenant: str, patient: str, device: str) -> list[Reading]:

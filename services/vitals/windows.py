@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from services.vitals import content, store
-from services.vitals.domain import WINDOW, Arrival, Point, Window, quality_of
+from services.vitals.domain import WINDOW, Point, Window, quality_of
 from services.vitals.errors import NoSuchWindow, WindowDamaged
 from services.vitals.plausibility import evidence_of
 from services.vitals.signs import EVIDENCE_CODES
@@ -36,7 +35,6 @@ def freeze(runtime: Runtime, rules: SourceRules, patient: str, as_of: datetime |
         return False, None
     with reading(runtime.sessions) as session:
         # Before the samples: what is committed between the two is told as a change once too often, never too rarely.
-        arrival = store.last_arrival(session, tenant, patient)
         newest = store.newest_time(session, tenant, patient, as_of)
         if newest is None:
             return store.newest_time(session, tenant, patient) is not None, None
@@ -53,25 +51,10 @@ def freeze(runtime: Runtime, rules: SourceRules, patient: str, as_of: datetime |
         received_at = store.last_received(session, tenant, patient, start, last)
     # The bytes are durable before the row that names them is.
     blob = runtime.blobs.put(content.compress(frozen))
-    window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points, flagged), arrival)
+    window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points, flagged))
     with runtime.sessions.begin() as session:
         store.add_window(session, tenant, window)
         return True, store.find_window_by_digest(session, tenant, patient, digest)
-
-
-def changed(
-    runtime: Runtime, since: datetime, after: int, limit: int
-) -> tuple[list[tuple[Window, Arrival]], int | None]:
-    """Windows that samples received since a time may have re-opened, with what came; and the number to go on from."""
-    with reading(runtime.sessions) as session:
-        arrivals = store.arrivals_since(session, runtime.common.tenant, since, after, limit + 1)
-        page = arrivals[:limit]
-        frozen = store.windows_of(session, runtime.common.tenant, {arrival.patient for arrival in page})
-    by_patient = defaultdict[str, list[Window]](list)
-    for window in frozen:
-        by_patient[window.patient].append(window)
-    found = [(w, arrival) for arrival in page for w in by_patient[arrival.patient] if w.reopened_by(arrival)]
-    return found, page[-1].number if len(arrivals) > limit else None
 
 
 def read(session: Session, runtime: Runtime, asker: Asker, window_id: str) -> tuple[Window, list[Point]]:

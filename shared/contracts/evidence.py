@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from shared.contracts.base import Modality, Wire
 
@@ -117,36 +117,3 @@ class VitalsWindow(Wire):
     start: datetime
     end: datetime
     samples: list[VitalSample]
-
-
-class ChangesQuestion(Wire):
-    """Into which frozen windows of vitals have samples come since then? `POST /internal/vitals/changes`.
-
-    Times of receipt are those of a request's first byte: ask from some minutes before the last time.
-    """
-
-    since: AwareDatetime
-    after: int = Field(default=0, ge=0, le=2**62)
-    """`next` of the page before."""
-    limit: int = Field(default=1000, ge=1, le=10_000)
-
-
-class ChangedWindow(Wire):
-    """A frozen window, and the times of samples that came after it was frozen.
-
-    What was asked as of a time before `earliest`, or more than 72 hours after `latest`, has not changed.
-    """
-
-    id: str
-    patient: str
-    digest: str
-    earliest: datetime
-    latest: datetime
-    received_at: datetime
-
-
-class ChangedWindows(Wire):
-    """A page of them; the same window may come several times."""
-
-    items: list[ChangedWindow]
-    next: int | None

@@ -1,4 +1,4 @@
-"""Times of devices: what they said is kept, what is true stands beside it, and late samples re-open windows."""
+"""Times of devices: what they said is kept, what is true stands beside it, and frozen windows keep what they saw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from shared.auth import Role
 from tests.services.vitals.conftest import NOW, Start, in_words, make_sample, runtime_of, send, stored
 from tests.services.vitals.test_real_data import FITBIT_SAMPLES, fitbit_samples
 from tests.services.vitals.test_windows import ask, read
@@ -23,16 +22,6 @@ def shown(behind: timedelta, ages_min: list[float], **more: Any) -> list[dict[st
     sent = NOW - behind
     times = [(sent - timedelta(minutes=age)).isoformat() for age in ages_min]
     return [make_sample(effective=at, sent=sent.isoformat(), value=60 + n, **more) for n, at in enumerate(times)]
-
-
-def changes(client: TestClient, bed: TestBed, **question: Any) -> Any:
-    answer = client.post(
-        "/internal/vitals/changes",
-        json={"since": "2026-03-01T00:00:00Z", **question},
-        headers=bed.headers(Role.SERVICE),
-    )
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 @pytest.mark.parametrize(
@@ -129,41 +118,16 @@ def test_time_in_utc_names_no_zone(client: TestClient, text: str) -> None:
     assert stored(client)[0]["zoneMinutes"] is None
 
 
-def test_late_sample_is_told_as_a_change_of_the_windows_it_belongs_to(
+def test_frozen_window_keeps_what_it_saw_when_a_sample_comes_late(
     start: Start, any_database: str, bed: TestBed
 ) -> None:
     client = start(any_database)
     send(client, [make_sample()])
     (used,) = ask(client, bed, asOf="2026-03-14T09:00:00Z").items
-    assert changes(client, bed) == {"items": [], "next": None}
-    send(client, [make_sample(patient="P-2"), make_sample(effective="2026-01-01T00:00:00Z")])
-    assert changes(client, bed)["items"] == []  # another patient; long before
     send(client, [make_sample(effective="2026-03-14T07:00:00Z", value=99)])
-    (changed,) = changes(client, bed)["items"]
-    assert (changed["id"], changed["digest"], changed["patient"]) == (used.id, used.digest, "P-1001")
-    assert changed["earliest"] == changed["latest"] == "2026-03-14T07:00:00Z"
     (now,) = ask(client, bed, asOf="2026-03-14T09:00:00Z").items
     assert now.digest != used.digest
     assert [s.value for s in read(client, bed, used.id).samples] == [71]
-    send(client, [make_sample(effective="2026-03-14T07:00:00Z", value=99)])  # nothing new
-    assert len(changes(client, bed)["items"]) == 1
-    assert changes(client, bed, since="2026-03-16T00:00:00Z")["items"] == []
-
-
-def test_changes_come_page_by_page(client: TestClient, bed: TestBed) -> None:
-    send(client, [make_sample()])
-    ask(client, bed)
-    for minute in range(5):
-        send(client, [make_sample(effective=f"2026-03-14T07:0{minute}:00Z")])
-    found, after = 0, 0
-    while after is not None:
-        page = changes(client, bed, after=after, limit=2)
-        found, after = found + len(page["items"]), page["next"]
-    assert found == 5
-
-
-def test_people_may_not_ask_for_changes(client: TestClient) -> None:
-    assert client.post("/internal/vitals/changes", json={"since": "2026-03-01T00:00:00Z"}).status_code == 403
 
 
 STRAP, WATCH, PHONE = "Polar H10 strap", "Apple Watch", "iPhone"

@@ -28,7 +28,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("corrected IS NOT NULL"),
         postgresql_where=sa.text("corrected IS NOT NULL"),
     )
-    op.add_column("window", sa.Column("arrival", sa.BigInteger, nullable=False, server_default="0"))
     op.create_table(
         "arrival",
         sa.Column("number", Index, autoincrement=True, nullable=False),
@@ -41,7 +40,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_arrival"),
     )
     op.create_index("ix_arrival_patient", "arrival", ["tenant", "patient", "number"])
-    op.create_index("ix_arrival_received_at", "arrival", ["tenant", "received_at"])
     op.create_table(
         "device_clock",
         sa.Column("tenant", sa.String(64), nullable=False),
