@@ -120,6 +120,27 @@ def test_three_versions_leave_the_last_one(start: Start, any_database: str, bed:
     assert evidence(client, bed, "2026-03-14T09:30:00Z") == [second]
 
 
+def test_evidence_of_a_time_when_a_note_stood_says_what_became_of_it(client: TestClient, bed: TestBed) -> None:
+    old = stored(client)
+    at = "2026-03-14T08:45:00Z"
+    assert _statuses(client, bed, at) == {old: "current"}
+    new = stored(client, authored=LATE, text="Corrected.", replaces=old)
+    assert _statuses(client, bed, at) == {old: "superseded"}
+    cancel(client, new)
+    assert _statuses(client, bed, LATE) == {new: "cancelled"}
+    changes = [event for event in events_of(client) if event["action"] == "U"]
+    assert [(event["subtype"], event["details"]["late"]) for event in changes] == [
+        ("note-superseded", True),
+        ("note-cancelled", True),
+    ]
+
+
+def _statuses(client: TestClient, bed: TestBed, as_of: str) -> dict[str, str]:
+    question = {"patient": "P-1001", "asOf": as_of}
+    answer = client.post("/internal/notes/evidence", json=question, headers=bed.headers(Role.SERVICE))
+    return {item["id"]: item["quality"]["status"] for item in answer.json()["items"]}
+
+
 def test_the_same_replacement_again_changes_nothing(start: Start, any_database: str) -> None:
     client = start(any_database)
     old = stored(client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from services.vitals.settings import Settings
 from shared.auth import Role
 from tests.services.vitals.conftest import (
     NDJSON,
+    NOW,
     SAMPLE,
     Start,
     events_of,
@@ -136,12 +138,20 @@ def test_each_patient_of_a_body_gets_one_event_without_values(client: TestClient
     send(client, [*samples, samples[0], make_sample(patient="P-0", code="P-SECRET")])
     events = events_of(client)
     assert [(e["subtype"], e["outcome"], e["details"]) for e in events] == [
-        ("vitals-stored", "success", {"accepted": 2, "duplicates": 1}),
-        ("vitals-stored", "success", {"accepted": 2, "duplicates": 0}),
+        ("vitals-stored", "success", {"accepted": 2, "duplicates": 1, "late": True}),
+        ("vitals-stored", "success", {"accepted": 2, "duplicates": 0, "late": True}),
         ("vitals-rejected", "refused", {"rejected": 1, "lines": 6, "fields": {"code": 1}}),
     ]
     assert len({e["subjectRef"] for e in events}) == 3
     assert "P-" not in json.dumps([{**e, "subjectRef": ""} for e in events])
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(5, False), (15, True)])
+def test_event_says_whether_a_sample_came_late(client: TestClient, minutes: int, late: bool) -> None:
+    at = NOW - timedelta(minutes=minutes)
+    send(client, [make_sample(effective=at.isoformat())])
+    (event,) = events_of(client)
+    assert event["details"]["late"] is late
 
 
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.ADMIN, Role.SERVICE])

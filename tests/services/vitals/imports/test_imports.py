@@ -242,7 +242,7 @@ def test_each_patient_of_a_batch_gets_one_event_in_the_sender_s_name(start: Star
     outcome_of(client, client.post("/vitals/imports", files={"file": body}, headers=headers).headers["location"])
     events = events_of(client)
     assert [(e["subtype"], e["details"]) for e in events] == [
-        *[("vitals-stored", {"accepted": 2, "duplicates": 0})] * 4,
+        *[("vitals-stored", {"accepted": 2, "duplicates": 0, "late": True})] * 4,
         ("vitals-rejected", {"rejected": 1, "lines": 1, "fields": {"code": 1}}),
     ]
     assert {e["actor"]["subject"] for e in events} == {"dr-grey"}
