@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from pydicom.uid import CTImageStorage
+from pydicom.uid import EncapsulatedPDFStorage
 
 from services.diagnosis.ward.patient import WardPatient
 from shared.auth import DevIssuer, Role
@@ -61,7 +61,7 @@ def test_a_truncated_dicom_file(suite: RunningSuite, case: Case) -> None:
 
 
 def test_an_unsupported_sop_class(suite: RunningSuite, case: Case) -> None:
-    assert_problem(stow(suite.ehr, _with(case, SOPClassUID=CTImageStorage)), "SOPClassUID")
+    assert_problem(stow(suite.ehr, _with(case, SOPClassUID=EncapsulatedPDFStorage)), "SOPClassUID")
 
 
 def test_no_pixel_data(suite: RunningSuite, case: Case) -> None:
