@@ -4,6 +4,7 @@ import { findInstance } from '@/features/case/api/find-instance';
 import { NotShown } from '@/features/case/components/not-shown';
 import { RadiographViewer } from '@/features/case/components/radiograph-viewer';
 import { panelId } from '@/features/case/lib/evidence';
+import { doubtsOf } from '@/features/case/lib/quality';
 import type { Diagnosis, ImageExplanation } from '@/lib/contract';
 import { useBlobUrl } from '@/lib/use-blob-url';
 import { useResource } from '@/lib/use-resource';
@@ -13,12 +14,24 @@ export function RadiographPanel({ diagnosis }: { diagnosis: Diagnosis }) {
   const images = diagnosis.explanation?.images ?? [];
   return (
     <Panel id={panelId('image')} title="Radiograph">
+      <Doubts doubts={doubtsOf(diagnosis.modalities?.image?.quality ?? {})} />
       {images.length === 0 ? (
         <NotShown modality="image" found={diagnosis.modalities?.image} />
       ) : (
         images.map((image) => <Radiograph key={image.instance} image={image} />)
       )}
     </Panel>
+  );
+}
+
+function Doubts({ doubts }: { doubts: string[] }) {
+  if (doubts.length === 0) return null;
+  return (
+    <ul className="callout callout-warn cautions" aria-label="Doubtful about the images">
+      {doubts.map((doubt) => (
+        <li key={doubt}>{doubt}</li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { qualityOf } from '@/features/case/lib/quality';
+import { doubtsOf, qualityOf } from '@/features/case/lib/quality';
 
 test('age and amount are told', () => {
   expect(qualityOf({ readings: 599, ageHours: 3.1 })).toBe(' · 599 readings · 3 h before the case');
@@ -16,4 +16,13 @@ test('a note of which the model read only the beginning says so', () => {
 
 test('nothing known, nothing said', () => {
   expect(qualityOf({ contrast: 0.3 })).toBe('');
+});
+
+test('each doubt about the images is told once', () => {
+  const finding = { image: 'i-1', name: 'rotated', value: 90, limit: 45, text: 'The film may lie on its side.' };
+  expect(doubtsOf({ findings: [finding, { ...finding, image: 'i-2' }] })).toEqual(['The film may lie on its side.']);
+});
+
+test('images without findings leave no doubt', () => {
+  expect(doubtsOf({})).toEqual([]);
 });

@@ -11,3 +11,13 @@ export function qualityOf(quality: Record<string, unknown>): string {
   if (typeof ageHours === 'number') facts.push(ageHours < 1 / 60 ? 'up to date' : `${hours(ageHours)} before the case`);
   return facts.map((fact) => ` · ${fact}`).join('');
 }
+
+/** What is doubtful about the images of a case, each sentence once. */
+export function doubtsOf(quality: Record<string, unknown>): string[] {
+  const findings: unknown[] = Array.isArray(quality.findings) ? quality.findings : [];
+  return [...new Set(findings.flatMap((finding) => (hasText(finding) ? [finding.text] : [])))];
+}
+
+function hasText(finding: unknown): finding is { text: string } {
+  return typeof finding === 'object' && finding !== null && 'text' in finding && typeof finding.text === 'string';
+}
