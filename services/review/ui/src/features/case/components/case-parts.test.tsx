@@ -58,3 +58,8 @@ test('a note without consent is not confused with a missing one', () => {
   render(<NotShown modality="note" found={{ status: 'no-consent' }} />);
   expect(screen.getByText('The note may not be used')).toBeTruthy();
 });
+
+test('the reason of a rejection is a sentence of its own', () => {
+  render(<NotShown modality="image" found={{ status: 'rejected', quality: { reason: 'it lies on its side' } }} />);
+  expect(screen.getByText('It lies on its side. The assessment does without.')).toBeTruthy();
+});

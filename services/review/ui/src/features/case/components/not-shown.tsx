@@ -2,8 +2,11 @@ import { EmptyState } from '@/components/states';
 import type { Modality, ModalityOut } from '@/lib/contract';
 import { MODALITY_NAMES } from '@/lib/format';
 
-function reasonOf(found: ModalityOut): string | null {
-  return typeof found.quality?.reason === 'string' ? found.quality.reason : null;
+/** The reason as a sentence: the service gives it as a clause. */
+function reasonOf(found: ModalityOut): string {
+  const reason = found.quality?.reason;
+  if (typeof reason !== 'string' || reason === '') return 'Its quality checks failed.';
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}${reason.endsWith('.') ? '' : '.'}`;
 }
 
 /** Why a kind of evidence is not shown. */
@@ -19,7 +22,7 @@ export function NotShown({ modality, found }: { modality: Modality; found: Modal
     case 'rejected':
       return (
         <EmptyState icon="warning" title={`The ${name} was rejected`}>
-          <p>{reasonOf(found) ?? 'Its quality checks failed.'} The assessment does without.</p>
+          <p>{reasonOf(found)} The assessment does without.</p>
         </EmptyState>
       );
     case 'used':
