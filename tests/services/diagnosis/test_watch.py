@@ -126,15 +126,20 @@ def test_while_a_neighbour_is_silent_nothing_is_lost(house: House, finished: Any
     assert _told(_outdated(house, finished["id"])) == [("vitals", "arrived-late")]
 
 
-def test_two_processes_that_look_tell_the_log_once(house: House, finished: Any) -> None:
+def test_of_two_processes_that_look_one_tells_the_log(house: House, finished: Any) -> None:
     with serve(create_app(house.settings, house.bed.common)):
         house.ward.add_heart_rate("p-1", hours_ago(6), 140.0)
-        _tell(house)
+        for _ in range(5):
+            _tell_and_await_a_look(house)
         _outdated(house, finished["id"])
-        asked = len(house.ward.questions)
-        _tell(house)
-        eventually(lambda: len(house.ward.questions) >= asked + 6, what="a look of both")
     assert len(house.ward.log_of("diagnosis-outdated")) == 1
+
+
+def _tell_and_await_a_look(house: House) -> None:
+    """Whichever process reads the log first asks for the evidence again; both may."""
+    asked = len(house.ward.questions)
+    _tell(house)
+    eventually(lambda: len(house.ward.questions) >= asked + 3, what="a look")
 
 
 def test_the_work_list_and_the_inside_door_say_so_too(house: House, finished: Any) -> None:
