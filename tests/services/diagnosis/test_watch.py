@@ -48,6 +48,11 @@ def _outdated(house: House, job: str) -> Any:
     return eventually(lambda: house.read(job)["outdated"], what="the mark")
 
 
+def _entries(house: House) -> int:
+    """How many entries the log has of it, once the first has arrived there."""
+    return len(eventually(lambda: house.ward.log_of("diagnosis-outdated"), what="the entry in the log"))
+
+
 def _told(outdated: Any) -> list[tuple[str, str]]:
     return [(change["modality"], change["happening"]) for change in outdated["changes"]]
 
@@ -112,7 +117,7 @@ def test_prompt_evidence_of_later_leaves_it_as_it_is(house: House, finished: Any
     _tell(house)
     # The second is found, and the first came before it.
     assert _told(_outdated(house, finished["id"])) == [("vitals", "arrived-late")]
-    assert len(house.ward.log_of("diagnosis-outdated")) == 1
+    assert _entries(house) == 1
 
 
 def test_while_a_neighbour_is_silent_nothing_is_lost(house: House, finished: Any) -> None:
@@ -132,7 +137,7 @@ def test_of_two_processes_that_look_one_tells_the_log(house: House, finished: An
         for _ in range(5):
             _tell_and_await_a_look(house)
         _outdated(house, finished["id"])
-    assert len(house.ward.log_of("diagnosis-outdated")) == 1
+    assert _entries(house) == 1
 
 
 def _tell_and_await_a_look(house: House) -> None:
