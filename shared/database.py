@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -98,6 +99,12 @@ def session_factory(engine: sa.Engine) -> Sessions:
     """
     bound = engine.execution_options(writing=True) if engine.dialect.name == "sqlite" else engine
     return sessionmaker(bound, expire_on_commit=False)
+
+
+def insert_into(session: Session, row: type[DeclarativeBase]) -> Any:
+    """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(row)
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from shared.database import UtcDateTime, new_metadata
+from shared.database import UtcDateTime, insert_into, new_metadata
 from shared.outbox import OutboxMixin
 
 
@@ -118,7 +117,6 @@ def _feedback(row: FeedbackRow) -> CardFeedback:
 
 def _insert_once(session: Session, row: type[Base], values: dict[str, Any]) -> bool:
     """Insert unless the key is taken, in one statement, so that two equal requests at once make one row."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     key: Any = sa.inspect(row).primary_key[0]
-    statement = dialect.insert(row).values(**values).on_conflict_do_nothing(index_elements=[key]).returning(key)
+    statement = insert_into(session, row).values(**values).on_conflict_do_nothing(index_elements=[key]).returning(key)
     return session.scalar(statement) is not None

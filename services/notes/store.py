@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, NewNote, Note
-from shared.database import UtcDateTime, new_metadata
+from shared.database import UtcDateTime, insert_into, new_metadata
 from shared.outbox import OutboxMixin
 
 
@@ -217,12 +215,6 @@ def knows_patient(session: Session, tenant: str, patient: str) -> bool:
     """Whether any note of this patient is stored."""
     found = sa.select(NoteRow.id).where(NoteRow.tenant == tenant, NoteRow.patient == patient).limit(1)
     return session.scalar(found) is not None
-
-
-def insert_into(session: Session, row: type[Base]) -> Any:
-    """An insert that knows `on_conflict_do_nothing`, which both databases spell alike."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    return insert(row)
 
 
 _Found = sa.Select[NoteRow, NoteEndRow, NoteAddendumRow]

@@ -17,7 +17,7 @@ from services.vitals import bulk
 from services.vitals.clocks import ClockEstimate, Reading, estimate
 from services.vitals.domain import Arrival, Batch, Point, Sample, Window, in_order
 from services.vitals.signs import SIGN_OF
-from shared.database import UtcDateTime, new_metadata
+from shared.database import UtcDateTime, insert_into, new_metadata
 from shared.outbox import OutboxMixin
 
 READINGS = 32
@@ -259,8 +259,7 @@ def find_window_by_digest(session: Session, tenant: str, patient: str, digest: s
 
 def add_window(session: Session, tenant: str, window: Window) -> None:
     """Store a window unless its content is stored."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    row = dialect.insert(WindowRow).values(
+    row = insert_into(session, WindowRow).values(
         id=window.id,
         tenant=tenant,
         patient=window.patient,

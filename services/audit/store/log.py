@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from services.audit.domain.entries import NewEntry, Placed
 from services.audit.store.rows import Base, CheckpointRow, CoordinateRow, LeafRow, TileRow
 from services.audit.tlog.tiles import TileReader
+from shared.database import insert_into
 
 ID_CHUNK = 500
 
@@ -120,8 +120,7 @@ def put_tiles(session: Session, tiles: Mapping[tuple[int, int], bytes]) -> None:
     rows = [{"level": level, "n": n, "hashes": hashes} for (level, n), hashes in tiles.items()]
     if not rows:
         return
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert(TileRow) if dialect == "postgresql" else sqlite.insert(TileRow)
+    insert = insert_into(session, TileRow)
     session.execute(
         insert.on_conflict_do_update(index_elements=["level", "n"], set_={"hashes": insert.excluded.hashes}), rows
     )

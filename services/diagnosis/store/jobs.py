@@ -14,20 +14,14 @@ from services.diagnosis.rows import JobRow, ManifestRow
 from services.diagnosis.snapshot import Manifest
 from shared.auth import Principal, Role
 from shared.contracts.diagnosis import JobStatus
+from shared.database import insert_into
 
 
 def add_manifest(session: Session, digest: str, now: datetime) -> None:
     """Note that a manifest is frozen; the same case frozen twice is one manifest."""
     if session.get(ManifestRow, digest) is None:
-        _insert_ignore(session, {"digest": digest, "created_at": now})
-
-
-def _insert_ignore(session: Session, values: dict[str, object]) -> None:
-    if session.get_bind().dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # same shape, other dialect
-    session.execute(insert(ManifestRow).values(**values).on_conflict_do_nothing())
+        new = insert_into(session, ManifestRow).values(digest=digest, created_at=now)
+        session.execute(new.on_conflict_do_nothing())
 
 
 def add_job(session: Session, job_id: str, order: Order, digest: str, manifest: Manifest, now: datetime) -> Job:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from services.diagnosis.currency import Change, Outdated, as_json, from_json
 from services.diagnosis.domain import FINAL, RELEASED, Job
-from services.diagnosis.rows import Base, FollowedRow, JobRow, OutdatedRow
+from services.diagnosis.rows import FollowedRow, JobRow, OutdatedRow
 from services.diagnosis.store.jobs import job_of
 from shared.contracts.diagnosis import JobStatus
+from shared.database import insert_into
 
 
 def mark_outdated(session: Session, job_id: str, changes: Sequence[Change], now: datetime) -> bool:
@@ -26,7 +25,7 @@ def mark_outdated(session: Session, job_id: str, changes: Sequence[Change], now:
             return False
         row.changes = told
         return True
-    new = _insert(session, OutdatedRow).values(job_id=job_id, found_at=now, changes=told)
+    new = insert_into(session, OutdatedRow).values(job_id=job_id, found_at=now, changes=told)
     # Two processes that find it at once: one of them writes, and one of them tells the log.
     first = new.on_conflict_do_nothing(index_elements=["job_id"]).returning(OutdatedRow.job_id)
     return session.scalar(first) is not None
@@ -82,13 +81,8 @@ def followed(session: Session) -> int | None:
 
 def follow(session: Session, next_index: int) -> None:
     """Note how far the log was read; never backwards, whoever else reads it too."""
-    new = _insert(session, FollowedRow).values(id=1, next_index=next_index)
+    new = insert_into(session, FollowedRow).values(id=1, next_index=next_index)
     ahead = FollowedRow.next_index < new.excluded.next_index
     session.execute(
         new.on_conflict_do_update(index_elements=["id"], set_={"next_index": new.excluded.next_index}, where=ahead)
     )
-
-
-def _insert(session: Session, row: type[Base]) -> Any:
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    return insert(row)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from services.vitals.imports.detection import Format
@@ -17,7 +16,7 @@ from services.vitals.imports.domain import Claim, Counts, Import, Reject, State,
 from services.vitals.store import Base
 from services.vitals.usecases import Asker
 from shared.auth import Principal, Role
-from shared.database import UtcDateTime
+from shared.database import UtcDateTime, insert_into
 from shared.errors import FieldProblem
 
 
@@ -93,7 +92,6 @@ class LeaseLost(Exception):
 
 def add_import(session: Session, tenant: str, job: Import) -> bool:
     """Store a new import unless the same file is known for the same patient and zone; says whether it was stored."""
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     u = job.upload
     values = {
         "id": job.id,
@@ -111,7 +109,7 @@ def add_import(session: Session, tenant: str, job: Import) -> bool:
         "readers": job.readers,
     }
     counters = dict.fromkeys(("bytes_done", *asdict(job.counts), "fence", "attempts"), 0)
-    row = dialect.insert(ImportRow).values(**values, **counters, error="")
+    row = insert_into(session, ImportRow).values(**values, **counters, error="")
     unless_known = row.on_conflict_do_nothing(index_elements=["tenant", "digest", "patient", "zone"])
     return session.scalar(unless_known.returning(ImportRow.id)) is not None
 
