@@ -1,11 +1,7 @@
-import { useRef, useState } from 'react';
-
 import type { Diagnosis } from '@/lib/contract';
 import { dateTime } from '@/lib/format';
-import type { Problem } from '@/lib/http';
-import { requestDiagnosis } from '@/lib/request-diagnosis';
 import { caseHref } from '@/lib/routes';
-import { asProblem } from '@/lib/use-resource';
+import { useAsk } from '@/lib/use-ask';
 
 /** That the evidence of the case's time has changed since, and the way to a diagnosis that knows of it. */
 export function Outdated({ diagnosis }: { diagnosis: Diagnosis }) {
@@ -21,7 +17,7 @@ export function Outdated({ diagnosis }: { diagnosis: Diagnosis }) {
         ))}
       </ul>
       <p className="small">
-        Found <time dateTime={outdated.since}>{dateTime(outdated.since)}</time>. What is shown below was computed without it.
+        Found <time dateTime={outdated.since}>{dateTime(outdated.since)}</time>. What is shown below was computed before.
       </p>
       {outdated.supersededBy == null ? (
         <AskAgain diagnosis={diagnosis} />
@@ -35,26 +31,11 @@ export function Outdated({ diagnosis }: { diagnosis: Diagnosis }) {
 }
 
 function AskAgain({ diagnosis }: { diagnosis: Diagnosis }) {
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  // Kept over a failed attempt, so that trying again cannot ask twice.
-  const key = useRef<string>(crypto.randomUUID());
-
-  async function ask() {
-    setBusy(true);
-    setProblem(null);
-    try {
-      const made = await requestDiagnosis(diagnosis.patient, diagnosis.priority, key.current, diagnosis.case?.asOf);
-      window.location.hash = caseHref(made.id);
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  }
-
+  const { busy, problem, ask } = useAsk();
+  const again = () => void ask(diagnosis.patient, diagnosis.priority, diagnosis.case?.asOf);
   return (
     <>
-      <button type="button" className="button" onClick={() => void ask()} disabled={busy}>
+      <button type="button" className="button" onClick={again} disabled={busy}>
         {busy ? 'Asking…' : 'Ask again, as of the same time'}
       </button>
       {problem === null ? null : (

@@ -1,41 +1,26 @@
-import { type FormEvent, useRef, useState } from 'react';
+import { type FormEvent, useState } from 'react';
 
-import type { Problem } from '@/lib/http';
-import { type Priority, requestDiagnosis } from '@/lib/request-diagnosis';
-import { caseHref } from '@/lib/routes';
-import { asProblem } from '@/lib/use-resource';
+import type { Priority } from '@/lib/request-diagnosis';
+import { useAsk } from '@/lib/use-ask';
 
 /** Asks for a diagnosis and opens its page, which follows the progress. */
 export function NewDiagnosis() {
   const [patient, setPatient] = useState('');
   const [priority, setPriority] = useState<Priority>('routine');
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  // Kept over a failed attempt, so that trying again cannot ask twice; renewed when the question changes.
-  const key = useRef<string | null>(null);
+  const { busy, problem, ask, renew } = useAsk();
 
   function change(apply: () => void) {
-    key.current = null;
-    setProblem(null);
+    renew();
     apply();
   }
 
-  async function submit(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault();
-    setBusy(true);
-    setProblem(null);
-    key.current ??= crypto.randomUUID();
-    try {
-      const made = await requestDiagnosis(patient.trim(), priority, key.current);
-      window.location.hash = caseHref(made.id);
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
+    void ask(patient.trim(), priority);
   }
 
   return (
-    <form className="new-diagnosis" onSubmit={(event) => void submit(event)} aria-label="New diagnosis">
+    <form className="new-diagnosis" onSubmit={submit} aria-label="New diagnosis">
       <input
         type="text"
         aria-label="Patient id"
