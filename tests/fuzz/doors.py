@@ -64,7 +64,7 @@ def _says_why(response: httpx.Response) -> bool:
     if "json" not in kind:
         return False
     body = response.json()
-    return bool(body.get("title") or body.get("issue") or any("00081198" in part for part in [body]))
+    return bool(body.get("title") or body.get("issue") or "00081198" in body)
 
 
 @dataclass
