@@ -70,21 +70,21 @@ class Neighbours:
 
     async def ingests(self, begin: int | None) -> IngestFeed:
         """What came since, as the log tells of it; None: only where it ends. Raises: Unavailable."""
+        url = f"{self._audit_url}/internal/audit/ingests"
         parameters = {} if begin is None else {"begin": begin}
-        try:
-            response = await self._http.get(f"{self._audit_url}/internal/audit/ingests", params=parameters)
-        except httpx.HTTPError as error:
-            raise Unavailable("The audit service is not answering.") from error
-        return _parse("audit", response, IngestFeed)
+        return await self._answer("audit", self._http.build_request("GET", url, params=parameters), IngestFeed)
 
     async def _ask(self, service: str, url: str, question: BaseModel, answer: type[M]) -> M:
         body, headers = question.model_dump_json(by_alias=True), {"Content-Type": "application/json"}
+        return await self._answer(service, self._http.build_request("POST", url, content=body, headers=headers), answer)
+
+    async def _answer(self, service: str, request: httpx.Request, answer: type[M]) -> M:
         try:
             try:
-                response = await self._http.post(url, content=body, headers=headers)
+                response = await self._http.send(request)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 # A kept connection that the other side closed just now; questions change nothing, so ask again.
-                response = await self._http.post(url, content=body, headers=headers)
+                response = await self._http.send(request)
         except httpx.HTTPError as error:
             raise Unavailable(f"The {service} service is not answering; nothing was stored.") from error
         return _parse(service, response, answer)

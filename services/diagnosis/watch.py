@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
@@ -83,18 +85,14 @@ class Watch:
         with reading(self._runtime.sessions) as session:
             begin = store.followed(session)
         feed = await neighbours.ingests(begin)
-        for ingest in feed.items:
-            for job in self._touched(ingest):
+        for subject, since in _reach(feed.items).items():
+            with reading(self._runtime.sessions) as session:
+                touched = store.jobs_of_subject(session, subject, since, MOST_OF_A_PATIENT)
+            for job in touched:
                 await self._compare(neighbours, job)
         if feed.next != begin:
             with self._runtime.sessions.begin() as session:
                 store.follow(session, feed.next)
-
-    def _touched(self, ingest: Ingest) -> list[Job]:
-        # What came promptly can only matter to cases of the last minutes.
-        earliest = None if ingest.late else ingest.occurred_at - PROMPT
-        with reading(self._runtime.sessions) as session:
-            return store.jobs_of_subject(session, ingest.subject_ref, earliest, MOST_OF_A_PATIENT)
 
     async def _compare(self, neighbours: Neighbours, job: Job) -> None:
         try:
@@ -121,3 +119,17 @@ class Watch:
             )
             self._runtime.record(session, event)
         self._runtime.wake_relay()
+
+
+def _reach(ingests: Sequence[Ingest]) -> dict[str, datetime | None]:
+    """By patient, from which case time on a diagnosis may be touched; None: whenever it was.
+
+    Of many pieces that came at once, as from a long import, each patient is looked at once.
+    """
+    reach: dict[str, datetime | None] = {}
+    for ingest in ingests:
+        # What came promptly can only matter to cases of the last minutes.
+        since = None if ingest.late else ingest.occurred_at - PROMPT
+        known = reach.setdefault(ingest.subject_ref, since)
+        reach[ingest.subject_ref] = None if known is None or since is None else min(known, since)
+    return reach

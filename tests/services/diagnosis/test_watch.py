@@ -120,6 +120,17 @@ def test_prompt_evidence_of_later_leaves_it_as_it_is(house: House, finished: Any
     assert _entries(house) == 1
 
 
+def test_a_long_import_is_looked_at_once_for_each_patient(house: House, finished: Any) -> None:
+    house.ward.down.add("audit")  # so that all of it is found by one look
+    house.ward.add_heart_rate("p-1", hours_ago(6), 140.0)
+    for _ in range(200):
+        _tell(house)
+    asked = len(house.ward.questions)
+    house.ward.down.clear()
+    assert _told(_outdated(house, finished["id"])) == [("vitals", "arrived-late")]
+    assert len(house.ward.questions) - asked < 20
+
+
 def test_while_a_neighbour_is_silent_nothing_is_lost(house: House, finished: Any) -> None:
     house.ward.down.add("vitals")
     house.ward.add_heart_rate("p-1", hours_ago(6), 140.0)
