@@ -20,7 +20,7 @@ from services.diagnosis.app import create_app
 from services.diagnosis.settings import DiagnosisSettings
 from services.suite.servers import free_port
 from shared.auth import Role
-from shared.database import migrate
+from shared.database import create_engine, migrate, session_factory
 from tests.support.common import PROJECT_ROOT, TestBed, make_test_bed
 from tests.support.diagnosis_neighbours import Ward, create_neighbours
 from tests.support.servers import serve
@@ -114,6 +114,15 @@ class House:
         self.workers.append(process)
         eventually(lambda: self.http.get("/readyz").status_code == 200, what="readiness")
         return process
+
+    def freeze(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop this worker where it is, though not in mid-transaction: the lock of SQLite's only writer would freeze
+        with it, and everybody would wait for that instead of for the lease."""
+        engine = create_engine(self.settings.database_url)
+        with session_factory(engine).begin() as session:
+            session.connection()
+            process.send_signal(signal.SIGSTOP)
+        engine.dispose()
 
     def stop_workers(self) -> None:
         for process in self.workers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from services.diagnosis.broker import CeleryBroker
@@ -38,14 +39,12 @@ def test_the_job_of_a_worker_killed_in_mid_prediction_is_finished_by_another(hou
 
 
 def test_a_worker_that_wakes_up_after_its_lease_changes_nothing(house: House) -> None:
-    import signal
-
     _admit(house)
     house.hold()
     first = house.start_worker()
     job = house.ask().json()["id"]
     house.held(first)
-    first.send_signal(signal.SIGSTOP)
+    house.freeze(first)
     second = house.start_worker()
     house.held(second)
     first.send_signal(signal.SIGCONT)
