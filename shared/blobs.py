@@ -19,8 +19,11 @@ from shared.errors import NotFound, Unavailable
 class BlobStore(Protocol):
     """Content-addressed bytes."""
 
-    def put(self, content: bytes) -> str:
-        """Store durably and return the digest; storing the same bytes again costs nothing."""
+    def put(self, content: bytes, digest: str | None = None) -> str:
+        """Store durably and return the digest; storing the same bytes again costs nothing.
+
+        `digest` is that of the content where the caller has reckoned it already.
+        """
 
     def get(self, digest: str) -> bytes:
         """The bytes of a digest. Raises: NotFound."""
@@ -39,8 +42,8 @@ class FileBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, content: bytes) -> str:
-        digest = digest_bytes(content)
+    def put(self, content: bytes, digest: str | None = None) -> str:
+        digest = digest or digest_bytes(content)
         path = self._root / _key(digest)
         if path.exists():
             return digest
@@ -81,10 +84,10 @@ class S3Blobs:
 
         self._store = from_url(url, retry_config={"max_retries": retries})
 
-    def put(self, content: bytes) -> str:
+    def put(self, content: bytes, digest: str | None = None) -> str:
         import obstore
 
-        digest = digest_bytes(content)
+        digest = digest or digest_bytes(content)
         try:
             obstore.put(self._store, _key(digest), content)
         except Exception as error:

@@ -102,9 +102,13 @@ def session_factory(engine: sa.Engine) -> Sessions:
 
 
 def insert_into(session: Session, row: type[DeclarativeBase]) -> Any:
-    """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike."""
+    """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike.
+
+    Give the values as parameters of its execution where it is hot: the statement is then compiled once.
+    """
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    return insert(row)
+    # Of the table, not the class: the unit of work has nothing to do with it, and would take as long as the database.
+    return insert(row.__table__)
 
 
 @contextmanager

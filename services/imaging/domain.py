@@ -55,8 +55,8 @@ class Prepared:
     """Content address of the file as received."""
     dataset_digest: str
     """Digest of transfer syntax and data set without the file meta information, which each sender writes anew."""
-    rendered_digest: str | None
-    """Content address of the 16-bit PNG that the networks see; None of colour, and where no image can be made."""
+    renderable: bool
+    """Whether the networks can see it: not colour, and not where no image can be made."""
     size_bytes: int
     received_at: datetime
 

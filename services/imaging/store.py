@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from services.imaging.dicom.syntaxes import RADIOGRAPHS
 from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
-from shared.database import UtcDateTime, new_metadata
+from shared.database import UtcDateTime, insert_into, new_metadata
 from shared.outbox import OutboxMixin
 
 
@@ -38,7 +39,7 @@ class OwnerRow(Base):
 
 
 class InstanceRow(Base):
-    """One stored instance. It is written once and never changed."""
+    """One stored instance. It is written once; only its rendering is added, when somebody asks for it."""
 
     __tablename__ = "instance"
     __table_args__ = (
@@ -71,8 +72,10 @@ class InstanceRow(Base):
     columns: Mapped[int]
     digest: Mapped[str] = mapped_column(sa.String(80))
     dataset_digest: Mapped[str] = mapped_column(sa.String(80))
+    renderable: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    """Whether the networks can see it."""
     rendered_digest: Mapped[str | None] = mapped_column(sa.String(80))
-    """None of colour, and where no image can be made."""
+    """Content address of the 16-bit PNG that the networks see, once it was asked for."""
     size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     effective_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -137,83 +140,78 @@ class CommitmentRow(Base):
     reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+_KEY = ("tenant", "study_instance_uid", "series_instance_uid", "sop_instance_uid")
+# Asked of every instance that comes in: built once, and of columns, because the unit of work takes as long as the
+# database does. Without the header, which is long.
+_INSTANCES, _OWNED = InstanceRow.__table__.c, OwnerRow.__table__.c
+_KNOWN = sa.select(
+    _INSTANCES.id, _INSTANCES.digest, _INSTANCES.dataset_digest, _INSTANCES.patient, _INSTANCES.quality
+).where(*(_INSTANCES[name] == sa.bindparam(name) for name in _KEY))
+_OWNERS = sa.select(_OWNED.patient).where(
+    _OWNED.tenant == sa.bindparam("tenant"), _OWNED.uid.in_(sa.bindparam("uids", expanding=True))
+)
+
+
 def find_known(session: Session, tenant: str, key: InstanceKey) -> Known | None:
     """What is stored under this key."""
-    row = session.scalar(_instances(tenant, key))
-    if row is None:
-        return None
-    return Known(row.id, row.digest, row.dataset_digest, row.patient, row.quality_json().get(CANNOT_BE_SHOWN))
-
-
-def _instances(tenant: str, key: InstanceKey) -> sa.Select[InstanceRow]:
-    return sa.select(InstanceRow).where(
-        InstanceRow.tenant == tenant,
-        InstanceRow.study_instance_uid == key.study_instance_uid,
-        InstanceRow.series_instance_uid == key.series_instance_uid,
-        InstanceRow.sop_instance_uid == key.sop_instance_uid,
-    )
+    row = session.execute(_KNOWN, {"tenant": tenant, **asdict(key)}).one_or_none()
+    return None if row is None else Known(*row[:4], json.loads(row.quality).get(CANNOT_BE_SHOWN))
 
 
 def add_instance(session: Session, tenant: str, id_: str, prepared: Prepared) -> bool:
     """Store a new instance; False when another transaction stored this key first."""
-    try:
-        with session.begin_nested():
-            session.add(_row(tenant, id_, prepared))
-    except IntegrityError:
-        return False
-    return True
+    unless_known = insert_into(session, InstanceRow).on_conflict_do_nothing(index_elements=_KEY)
+    return session.scalar(unless_known.returning(InstanceRow.id), _row(tenant, id_, prepared)) is not None
 
 
-def _row(tenant: str, id_: str, prepared: Prepared) -> InstanceRow:
+def _row(tenant: str, id_: str, prepared: Prepared) -> dict[str, Any]:
     said = prepared.description
-    return InstanceRow(
-        id=id_,
-        tenant=tenant,
-        study_instance_uid=said.key.study_instance_uid,
-        series_instance_uid=said.key.series_instance_uid,
-        sop_instance_uid=said.key.sop_instance_uid,
-        patient=said.patient,
-        patient_name=said.patient_name[:330],
-        patient_sex=said.patient_sex,
-        patient_age_years=said.patient_age_years,
-        sop_class_uid=said.sop_class_uid,
-        transfer_syntax_uid=said.transfer_syntax_uid,
-        modality=said.modality[:16],
-        study_date=said.study_date[:8],
-        accession_number=said.accession_number[:64],
-        study_description=said.study_description,
-        body_part_examined=said.body_part_examined,
-        view_position=said.view_position,
-        rows=said.rows,
-        columns=said.columns,
-        digest=prepared.digest,
-        dataset_digest=prepared.dataset_digest,
-        rendered_digest=prepared.rendered_digest,
-        size_bytes=prepared.size_bytes,
-        effective_at=said.effective_at,
-        received_at=prepared.received_at,
-        quality=json.dumps(said.quality),
-        header=json.dumps(said.header),
-    )
+    return {
+        "id": id_,
+        "tenant": tenant,
+        "study_instance_uid": said.key.study_instance_uid,
+        "series_instance_uid": said.key.series_instance_uid,
+        "sop_instance_uid": said.key.sop_instance_uid,
+        "patient": said.patient,
+        "patient_name": said.patient_name[:330],
+        "patient_sex": said.patient_sex,
+        "patient_age_years": said.patient_age_years,
+        "sop_class_uid": said.sop_class_uid,
+        "transfer_syntax_uid": said.transfer_syntax_uid,
+        "modality": said.modality[:16],
+        "study_date": said.study_date[:8],
+        "accession_number": said.accession_number[:64],
+        "study_description": said.study_description,
+        "body_part_examined": said.body_part_examined,
+        "view_position": said.view_position,
+        "rows": said.rows,
+        "columns": said.columns,
+        "digest": prepared.digest,
+        "dataset_digest": prepared.dataset_digest,
+        "renderable": prepared.renderable,
+        "size_bytes": prepared.size_bytes,
+        "effective_at": said.effective_at,
+        "received_at": prepared.received_at,
+        "quality": json.dumps(said.quality),
+        "header": json.dumps(said.header),
+    }
 
 
-def find_owner(session: Session, tenant: str, uid: str) -> str | None:
-    """The patient to whom a study or series belongs, where one is known."""
-    owner = session.get(OwnerRow, (tenant, uid))
-    return owner.patient if owner else None
+def find_owners(session: Session, tenant: str, key: InstanceKey) -> set[str]:
+    """The patients to whom a study and its series belong, as far as any do."""
+    return set(session.scalars(_OWNERS, {"tenant": tenant, "uids": _owned(key)}))
 
 
-def claim_owner(session: Session, tenant: str, uid: str, patient: str) -> str:
-    """The patient to whom a study or series belongs; `patient` becomes that when nobody was."""
-    owner = session.get(OwnerRow, (tenant, uid))
-    if owner is None:
-        try:
-            with session.begin_nested():
-                session.add(OwnerRow(tenant=tenant, uid=uid, patient=patient))
-            return patient
-        except IntegrityError:
-            owner = session.get_one(OwnerRow, (tenant, uid))
-    return owner.patient
+def _owned(key: InstanceKey) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((key.study_instance_uid, key.series_instance_uid)))
+
+
+def claim(session: Session, tenant: str, key: InstanceKey, patient: str) -> set[str]:
+    """The patients to whom a study and its series belong; `patient` becomes that where nobody was."""
+    rows = [{"tenant": tenant, "uid": uid, "patient": patient} for uid in _owned(key)]
+    new = insert_into(session, OwnerRow).on_conflict_do_nothing(index_elements=["tenant", "uid"])
+    claimed = [session.scalar(new.returning(OwnerRow.uid), row) for row in rows]
+    return {patient} if all(claimed) else find_owners(session, tenant, key)
 
 
 def find_instances(
@@ -252,11 +250,17 @@ def find_evidence(session: Session, tenant: str, patient: str, as_of: datetime |
         InstanceRow.tenant == tenant,
         InstanceRow.patient == patient,
         InstanceRow.sop_class_uid.in_(RADIOGRAPHS),
-        InstanceRow.rendered_digest.is_not(None),
+        # A process of an older version, which may still run during an upgrade, renders at once and says no more.
+        sa.or_(InstanceRow.renderable, InstanceRow.rendered_digest.is_not(None)),
     )
     if as_of is not None:
         query = query.where(InstanceRow.effective_at <= as_of)
     return session.scalars(query.order_by(InstanceRow.effective_at.desc(), InstanceRow.id.desc())).all()
+
+
+def keep_rendering(session: Session, instance_id: str, digest: str) -> None:
+    """Keep the content address of an image's rendering. Two who render it at once make the same."""
+    session.execute(sa.update(InstanceRow).where(InstanceRow.id == instance_id).values(rendered_digest=digest))
 
 
 def find_quality(session: Session, instance_id: str, version: int) -> list[dict[str, Any]] | None:

@@ -7,6 +7,9 @@ dicomweb-client, one and four at a time. Both sides answer when an instance is d
 TCP_NODELAY is set for Orthanc and the senders: as shipped, Nagle's algorithm and delayed acknowledgements hold Orthanc
 down to 20 instances a second and association, which would say nothing of what it can do; --as-shipped leaves it so.
 
+Beside the rate stands the processor time that each receiver took, all of its processes together: unlike the rate it
+says the same on a machine that is busy with other things.
+
 Needs dcmtk, orthanc and orthanc-dicomweb (apt-get install dcmtk orthanc orthanc-dicomweb).
 """
 
@@ -24,11 +27,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 from pydicom.dataset import FileDataset
 from pydicom.uid import generate_uid
 from rich.console import Console
@@ -64,6 +68,22 @@ class Receiver:
     title: str
     dicomweb: str
     token: str
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Processor time that it and its children have taken so far."""
+        process = psutil.Process(self.pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return sum(one.user + one.system for one in times)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one way of sending took of one receiver."""
+
+    instances_per_s: float
+    cpu_ms: float
+    """Of the receiver, for each instance."""
 
 
 def main() -> None:
@@ -91,7 +111,10 @@ def main() -> None:
     for senders, rate in notes.items():
         console.print(f"Notes by POST /notes, {senders} at a time: {rate:.0f}/s (n = {arguments.notes}).")
     if arguments.json:
-        kept = [{"way": way, "receiver": who, "instances_per_s": found} for (way, who), found in rates.items()]
+        kept = [
+            {"way": way, "receiver": who, "rounds": [asdict(one) for one in found]}
+            for (way, who), found in rates.items()
+        ]
         arguments.json.write_text(json.dumps({"images": kept, "notes_per_s": notes}))
 
 
@@ -100,9 +123,9 @@ WAYS: dict[str, tuple[Callable[[Receiver, Path], subprocess.Popen[bytes]], int]]
 
 def measure(
     receivers: Sequence[Receiver], directory: Path, instances: int, rounds: int, console: Console
-) -> dict[tuple[str, str], list[float]]:
-    """Instances a second by way and receiver, one figure a round; who comes first alternates."""
-    rates: dict[tuple[str, str], list[float]] = {}
+) -> dict[tuple[str, str], list[Round]]:
+    """By way and receiver; who comes first alternates."""
+    rates: dict[tuple[str, str], list[Round]] = {}
     template = radiograph()
     with Progress(console=console) as progress:
         task = progress.add_task("Sending", total=rounds * len(WAYS) * len(receivers))
@@ -110,7 +133,10 @@ def measure(
             for way, (start, senders) in WAYS.items():
                 films = write_films(template, directory / "films", instances, senders)
                 for receiver in receivers[:: 1 if number % 2 == 0 else -1]:
-                    rates.setdefault((way, receiver.name), []).append(instances / timed(start, receiver, films))
+                    before = receiver.cpu_s()
+                    took = timed(start, receiver, films)
+                    cpu_ms = (receiver.cpu_s() - before) / instances * 1e3
+                    rates.setdefault((way, receiver.name), []).append(Round(instances / took, cpu_ms))
                     progress.advance(task)
                 shutil.rmtree(directory / "films")
     return rates
@@ -215,7 +241,7 @@ def orthanc(directory: Path) -> Iterator[Receiver]:
     try:
         address = f"http://127.0.0.1:{web}"
         until(lambda: _answers(f"{address}/system"), 60, "Orthanc to answer")
-        yield Receiver("Orthanc", dimse, "ORTHANC", f"{address}/dicom-web", "")
+        yield Receiver("Orthanc", dimse, "ORTHANC", f"{address}/dicom-web", "", process.pid)
     finally:
         process.terminate()
         process.wait(30)
@@ -230,17 +256,22 @@ def _answers(url: str) -> bool:
 
 def _ours(suite: RunningSuite) -> Receiver:
     token = suite.ehr.headers["Authorization"].removeprefix("Bearer ")
-    return Receiver("Consilium", suite.dimse_port, "CONSILIUM", f"{suite.address}/dicomweb", token)
+    return Receiver("Consilium", suite.dimse_port, "CONSILIUM", f"{suite.address}/dicomweb", token, suite.process.pid)
 
 
-def _table(rates: dict[tuple[str, str], list[float]], receivers: Sequence[str]) -> Table:
+def _table(rates: dict[tuple[str, str], list[Round]], receivers: Sequence[str]) -> Table:
     ours, other = receivers
-    table = Table("way", ours, other, "ratio", "MB/s", title="Instances a second: median (each round)")
+    title = "Instances a second: median (each round), and the receiver's processor time for each"
+    table = Table("way", ours, other, "ratio", "MB/s", f"ms, {ours}", f"ms, {other}", title=title)
     for way in WAYS:
-        mine, theirs = rates[(way, ours)], rates[(way, other)]
+        both = rates[(way, ours)], rates[(way, other)]
+        mine, theirs = ([one.instances_per_s for one in found] for found in both)
+        cpu = [f"{statistics.median(one.cpu_ms for one in found):.1f}" for found in both]
         ratio = statistics.median(mine) / statistics.median(theirs)
         size = SIDE * SIDE * 2 / 1e6
-        table.add_row(way, _figures(mine), _figures(theirs), f"{ratio:.2f}", f"{statistics.median(mine) * size:.0f}")
+        table.add_row(
+            way, _figures(mine), _figures(theirs), f"{ratio:.2f}", f"{statistics.median(mine) * size:.0f}", *cpu
+        )
     return table
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from services.imaging.dicom.decoder_process import Limits
 from services.imaging.dicom.decoders import Decoders
-from services.imaging.dicom.description import look_at
+from services.imaging.dicom.description import look_at, render_for_networks
 from services.imaging.dicom.json_model import header_json
 from services.imaging.dicom.quality import findings, small, template
 from services.imaging.dicom.reading import read_instance
@@ -82,11 +82,10 @@ def others(data: Path) -> Iterator[tuple[str, Display, dict[str, Any]]]:
         for path in sorted((data / "dicom" / "files").iterdir()):
             try:
                 read = read_instance(path.read_bytes())
-                radiance = look_at(read, decoders).radiance
+                if look_at(read, decoders).radiance is not None:
+                    yield path.name, render_for_networks(read, decoders), header_json(read.ds)
             except Refused:
                 continue
-            if radiance is not None:
-                yield path.name, fit(radiance), header_json(read.ds)
 
 
 def report(data: Path, half: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.imaging.api.deps import ServiceDep
+from services.imaging.api.deps import DecodersDep, ServiceDep
 from services.imaging.usecases import reads
 from shared.contracts.evidence import EvidenceList, EvidenceQuestion, RenderedImage
 from shared.web import RequestIdDep, RuntimeDep, SessionDep
@@ -24,7 +24,8 @@ def get_evidence(
     principal: ServiceDep,
     session: SessionDep,
     runtime: RuntimeDep,
+    decoders: DecodersDep,
     request_id: RequestIdDep,
 ) -> RenderedImage:
     """One radiograph as the networks see it."""
-    return reads.get_rendered(session, runtime, principal, id, request_id)
+    return reads.get_rendered(session, runtime, decoders, principal, id, request_id)

@@ -1,4 +1,4 @@
-"""From a read instance to everything that its row says, and to the image that the networks see."""
+"""From a read instance to everything that its row says, and to what can be seen of it."""
 
 from __future__ import annotations
 
@@ -16,37 +16,44 @@ from services.imaging.dicom.frames import with_own_display
 from services.imaging.dicom.json_model import header_json
 from services.imaging.dicom.pixels import check_pixel_module, decode
 from services.imaging.dicom.reading import ReadInstance
-from services.imaging.dicom.render import WHITE, Display, Shown, Window, show
+from services.imaging.dicom.render import WHITE, Display, Shown, Window, fit, show
 from services.imaging.dicom.values import text, value_of
 from services.imaging.domain import CANNOT_BE_SHOWN, Description
 from services.imaging.errors import CannotBeShown
 
 BLANK_DEVIATION = 0.005
-SAMPLED_EVERY = 4
+SAMPLED_SIDE = 128
+"""Of so many rows and columns, evenly spread, an image is judged when it comes in."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What can be seen of an instance."""
+    """What can be seen of an instance at a first look."""
 
-    shown: Shown | None = None
-    """Its first frame at full resolution; None where it cannot be shown."""
+    sample: Shown | None = None
+    """Evenly spread pixels of its first frame, as they would be shown; None where it cannot be shown."""
     problem: CannotBeShown | None = None
     """Why not."""
 
     @property
     def radiance(self) -> Display | None:
-        """The image where it is grayscale: 0 is black, 65535 is white."""
-        return np.asarray(self.shown, np.uint16) if self.shown is not None and self.shown.ndim == 2 else None
+        """The sample where the image is grayscale: 0 is black, 65535 is white."""
+        return np.asarray(self.sample, np.uint16) if self.sample is not None and self.sample.ndim == 2 else None
 
 
 def look_at(read: ReadInstance, decoders: Decoders) -> Look:
-    """The first frame of an instance, or why it cannot be shown.
+    """Samples of the first frame of an instance, or why it cannot be shown.
+
+    Whether a frame can be decoded is only known when it is; what its header makes of the pixels can be told from a few
+    of them. The whole is rendered when somebody asks for it: most images of a series are never asked for.
 
     Raises: Refused: the pixels are absent, cut off, too many, or make decoders stop.
     """
     try:
-        return Look(render_frame(read, decoders))
+        check_pixel_module(read.ds, max_pixels=decoders.limits.max_pixels)
+        values = decode(read.ds, decoders)
+        step = max(1, min(values.shape[:2]) // SAMPLED_SIDE)
+        return Look(show(np.ascontiguousarray(values[::step, ::step]), with_own_display(read.ds, 0)))
     except CannotBeShown as problem:
         return Look(problem=problem)
 
@@ -60,8 +67,16 @@ def render_frame(read: ReadInstance, decoders: Decoders, index: int = 0, window:
     return show(decode(read.ds, decoders, index), with_own_display(read.ds, index), window)
 
 
-def describe(read: ReadInstance, look: Look, small: Display | None, received_at: datetime) -> Description:
-    """What the header and the rendering say; `small` is the rendering that the networks see, if there is one."""
+def render_for_networks(read: ReadInstance, decoders: Decoders) -> Display:
+    """The first frame as the networks see it: grayscale, at most `LONGEST_SIDE` wide and high.
+
+    Raises: Refused: it cannot be rendered any more (it could when it came).
+    """
+    return fit(np.asarray(render_frame(read, decoders), np.uint16))
+
+
+def describe(read: ReadInstance, look: Look, received_at: datetime) -> Description:
+    """What the header and a first look at the image say."""
     ds = read.ds
     effective_at, doubts = effective_time(ds, received_at)
     return Description(
@@ -81,13 +96,13 @@ def describe(read: ReadInstance, look: Look, small: Display | None, received_at:
         rows=_size(ds, "Rows"),
         columns=_size(ds, "Columns"),
         effective_at=effective_at,
-        quality={**_quality(read, look, small), **doubts},
+        quality={**_quality(read, look), **doubts},
         header=header_json(ds),
     )
 
 
-def _quality(read: ReadInstance, look: Look, small: Display | None) -> dict[str, Any]:
-    ds = read.ds
+def _quality(read: ReadInstance, look: Look) -> dict[str, Any]:
+    ds, radiance = read.ds, look.radiance
     said = {
         "photometricInterpretation": text(ds, "PhotometricInterpretation"),
         "bodyPartExamined": text(ds, "BodyPartExamined"),
@@ -102,7 +117,7 @@ def _quality(read: ReadInstance, look: Look, small: Display | None) -> dict[str,
         "columns": _size(ds, "Columns"),
         "transferSyntax": UID(read.transfer_syntax_uid).name,
         "windowInHeader": has_window(ds),
-        **(_exposure(look.radiance, small) if look.radiance is not None and small is not None else {}),
+        **({} if radiance is None else _exposure(radiance)),
     }
 
 
@@ -119,7 +134,6 @@ def has_window(ds: Dataset) -> bool:
     )
 
 
-def _exposure(display: Display, small: Display) -> dict[str, Any]:
-    sample = display[::SAMPLED_EVERY, ::SAMPLED_EVERY]
+def _exposure(sample: Display) -> dict[str, Any]:
     clipped = np.count_nonzero((sample == 0) | (sample == WHITE)) / sample.size
-    return {"blank": bool(small.std() < BLANK_DEVIATION * WHITE), "clippedFraction": round(clipped, 4)}
+    return {"blank": bool(sample.std() < BLANK_DEVIATION * WHITE), "clippedFraction": round(clipped, 4)}

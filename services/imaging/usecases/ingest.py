@@ -1,13 +1,12 @@
 """Taking instances in: examine them without the database, then file them in one transaction with their audit events.
 
-What costs time (parsing, decoding, rendering, syncing bytes to disk) happens before the transaction, which is short.
+What costs time (parsing, decoding, syncing bytes to disk) happens before the transaction, which is short.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,6 @@ from services.imaging import store
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.description import describe, look_at
 from services.imaging.dicom.reading import ReadInstance, read_instance
-from services.imaging.dicom.render import fit, png_16
 from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
 from services.imaging.errors import OtherContent, Refused, WrongInstance, WrongPatient, WrongStudy
 from shared.auth import Principal
@@ -74,7 +72,7 @@ def examine(
     study_instance_uid: str | None = None,
     sop_instance_uid: str | None = None,
 ) -> Examined:
-    """Read, check, decode and render one instance, and make its bytes durable; no refusal is raised.
+    """Read, check and decode one instance, and make its bytes durable; no refusal is raised.
 
     An image of several frames is judged by its first. One that cannot be shown is stored, and says so.
 
@@ -91,7 +89,7 @@ def examine(
         if sop_instance_uid not in (None, read.key.sop_instance_uid):
             raise _wrong_instance()
         known = _known(runtime, read)
-        prepared = None if known else _prepare(runtime, content, read, runtime.clock(), decoders)
+        prepared = None if known else _prepare(runtime, content, digest, read, decoders)
         return Examined(digest, read, prepared, known)
     except Refused as refusal:
         if read is not None:
@@ -107,28 +105,22 @@ def _known(runtime: Runtime, read: ReadInstance) -> Known | None:
     tenant = runtime.common.tenant
     with reading(runtime.sessions) as session:
         known = store.find_known(session, tenant, read.key)
-        owners = {store.find_owner(session, tenant, uid) for uid in _owned(read.key)}
-    if owners - {None, read.patient}:
+        owners = store.find_owners(session, tenant, read.key)
+    if owners - {read.patient}:
         raise _wrong_patient()
     if known is not None and known.dataset_digest != read.dataset_digest:
         raise _other_content()
     return known
 
 
-def _owned(key: InstanceKey) -> tuple[str, str]:
-    return key.study_instance_uid, key.series_instance_uid
-
-
-def _prepare(
-    runtime: Runtime, content: bytes, read: ReadInstance, received_at: datetime, decoders: Decoders
-) -> Prepared:
-    look = look_at(read, decoders)
-    small = None if look.radiance is None else fit(look.radiance)
+def _prepare(runtime: Runtime, content: bytes, digest: str, read: ReadInstance, decoders: Decoders) -> Prepared:
+    received_at, look = runtime.clock(), look_at(read, decoders)
+    runtime.blobs.put(content, digest)
     return Prepared(
-        description=describe(read, look, small, received_at),
-        digest=runtime.blobs.put(content),
+        description=describe(read, look, received_at),
+        digest=digest,
         dataset_digest=read.dataset_digest,
-        rendered_digest=None if small is None else runtime.blobs.put(png_16(small)),
+        renderable=look.radiance is not None,
         size_bytes=len(content),
         received_at=received_at,
     )
@@ -163,9 +155,8 @@ def _file(session: Session, runtime: Runtime, examined: Examined, visit: Visit) 
 def _store(session: Session, runtime: Runtime, prepared: Prepared, visit: Visit) -> None:
     tenant, said, id_ = runtime.common.tenant, prepared.description, uuid7()
     names = said.sop_class_uid, said.key.sop_instance_uid
-    for uid in _owned(said.key):
-        if store.claim_owner(session, tenant, uid, said.patient) != said.patient:
-            raise _wrong_patient().of(*names)
+    if store.claim(session, tenant, said.key, said.patient) != {said.patient}:
+        raise _wrong_patient().of(*names)
     if store.add_instance(session, tenant, id_, prepared):
         _record_stored(session, runtime, prepared, id_, visit)
         return

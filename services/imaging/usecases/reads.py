@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.imaging import store
+from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.syntaxes import RADIOGRAPHS
 from services.imaging.errors import NoSuchInstance
 from services.imaging.store import InstanceRow
@@ -96,7 +97,7 @@ def _reference(row: InstanceRow) -> EvidenceRef:
 
 
 def get_rendered(
-    session: Session, runtime: Runtime, principal: Principal, id_: str, request_id: str | None
+    session: Session, runtime: Runtime, decoders: Decoders, principal: Principal, id_: str, request_id: str | None
 ) -> RenderedImage:
     """The image that the networks see, with what they may know of it.
 
@@ -104,10 +105,12 @@ def get_rendered(
     """
     with reading(runtime.sessions) as lookup:
         row = store.find_by_id(lookup, runtime.common.tenant, id_)
-    if row is None or row.rendered_digest is None or row.sop_class_uid not in RADIOGRAPHS:
+    if row is None or row.sop_class_uid not in RADIOGRAPHS or not (row.renderable or row.rendered_digest):
         raise NoSuchInstance("No image has this id.")
-    png = runtime.blobs.get(row.rendered_digest)
+    png, digest = _rendering(runtime, decoders, row)
     findings = _findings(session, runtime, row, png)
+    if row.rendered_digest is None:
+        store.keep_rendering(session, row.id, digest)
     record_read(session, runtime, principal, "image-read", [row], request_id)
     return RenderedImage(
         id=row.id,
@@ -125,6 +128,18 @@ def get_rendered(
         findings=[ImageFinding(**finding) for finding in findings],
         png=base64.b64encode(png).decode(),
     )
+
+
+def _rendering(runtime: Runtime, decoders: Decoders, row: InstanceRow) -> tuple[bytes, str]:
+    """The 16-bit PNG of an image and its content address: kept from before, or made now."""
+    from services.imaging.dicom.description import render_for_networks
+    from services.imaging.dicom.reading import read_instance
+    from services.imaging.dicom.render import png_16
+
+    if row.rendered_digest is not None:
+        return runtime.blobs.get(row.rendered_digest), row.rendered_digest
+    png = png_16(render_for_networks(read_instance(runtime.blobs.get(row.digest)), decoders))
+    return png, runtime.blobs.put(png)
 
 
 def _findings(session: Session, runtime: Runtime, row: InstanceRow, png: bytes) -> list[dict[str, Any]]:

@@ -119,6 +119,15 @@ def test_the_content_is_a_16_bit_png_of_the_whole_image(imaging: Imaging) -> Non
     assert len(np.unique(pixels)) > 3000
 
 
+def test_an_image_is_rendered_when_it_is_first_asked_for_and_kept(imaging: Imaging) -> None:
+    imaging.stow(encoded(radiograph()))
+    (before,) = imaging.instances()
+    first, second = content(imaging, before.id).png, content(imaging, before.id).png
+    (after,) = imaging.instances()
+    assert (before.renderable, before.rendered_digest, first) == (True, None, second)
+    assert imaging.app.state.runtime.blobs.get(after.rendered_digest) == base64.b64decode(first)
+
+
 def test_air_is_dark_in_monochrome1(imaging: Imaging) -> None:
     imaging.stow(encoded(radiograph(PhotometricInterpretation="MONOCHROME1")))
     pixels = png_of(content(imaging, listed(imaging).items[0].id))
