@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from alembic import command
@@ -108,7 +108,7 @@ def insert_into(session: Session, row: type[DeclarativeBase]) -> Any:
     """
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     # Of the table, not the class: the unit of work has nothing to do with it, and would take as long as the database.
-    return insert(row.__table__)
+    return insert(cast(sa.Table, row.__table__))
 
 
 @contextmanager

@@ -6,17 +6,21 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from services.imaging.api import evidence, qido, research, stow, wado, wado_pixels
 from services.imaging.deid.text_finder import text_finder
-from services.imaging.dicom.decoder_process import Limits
-from services.imaging.dicom.decoders import Decoders
+from services.imaging.dicom.decoders import Decoders, open_decoders
 from services.imaging.settings import Settings
 from services.imaging.store import OutboxRow
 from shared.settings import CommonSettings
-from shared.web import build_runtime, create_service_app
+from shared.web import Runtime, build_runtime, create_service_app
+
+if TYPE_CHECKING:
+    from services.imaging.dimse.receivers import Receivers
+    from services.imaging.dimse.server import DimseServer
 
 DESCRIPTION = "DICOM in by STOW-RS and C-STORE, out by QIDO-RS and WADO-RS; renderings for the diagnosis service."
 
@@ -28,15 +32,18 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     """
     settings = settings or Settings()
     runtime = build_runtime("imaging", common or CommonSettings(), settings.database_url, OutboxRow)
-    decoders = Decoders(_limits(settings), settings.decoders)
+    decoders = open_decoders(settings)
 
     def _waiting_for() -> Sequence[str]:
-        return ("dicom listener",) if settings.dimse_enabled and app.state.dimse_port is None else ()
+        listener = app.state.dimse
+        return ("dicom listener",) if settings.dimse_enabled and not (listener and listener.listening) else ()
 
     @contextmanager
     def _running() -> Iterator[None]:
         if settings.decoders_started_ahead:
             threading.Thread(target=decoders.start_ahead, daemon=True).start()
+        # The first instance should not wait for pydicom and numpy.
+        threading.Thread(target=import_module, args=("services.imaging.usecases.ingest",), daemon=True).start()
         try:
             with _listening():
                 yield
@@ -46,20 +53,16 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     @contextmanager
     def _listening() -> Iterator[None]:
         if not settings.dimse_enabled:
-            # The first instance should not wait for pydicom and numpy.
-            threading.Thread(target=import_module, args=("services.imaging.usecases.ingest",), daemon=True).start()
             yield
             return
-        from services.imaging.dimse.server import DimseServer
-
-        server = DimseServer(runtime, settings, decoders)
-        server.start()
-        app.state.dimse_port = server.port
+        listener = _listener(runtime, settings, decoders)
+        listener.start()
+        app.state.dimse_port, app.state.dimse = listener.port, listener
         try:
             yield
         finally:
-            app.state.dimse_port = None
-            server.stop()
+            app.state.dimse_port = app.state.dimse = None
+            listener.stop()
 
     app = create_service_app(
         "imaging",
@@ -73,14 +76,15 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     app.state.settings = settings
     app.state.decoders = decoders
     app.state.find_text = text_finder()
-    app.state.dimse_port = None
+    app.state.dimse_port = app.state.dimse = None
     return app
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        max_pixels=settings.max_pixels,
-        memory_bytes=settings.decode_memory_bytes,
-        cpu_s=settings.decode_cpu_s,
-        wall_s=settings.decode_timeout_s,
-    )
+def _listener(runtime: Runtime, settings: Settings, decoders: Decoders) -> DimseServer | Receivers:
+    if settings.dimse_processes:
+        from services.imaging.dimse.receivers import Receivers
+
+        return Receivers(settings, runtime.common)
+    from services.imaging.dimse.server import DimseServer
+
+    return DimseServer(runtime, settings, decoders)

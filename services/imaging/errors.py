@@ -160,3 +160,11 @@ class RegionOutside(BadRequest):
 
 class MalformedQuery(BadRequest):
     """A search or rendering parameter that is not known or not well formed."""
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> RuntimeError:
+    """The DICOM listener cannot open its port."""
+    return RuntimeError(
+        f"DICOM port {port} on {host} cannot be opened ({error.strerror}); "
+        "set CONSILIUM_IMAGING_DIMSE_PORT to a free one, or CONSILIUM_IMAGING_DIMSE_ENABLED=false"
+    )

@@ -64,6 +64,8 @@ class Settings(ServiceSettings):
     """Our application entity title."""
     require_called_ae_title: bool = False
     """Whether an association that calls another title is rejected."""
+    dimse_processes: int = Field(default=2, ge=0)
+    """Processes that serve associations, of which each takes in what one core can; 0: the web process does it."""
     dimse_max_associations: int = Field(default=32, gt=0)
     """Associations served at once; one more is told to come back later."""
     dimse_timeout_s: float = Field(default=60.0, gt=0)
@@ -102,6 +104,11 @@ class Settings(ServiceSettings):
             # Without it the listener would be open where somebody meant to close it.
             raise ValueError("set CONSILIUM_IMAGING_DIMSE_TLS_CERTIFICATE_FILE too, or none of the TLS files")
         return self
+
+    def for_one_receiver(self) -> Settings:
+        """The settings of one of several receiving processes: its share of the associations."""
+        share = -(-self.dimse_max_associations // self.dimse_processes)
+        return self.model_copy(update={"dimse_max_associations": share})
 
     def may_call(self, title: str, address: str) -> bool:
         """Whether an application entity may open an association from an address."""

@@ -19,6 +19,7 @@ from shared.errors import Unavailable
 
 if TYPE_CHECKING:
     from services.imaging.dicom.codecs import Pixels
+    from services.imaging.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -79,3 +80,14 @@ class Decoders:
             self._closed, idle, self._idle = True, self._idle, []
         for child in idle:
             child.close()
+
+
+def open_decoders(settings: Settings) -> Decoders:
+    """The pool that the settings describe; no child runs yet."""
+    limits = Limits(
+        max_pixels=settings.max_pixels,
+        memory_bytes=settings.decode_memory_bytes,
+        cpu_s=settings.decode_cpu_s,
+        wall_s=settings.decode_timeout_s,
+    )
+    return Decoders(limits, settings.decoders)

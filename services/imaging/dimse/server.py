@@ -7,6 +7,7 @@ the audit log is the calling AE title, with the issuer `dimse`.
 from __future__ import annotations
 
 import socket
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -18,9 +19,11 @@ from sqlalchemy.exc import OperationalError
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
 from services.imaging.dimse import commitment
+from services.imaging.dimse.handed import HandedAssociationServer
 from services.imaging.dimse.peers import caller_of, turn_strangers_away
 from services.imaging.dimse.reporter import CommitmentReporter
 from services.imaging.dimse.tls import caller_context, listener_context
+from services.imaging.errors import cannot_listen
 from services.imaging.settings import Settings
 from services.imaging.usecases import commitment as commitments
 from services.imaging.usecases import ingest
@@ -65,21 +68,39 @@ class DimseServer:
         Raises: RuntimeError: the port is not free.
         """
         address = (self._settings.dimse_host, self._settings.dimse_port)
-        handlers: list[Any] = [
+        try:
+            self._server = self._ae.start_server(
+                address, block=False, evt_handlers=self._handlers(), ssl_context=self._tls
+            )
+        except OSError as error:
+            raise cannot_listen(*address, error) from error
+        self._reporter.start()
+
+    def start_on(self, channel: socket.socket) -> threading.Event:
+        """Begin to serve the connections that come over a channel; the event is set when that is closed."""
+        address = (self._settings.dimse_host, self._settings.dimse_port)
+        server: Any = self._ae.make_server(
+            address,
+            evt_handlers=self._handlers(),
+            ssl_context=self._tls,
+            server_class=HandedAssociationServer,
+            channel=channel,
+        )
+        self._ae._servers.append(server)  # as `start_server` does: `shutdown` ends what is there
+        threading.Thread(target=server.serve_forever, name="handed-associations", daemon=True).start()
+        self._server = server
+        self._reporter.start()
+        ended: threading.Event = server.ended
+        return ended
+
+    def _handlers(self) -> list[Any]:
+        return [
             (evt.EVT_CONN_OPEN, _send_at_once),
             (evt.EVT_REQUESTED, turn_strangers_away, [self._settings]),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_N_ACTION, self._on_commitment),
             (evt.EVT_C_ECHO, _on_echo),
         ]
-        try:
-            self._server = self._ae.start_server(address, block=False, evt_handlers=handlers, ssl_context=self._tls)
-        except OSError as error:
-            raise RuntimeError(
-                f"DICOM port {address[1]} on {address[0]} cannot be opened ({error.strerror}); "
-                "set CONSILIUM_IMAGING_DIMSE_PORT to a free one, or CONSILIUM_IMAGING_DIMSE_ENABLED=false"
-            ) from error
-        self._reporter.start()
 
     def stop(self) -> None:
         """Stop listening and abort what associations there are; their senders got no success and will send again."""

@@ -67,9 +67,9 @@ class Imaging:
 def started(bed: TestBed, database_url: str, **settings: Any) -> Iterator[Imaging]:
     """Run an imaging service on a migrated database; its DICOM listener is on any free port.
 
-    Its decoders start when a test sends something compressed: most do not.
+    Its decoders start when a test sends something compressed: most do not. Associations are served in this process.
     """
-    defaults = {"dimse_port": 0, "decoders_started_ahead": False}
+    defaults = {"dimse_port": 0, "dimse_processes": 0, "decoders_started_ahead": False}
     app = create_app(Settings(database_url=database_url, **{**defaults, **settings}), bed.common)
     with TestClient(app) as client:
         yield Imaging(app, client, bed)

@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE
+from pynetdicom import AE, build_context
 from pynetdicom.dimse_primitives import C_STORE
 
 from services.imaging.app import create_app
@@ -35,14 +35,11 @@ def test_an_echo_is_answered(imaging: Imaging) -> None:
 @pytest.mark.parametrize("sop_class_uid", SOP_CLASSES)
 def test_a_radiograph_is_negotiated_in_all_syntaxes(imaging: Imaging, sop_class_uid: str) -> None:
     ae = AE()
-    for transfer_syntax_uid in TRANSFER_SYNTAXES:
-        ae.add_requested_context(sop_class_uid, transfer_syntax_uid)
-        assert len(ae.requested_contexts) == 1
-        assoc = ae.associate("127.0.0.1", imaging.dimse_port)
-        accepted = [context.transfer_syntax[0] for context in assoc.accepted_contexts]
-        assoc.release()
-        ae.requested_contexts = []
-        assert accepted == [transfer_syntax_uid]
+    ae.requested_contexts = [build_context(sop_class_uid, syntax) for syntax in TRANSFER_SYNTAXES]
+    assoc = ae.associate("127.0.0.1", imaging.dimse_port)
+    accepted = [context.transfer_syntax[0] for context in assoc.accepted_contexts]
+    assoc.release()
+    assert accepted == list(TRANSFER_SYNTAXES)
 
 
 def test_other_objects_are_not_negotiated(imaging: Imaging) -> None:
@@ -187,10 +184,14 @@ def test_a_wrong_called_title_is_rejected_where_required(bed: TestBed, database_
         assert assoc.is_rejected
 
 
-def test_a_taken_port_is_named_with_its_setting(imaging: Imaging, bed: TestBed, database_url: str) -> None:
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_taken_port_is_named_with_its_setting(
+    imaging: Imaging, bed: TestBed, database_url: str, processes: int
+) -> None:
     from fastapi.testclient import TestClient
 
-    app = create_app(Settings(database_url=database_url, dimse_port=imaging.dimse_port), bed.common)
+    settings = Settings(database_url=database_url, dimse_port=imaging.dimse_port, dimse_processes=processes)
+    app = create_app(settings, bed.common)
     with pytest.raises(RuntimeError, match="CONSILIUM_IMAGING_DIMSE_PORT"), TestClient(app):
         pass
 
