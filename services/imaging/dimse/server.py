@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 from sqlalchemy.exc import OperationalError
 
@@ -38,6 +38,9 @@ MAX_PDU_BYTES = 131_072
 STOP_S = 10.0
 ASSOCIATE_S = 10.0
 """A connection on which no association is asked for is dropped; until then it counts as one."""
+
+# pynetdicom writes every message out for its debug log, whether anybody keeps that or not.
+_config.LOG_HANDLER_LEVEL = "none"
 
 log = structlog.get_logger(__name__)
 
