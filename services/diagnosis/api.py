@@ -12,8 +12,9 @@ from services.diagnosis import usecases
 from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
 from services.diagnosis.domain import Order
+from services.diagnosis.live import Asker, running_risk
 from services.diagnosis.progress import progress_events
-from services.diagnosis.schemas import DiagnosisPage, FeedbackOut, SearchIn, diagnosis_out
+from services.diagnosis.schemas import DiagnosisPage, FeedbackOut, RiskQuestion, SearchIn, diagnosis_out
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn, JobStatus
@@ -21,6 +22,7 @@ from shared.digests import digest_json
 from shared.web import RequestIdDep, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/diagnoses", tags=["diagnoses"])
+EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
 Clinician = Annotated[Principal, Depends(require(Role.CLINICIAN))]
@@ -104,6 +106,30 @@ def search_diagnoses(
     return DiagnosisPage(items=[diagnosis_out(*one, explained=False) for one in shown])
 
 
+# A body, not a query: an identifier does not belong into an address.
+@router.post(
+    "/stream",
+    summary="A patient's running risk, as server-sent events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def stream_risk(
+    body: RiskQuestion,
+    principal: Reader,
+    runtime: RuntimeDep,
+    request_id: RequestIdDep,
+    neighbours: Annotated[Neighbours, Depends(get_neighbours)],
+    dispatcher: Annotated[Dispatcher, Depends(get_dispatcher)],
+) -> StreamingResponse:
+    """A `risk` event now, and one whenever the evidence or the consent has changed, each of a diagnosis of its own."""
+    digest = digest_json({"runningRiskOf": body.patient})
+    order = Order(body.patient, None, "routine", tuple(Modality), principal, key=None, digest=digest)
+    usecases.check_order(order, runtime.clock())
+    first = await usecases.snapshot_case(runtime, neighbours, order)
+    stream = running_risk(Asker(runtime, neighbours, dispatcher, order, request_id), first, body.every_s)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=EVENT_STREAM)
+
+
 @router.get("/{diagnosis_id}", summary="One diagnosis")
 def read_diagnosis(
     diagnosis_id: str, principal: Reader, runtime: RuntimeDep, session: SessionDep, request_id: RequestIdDep
@@ -122,8 +148,7 @@ async def watch_diagnosis(diagnosis_id: str, principal: Reader, runtime: Runtime
     """`stage` events with `{status, stage}`, and `done` when the status is final. They hold no patient data."""
     await run_in_threadpool(usecases.progress, runtime, diagnosis_id)
     stream = progress_events(lambda: usecases.progress(runtime, diagnosis_id))
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=EVENT_STREAM)
 
 
 @router.get("/{diagnosis_id}/manifest", summary="The frozen case")

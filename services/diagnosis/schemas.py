@@ -11,7 +11,7 @@ from services.diagnosis.currency import Happening, Outdated, as_json
 from services.diagnosis.domain import Feedback, Job, StoredResult
 from shared.contracts import diagnosis as wire
 from shared.contracts.base import Modality, Wire
-from shared.contracts.diagnosis import AuditReceipt, DiagnosisOut, DiagnosisResult
+from shared.contracts.diagnosis import AuditReceipt, DiagnosisOut, DiagnosisResult, JobStatus, ModalityStatus, Source
 
 
 class DiagnosisPage(Wire):
@@ -27,6 +27,38 @@ class SearchIn(Wire):
 
     patient: str = Field(min_length=1, max_length=64)
     limit: int = Field(default=50, ge=1, le=200)
+
+
+class RiskQuestion(Wire):
+    """`POST /diagnoses/stream`: whose running risk, and how often at most it is reckoned anew."""
+
+    patient: str = Field(min_length=1, max_length=64)
+    every_s: float = Field(default=60.0, ge=2.0, le=3600.0)
+    """Seconds between two diagnoses. Evidence that comes more often is taken together."""
+
+
+class RunningRisk(Wire):
+    """Data of a `risk` event. The whole result is at `/diagnoses/{diagnosis}`."""
+
+    diagnosis: str
+    status: JobStatus
+    as_of: datetime
+    abstained: bool | None = None
+    reasons: list[str] = []
+    risks: dict[str, wire.Risk | wire.OrdinalRisk] = {}
+    modalities: dict[Source, ModalityStatus] = {}
+    """What the figures rest on, and what they lack."""
+
+    @classmethod
+    def of(cls, job: Job, stored: StoredResult | None) -> RunningRisk:
+        """Of a finished diagnosis; one that failed has no figures."""
+        said = cls(diagnosis=job.id, status=job.status, as_of=job.as_of)
+        if stored is None:
+            return said
+        body = stored.body
+        used = {source: found.status for source, found in body.modalities.items()}
+        told = {"abstained": body.abstained, "reasons": body.reasons, "risks": body.risks, "modalities": used}
+        return said.model_copy(update=told)
 
 
 class FeedbackOut(Wire):
