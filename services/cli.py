@@ -144,6 +144,7 @@ def _register() -> None:
     from services.diagnosis.bench.cli import bench as bench_app
     from services.diagnosis.bundle.cli import bundle as bundle_app
     from services.diagnosis.evaluation.cli import evaluate
+    from services.diagnosis.replay_cli import replay
     from services.diagnosis.training.cli import train
     from services.diagnosis.ward.cli import synth
     from services.imaging.cli import export_research
@@ -152,6 +153,7 @@ def _register() -> None:
     app.command("synth")(synth)
     app.command("train")(train)
     app.command("evaluate")(evaluate)
+    app.command("replay")(replay)
     app.command("import")(import_file)
     app.command("export-research")(export_research)
     app.add_typer(bundle_app, name="bundle")

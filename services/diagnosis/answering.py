@@ -1,4 +1,4 @@
-"""How a worker answers a question of similarity: consent, contents, the joint space, consent again.
+"""How a worker answers a question: of similarity (consent, contents, the joint space, consent again), or a replay.
 
 The question's words come from the database and its answer goes there; the broker sees an id.
 """
@@ -11,6 +11,7 @@ from services.diagnosis import store
 from services.diagnosis.assembly import assemble
 from services.diagnosis.case import CaseInput
 from services.diagnosis.joint_schemas import QuestionBody, films_out, similar_out
+from services.diagnosis.replay import replay
 from services.diagnosis.running import Reader, Worker
 from services.diagnosis.snapshot import Manifest, parse_manifest
 from services.diagnosis.store import Question
@@ -44,9 +45,11 @@ def answer_question(worker: Worker, question_id: str) -> None:
 
 
 def _answer(worker: Worker, question: Question) -> str:
+    body = QuestionBody.model_validate_json(question.body)
+    if body.ask == "replay" and question.job_id is not None:
+        return replay(worker, question.job_id).model_dump_json(by_alias=True)
     if worker.reader is None:
         raise Unavailable(NO_SPACE)
-    body = QuestionBody.model_validate_json(question.body)
     if question.job_id is None:
         found = worker.reader.search(body.text or "", body.target, body.k)
         return similar_out(found, body.target).model_dump_json(by_alias=True)

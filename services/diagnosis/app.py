@@ -9,10 +9,11 @@ from datetime import timedelta
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.diagnosis import api, internal_api, joint_api, store
+from services.diagnosis import api, internal_api, joint_api, replay_api, store
 from services.diagnosis.broker import CeleryBroker
 from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
+from services.diagnosis.replaying import NightlyReplays
 from services.diagnosis.rows import OutboxRow
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.watch import Watch
@@ -30,14 +31,17 @@ def create_app(settings: DiagnosisSettings | None = None, common: CommonSettings
     runtime = build_runtime("diagnosis", common, settings.database_url, OutboxRow)
     broker = CeleryBroker(common.broker_url)
     dispatcher, watch = Dispatcher(runtime, broker, settings), Watch(runtime, settings)
+    replays = NightlyReplays(runtime, broker, settings)
 
     @contextmanager
     def _dispatching() -> Iterator[None]:
         dispatcher.start()
         watch.start()
+        replays.start()
         try:
             yield
         finally:
+            replays.stop()
             watch.stop()
             dispatcher.stop()
             broker.close()
@@ -45,7 +49,7 @@ def create_app(settings: DiagnosisSettings | None = None, common: CommonSettings
     app = create_service_app(
         "diagnosis",
         runtime,
-        [api.router, joint_api.router, internal_api.router],
+        [api.router, joint_api.router, replay_api.router, internal_api.router],
         description=DESCRIPTION,
         readiness=lambda: waiting_for(runtime, broker, settings),
         lifespan=_dispatching,

@@ -97,7 +97,7 @@ class FilmsOut(Wire):
 class QuestionBody(Wire):
     """What a worker is asked; the case, if any, stands beside it."""
 
-    ask: Literal["similar", "films", "search"]
+    ask: Literal["similar", "films", "search", "replay"]
     text: str | None = None
     target: Kind = "case"
     k: int = 5

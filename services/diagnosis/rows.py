@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -169,3 +169,11 @@ class FollowedRow(Base):
 
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way to the log."""
+
+
+class ReplayNightRow(Base):
+    """A night whose sample of diagnoses was computed again, or is being."""
+
+    __tablename__ = "replay_night"
+
+    night: Mapped[date] = mapped_column(primary_key=True)

@@ -67,6 +67,9 @@ class Predictor(Protocol):
     def predict(self, case: CaseInput, *, on_stage: Callable[[str], None]) -> Prediction:
         """What it says of a case; calls `on_stage` with `encode`, `fuse`, `explain` as it gets there."""
 
+    def forget(self) -> None:
+        """Drop what it kept of earlier cases to answer sooner: the next answer is computed from its evidence alone."""
+
 
 @dataclass(frozen=True)
 class Worker:

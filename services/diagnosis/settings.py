@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
@@ -39,5 +40,9 @@ class DiagnosisSettings(ServiceSettings):
     """So often a job is put off because a neighbour does not answer (about an hour) before it is failed."""
     vector_index: Literal["exact", "pgvector"] = "exact"
     """Where reference cases are searched: in each worker's memory, or in this service's PostgreSQL with pgvector."""
+    replay_nightly: int = Field(default=20, ge=0)
+    """So many of the last week's diagnoses are computed again each night, to see whether they come out the same."""
+    replay_hour_utc: int = Field(default=2, ge=0, le=23)
+    """In which hour of the day."""
     question_timeout_s: float = 10.0
     """How long a question of similarity waits for a worker before it is answered with 503."""

@@ -1,7 +1,8 @@
 """A tiny deterministic predictor for tests of the job machinery alone: numbers that follow from the case, no network.
 
 Its bundle directory is any directory. A file `hold` in it makes each prediction of a real patient wait until
-the file is gone, and write `held-<process id>` while it waits; a file `fail` makes it raise.
+the file is gone, and write `held-<process id>` while it waits; a file `fail` makes it raise; a number in a file `drift`
+is added to the log-odds.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ class ArithmeticPredictor:
         index.replace("image", _REFERENCES)
         return ArithmeticReader(self._directory, index)
 
+    def forget(self) -> None:
+        """It keeps nothing."""
+
     def predict(self, case: CaseInput, *, on_stage: Callable[[str], None]) -> Prediction:
         on_stage("encode")
         real = not any(note.id == "warm-up" for note in case.notes)
@@ -73,6 +77,8 @@ class ArithmeticPredictor:
             terms["note"] = len(case.notes[0].text) / 1000
         if case.vitals is not None:
             terms["vitals"] = float(case.vitals.values.mean()) / 1000
+        if (drift := self._directory / "drift").exists():
+            terms = {name: term + float(drift.read_text()) for name, term in terms.items()}
         on_stage("fuse")
         return _prediction(case, terms, (time.perf_counter() - started) * 1000)
 

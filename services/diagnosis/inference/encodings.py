@@ -37,6 +37,11 @@ class Encodings(Generic[Item]):
                 self._kept.popitem(last=False)
         return item
 
+    def forget(self) -> None:
+        """Keep nothing of what was encoded before."""
+        with self._lock:
+            self._kept.clear()
+
 
 def digest_of(prepared: Prepared) -> str:
     """SHA-256 of all that an encoder is given of a modality, and of the statistics beside it."""

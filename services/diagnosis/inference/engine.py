@@ -62,6 +62,10 @@ class Engine:
         """One modality of a case, encoded unless just this was encoded a short while ago."""
         return self._encodings.of(name, prepared, lambda: self._encode(name, prepared))
 
+    def forget(self) -> None:
+        """Drop the kept encodings."""
+        self._encodings.forget()
+
     @cached_property
     def _encodings(self) -> Encodings[EncodedModality]:
         return Encodings()

@@ -94,6 +94,10 @@ class Predictor:
         clock.lap("explain")
         return replace(prediction, explanation=explanation, timings=clock.laps)
 
+    def forget(self) -> None:
+        """Drop the kept encodings: the next case is encoded anew."""
+        self.engine.forget()
+
     def encode_used(
         self, case: CaseInput
     ) -> tuple[dict[str, Prepared], dict[str, EncodedModality], dict[str, ModalityOutcome]]:

@@ -32,6 +32,7 @@ from services.diagnosis.store.questions import (
     find_question,
     keep_answer,
 )
+from services.diagnosis.store.replays import claim_night, released_since
 from services.diagnosis.store.results import (
     add_feedback,
     add_result,
@@ -51,6 +52,7 @@ __all__ = [
     "add_result",
     "answer_of",
     "claim",
+    "claim_night",
     "defer",
     "drop_question",
     "expired",
@@ -72,6 +74,7 @@ __all__ = [
     "outdated",
     "release",
     "released_results",
+    "released_since",
     "renew",
     "repoint",
     "requeue",
