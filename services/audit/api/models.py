@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import AwareDatetime
 
 from services.audit.api.deps import ContextDep, Id
+from services.audit.cards.content import CardContent
+from services.audit.cards.forms import CardForm, card_as, form_of
 from services.audit.domain.registry import Stage
 from services.audit.schemas import Card, ModelIn, ModelList, ModelSummary, PromoteIn
 from services.audit.usecases import registry as usecases
@@ -20,9 +23,19 @@ Admin = Annotated[Principal, Depends(require(Role.ADMIN))]
 
 
 @router.get("", dependencies=AnyRole)
-def list_models(context: ContextDep, stage: Stage | None = None) -> ModelList:
-    """All bundles, or those in one stage."""
-    return ModelList(items=[ModelSummary.from_domain(found) for found in usecases.list_bundles(context, stage)])
+def list_models(
+    context: ContextDep,
+    stage: Stage | None = None,
+    active_at: Annotated[
+        AwareDatetime | None, Query(alias="activeAt", description="Only the bundle that was active then.")
+    ] = None,
+) -> ModelList:
+    """All bundles, or those in one stage now, or the one that was active at a time."""
+    found = usecases.list_bundles(context, stage)
+    if active_at is not None:
+        active = usecases.active_at(context, active_at)
+        found = [one for one in found if one.bundle.id == active]
+    return ModelList(items=[ModelSummary.from_domain(one) for one in found])
 
 
 @router.post("", status_code=201)
@@ -50,10 +63,22 @@ def get_model(model_id: Id, context: ContextDep) -> ModelSummary:
     return ModelSummary.from_domain(usecases.get_bundle(context, model_id))
 
 
-@router.get("/{model_id}/card", dependencies=AnyRole)
-def get_card(model_id: Id, context: ContextDep) -> Card:
-    """The model card as it was registered."""
-    return Card(usecases.get_bundle(context, model_id).bundle.card)
+_NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'"
+_FORMS: dict[str, Any] = {media_type: {} for media_type in ("text/html", "application/xml", "application/fhir+json")}
+
+
+@router.get("/{model_id}/card", dependencies=AnyRole, response_model=Card, responses={200: {"content": _FORMS}})
+def get_card(
+    model_id: Id,
+    context: ContextDep,
+    form: Annotated[CardForm | None, Query(alias="format", description="Goes before `Accept`.")] = None,
+    accept: Annotated[str, Header()] = "",
+) -> Response:
+    """The model card as it was registered (JSON), to be read (HTML), as CHAI's Applied Model Card 0.2 (XML), or as a
+    FHIR R4 DocumentReference that holds all three."""
+    staged = usecases.get_bundle(context, model_id)
+    body, media_type = card_as(form or form_of(accept), CardContent(staged.bundle, staged.stage))
+    return Response(body, media_type=media_type, headers={"Content-Security-Policy": _NO_SCRIPTS})
 
 
 @router.post("/{model_id}/promote")

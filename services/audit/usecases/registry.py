@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -67,6 +68,13 @@ def list_bundles(context: AuditContext, stage: Stage | None = None) -> list[Stag
         bundles, events = store.all_bundles(session), store.all_events(session)
     staged = [_staged(bundle, events) for bundle in bundles]
     return [found for found in staged if stage is None or found.stage is stage]
+
+
+def active_at(context: AuditContext, moment: datetime) -> str | None:
+    """The id of the bundle that answered at a time, as the log tells of it; None where none was active."""
+    with reading(context.sessions) as session:
+        events = store.all_events(session)
+    return fold(event for event in events if event.at <= moment).active
 
 
 def get_bundle(context: AuditContext, bundle_id: str) -> StagedBundle:

@@ -1,0 +1,1 @@
+"""A registered model card in the forms that people and other systems read."""
