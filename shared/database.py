@@ -31,6 +31,7 @@ NAMING_CONVENTION = {
 }
 
 Sessions = sessionmaker[Session]
+SLEEPER_MS = 300_000
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -72,7 +73,22 @@ def create_engine(url: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
+    return sa.create_engine(
+        _without_sleepers(url),
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"keepalives_idle": 30},
+    )
+
+
+def _without_sleepers(url: str) -> sa.URL:
+    """Has PostgreSQL end transactions that their process sleeps in, as one that was stopped or whose host is gone
+    does: the locks that they hold would keep others waiting for ever."""
+    parsed = sa.engine.make_url(url)
+    options = f"{parsed.query.get('options', '')} -cidle_in_transaction_session_timeout={SLEEPER_MS}"
+    return parsed.update_query_dict({"options": options.strip()})
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:

@@ -52,8 +52,9 @@ def add(session: Session, row: type[OutboxMixin], event: AuditEvent) -> None:
 class OutboxRelay:
     """A thread that moves events from one outbox to the audit service.
 
-    `wake()` after a commit makes it run at once, unless it has just run; otherwise it looks once a second. When the audit service does not
-    answer, events stay where they are and the relay tries again, ever more slowly, up to 10 s apart.
+    `wake()` after a commit makes it run at once, unless it has just run; otherwise it looks once a second. When the
+    audit service does not answer, events stay where they are and the relay tries again, ever more slowly, up to 10 s
+    apart.
     """
 
     def __init__(self, sessions: Sessions, row: type[OutboxMixin], send: Send) -> None:
