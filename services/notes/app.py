@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 
 from services.notes.api import ROUTERS
-from services.notes.mllp import MllpServer
+from services.notes.mllp import NotesDoor
 from services.notes.settings import Settings
 from services.notes.store import OutboxRow
 from shared.clock import Clock, utc_now
+from shared.hl7v2.exchange import Exchange
+from shared.hl7v2.server import MllpServer
 from shared.settings import CommonSettings
 from shared.web import build_runtime, create_service_app
 
@@ -36,7 +38,7 @@ def create_app(
         if not settings.mllp_enabled:
             yield
             return
-        server = MllpServer(runtime, settings)
+        server = MllpServer(Exchange(runtime, settings, NotesDoor(runtime, settings)), settings)
         server.start()
         app.state.mllp_port = server.port
         try:

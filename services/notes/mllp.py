@@ -1,127 +1,46 @@
-"""The HL7 v2 door: listens for MLLP connections on an event loop of its own, in a thread of its own.
-
-Connections cost little while they wait; messages are worked on by a few threads, those of one connection in the order
-in which they came. MLLP has no tokens: see docs/decisions/0098.
-"""
+"""What the notes service does with HL7 v2 messages that come by MLLP."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import TypeVar
+from sqlalchemy.orm import Session
 
-import structlog
-
-from services.notes.exchange import Exchange
-from services.notes.hl7.framing import Deframer, FrameTooLong
+from services.notes.clinical.analysis import analyse
+from services.notes.hl7.documents import read_document
+from services.notes.hl7.requests import read_act
 from services.notes.settings import Settings
+from services.notes.usecases.asking import Asker
+from services.notes.usecases.messages import take_message
+from services.notes.usecases.storing import record_refusal
+from shared.auth import Principal
+from shared.hl7v2.header import Header
+from shared.hl7v2.message import read_message
+from shared.hl7v2.problems import RefusedMessage
 from shared.web import Runtime
 
-WORKERS = 4
-READ_BYTES = 2**16
-STOP_S = 10.0
-DRAIN_S, DRAIN_MAX_BYTES = 5.0, 64 * 2**20
 
-T = TypeVar("T")
-log = structlog.get_logger(__name__)
+class NotesDoor:
+    """Takes documents, each in a transaction of its own."""
 
-
-class MllpServer:
-    """Listens for messages from `start` to `stop`."""
+    shorter = "send one note at a time, without attachments"
 
     def __init__(self, runtime: Runtime, settings: Settings) -> None:
-        self._exchange, self._settings = Exchange(runtime, settings), settings
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="mllp-worker")
-        self._connections: set[asyncio.Task[None]] = set()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop
-        self._stopping: asyncio.Event
-        self.port = 0
-        """The TCP port, once started."""
+        self._runtime, self._settings = runtime, settings
 
-    def start(self) -> None:
-        """Begin listening.
+    def take(self, header: Header, content: bytes, sender: Principal) -> None:
+        """Do what a message asks for, and commit. Raises: RefusedMessage."""
+        runtime, settings = self._runtime, self._settings
+        act = read_act(header, settings)
+        message = read_message(content, header, settings.mllp_charset)
+        document = read_document(message, act, settings, runtime.clock())
+        # Before the transaction: SQLite has one writer at a time.
+        analysis = analyse(document.note.text, document.people) if document.note else None
+        with runtime.sessions.begin() as session:
+            take_message(session, runtime, _asker(sender), message, document, analysis)
 
-        Raises: RuntimeError: the port is not free.
-        """
-        listening: Future[int] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(listening)), name="mllp", daemon=True)
-        self._thread.start()
-        try:
-            self.port = listening.result()
-        except OSError as error:
-            self._thread.join()
-            raise RuntimeError(
-                f"MLLP port {self._settings.mllp_port} on {self._settings.mllp_host} cannot be opened "
-                f"({error.strerror}); set CONSILIUM_NOTES_MLLP_PORT to a free one, or "
-                "CONSILIUM_NOTES_MLLP_ENABLED=false"
-            ) from error
-
-    def stop(self) -> None:
-        """Stop listening and close what connections there are.
-
-        A sender whose message is being worked on gets no answer and sends again, which stores nothing twice.
-        """
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        if self._thread:
-            self._thread.join(timeout=STOP_S)
-        self._workers.shutdown(wait=True)
-
-    async def _serve(self, listening: Future[int]) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            server = await asyncio.start_server(self._connected, self._settings.mllp_host, self._settings.mllp_port)
-        except OSError as error:
-            listening.set_exception(error)
-            return
-        listening.set_result(int(server.sockets[0].getsockname()[1]))
-        await self._stopping.wait()
-        server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # a coroutine runs in a task
-        self._connections.add(task)
-        try:
-            if len(self._connections) > self._settings.mllp_max_connections:
-                log.warning("connection closed", reason="as many as allowed are open")
-                return
-            # Silence, a peer that is gone, or our own stop: nothing that was acknowledged hangs on it.
-            with suppress(TimeoutError, ConnectionError, asyncio.CancelledError):
-                await self._converse(reader, writer)
-        finally:
-            self._connections.discard(task)
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        deframer = Deframer(self._settings.mllp_max_message_bytes)
-        try:
-            while data := await self._within_patience(reader.read(READ_BYTES)):
-                for message in deframer.feed(data):
-                    await self._reply(writer, self._exchange.answer, message)
-        except FrameTooLong as error:
-            await self._reply(writer, self._exchange.answer_too_long, error.beginning)
-            writer.write_eof()
-            await asyncio.wait_for(_drain(reader), DRAIN_S)
-
-    async def _reply(self, writer: asyncio.StreamWriter, answer: Callable[[bytes], bytes], content: bytes) -> None:
-        writer.write(await self._loop.run_in_executor(self._workers, answer, content))
-        await self._within_patience(writer.drain())
-
-    async def _within_patience(self, waiting: Awaitable[T]) -> T:
-        return await asyncio.wait_for(waiting, self._settings.mllp_idle_timeout_s)
+    def record_refusal(self, session: Session, sender: Principal, refusal: RefusedMessage) -> None:
+        """Put into the log that a message was refused, and why."""
+        record_refusal(session, self._runtime, _asker(sender), refusal)
 
 
-async def _drain(reader: asyncio.StreamReader) -> None:
-    """Read on and forget: closing on unread bytes would take the answer back from the peer (RFC 1122 4.2.2.13)."""
-    drained = 0
-    while drained < DRAIN_MAX_BYTES and (data := await reader.read(READ_BYTES)):
-        drained += len(data)
+def _asker(sender: Principal) -> Asker:
+    return Asker(sender, sender.jti)

@@ -15,9 +15,10 @@ import httpx
 
 from services.diagnosis.ward.generate import generate_patient
 from tests.fuzz.mutations import mutate_bytes, mutate_json
-from tests.services.notes.hl7_messages import END, START, mdm, oru
+from tests.services.notes.hl7_messages import mdm, oru
 from tests.support.cases import Case, dicom_bytes, ndjson, stow
 from tests.support.fit_files import RECORD, TIMESTAMP, UINT8, UINT32, fit_file
+from tests.support.mllp import END, START
 from tests.support.suite import RunningSuite
 
 WAIT_S = 60.0

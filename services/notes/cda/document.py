@@ -14,9 +14,9 @@ from services.notes.cda.parsing import NAMESPACE, parse_cda
 from services.notes.document_types import DOCUMENT_TYPES
 from services.notes.domain import NewNote, text_problem
 from services.notes.errors import InvalidNote, NoteTooLong
-from services.notes.hl7.times import read_hl7_time
 from services.notes.settings import Settings
 from shared.errors import FieldProblem
+from shared.hl7v2.times import read_hl7_time
 from shared.intake import patient_problem
 
 LOINC_OID = "2.16.840.1.113883.6.1"

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notes.domain import NewNote, text_problem
-from services.notes.hl7.header import Header
-from services.notes.hl7.message import Message, Segment
 from services.notes.hl7.narrative import DOCUMENT_CODES, is_narrative, loinc_type, narrative
 from services.notes.hl7.people import people_of
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage, fault_at
 from services.notes.hl7.requests import Act
-from services.notes.hl7.times import read_hl7_time, zone_of
 from services.notes.settings import Settings
 from shared.digests import digest_json
+from shared.hl7v2.header import Header
+from shared.hl7v2.message import Message, Segment
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage, fault_at
+from shared.hl7v2.times import read_hl7_time, zone_of
 from shared.intake import patient_problem
 
 _ONE_TXA = "send MDM messages with one TXA"

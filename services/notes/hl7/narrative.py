@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Mapping, Sequence
 
 from services.notes.document_types import DOCUMENT_TYPES
-from services.notes.hl7.message import Segment
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage
+from shared.hl7v2.message import Segment
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage
 
 NARRATIVE = ("TX", "FT", "ST")
 """Value types of OBX-2 (HL7 table 0125) whose value is text."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.notes.hl7.message import Message, Segment
-from services.notes.hl7.problems import RefusedMessage
+from shared.hl7v2.message import Message, Segment
+from shared.hl7v2.problems import RefusedMessage
 
 _NAMES = {
     "PID": ((5, (1, 2, 3)), (6, (1, 2)), (9, (1, 2, 3))),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from enum import StrEnum
 
-from services.notes.hl7.header import Header
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage
+from services.notes.settings import Settings
+from shared.hl7v2.header import Header
+from shared.hl7v2.problems import RefusedMessage
+from shared.hl7v2.requests import header_faults
 
 
 class Act(StrEnum):
@@ -30,33 +30,12 @@ ACTS = {
     ("MDM", "T11"): Act.CANCEL,
     ("ORU", "R01"): Act.REPORT,
 }
-ACKNOWLEDGEMENT_TYPES = ("AL", "NE", "ER", "SU")
-"""HL7 table 0155: always, never, on errors, on success."""
 _TYPES_FIX = "send MDM^T02, T06, T08, T10 or T11, or ORU^R01 with a document"
 
 
-def read_act(header: Header, processing_ids: str) -> Act:
+def read_act(header: Header, settings: Settings) -> Act:
     """What a message asks for. Raises: RefusedMessage: this listener does not take it."""
-    faults = tuple(_faults(header, processing_ids))
+    faults = tuple(header_faults(header, settings, ACTS, _TYPES_FIX))
     if faults:
         raise RefusedMessage(*faults)
     return ACTS[header.part(9), header.part(9, 2)]
-
-
-def _faults(header: Header, processing_ids: str) -> Iterator[Fault]:
-    kind, event = header.part(9), header.part(9, 2)
-    if (kind, event) not in ACTS:
-        is_known = kind in {known for known, _ in ACTS}
-        problem = "names an event not taken here" if is_known else "names a message type not taken here"
-        yield Fault("MSH-9", problem, _TYPES_FIX, Kind.UNSUPPORTED_EVENT if is_known else Kind.UNSUPPORTED_TYPE)
-    if not header.raw(10):
-        yield Fault("MSH-10", "is empty", "give each message a control id of its own", Kind.MISSING)
-    if header.part(11) not in tuple(processing_ids):
-        fix = f"send {' or '.join(processing_ids)}, or set CONSILIUM_NOTES_MLLP_PROCESSING_IDS"
-        yield Fault("MSH-11", "is no processing id taken here", fix, Kind.UNSUPPORTED_PROCESSING_ID)
-    if not re.fullmatch(r"2(\.\d){1,2}", header.part(12)):
-        yield Fault("MSH-12", "is no version of HL7 v2", "send 2.3 to 2.8", Kind.UNSUPPORTED_VERSION)
-    for number, condition in zip((15, 16), header.conditions, strict=True):
-        if condition not in ("", *ACKNOWLEDGEMENT_TYPES):
-            fix = f"send one of {', '.join(ACKNOWLEDGEMENT_TYPES)}, or leave MSH-15 and MSH-16 empty"
-            yield Fault(f"MSH-{number}", "is no acknowledgement condition", fix, Kind.UNKNOWN_VALUE)

@@ -9,13 +9,13 @@ from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Link, NewNote, Note, NoteStatus, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
 from services.notes.hl7.documents import Document, sender_key
-from services.notes.hl7.message import Message
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage
 from services.notes.hl7.requests import Act
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.storing import cancel_note, store_note
 from shared.digests import digest_json
 from shared.errors import Unavailable
+from shared.hl7v2.message import Message
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage
 from shared.web import Runtime
 
 _OLDER = {

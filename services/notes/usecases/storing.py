@@ -10,10 +10,10 @@ from services.notes import store
 from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, Link, NewNote, Note, Receipt, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
-from services.notes.hl7.problems import RefusedMessage
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.reads import find_note
 from shared.errors import AppError, FieldProblem
+from shared.hl7v2.problems import RefusedMessage
 from shared.ids import uuid7
 from shared.intake import is_late
 from shared.web import Runtime

@@ -12,8 +12,9 @@ from services.notes.clinical.analysis import Analysis
 from services.notes.clinical.language import Language
 from shared.auth import Role
 from tests.services.notes.conftest import events_of, listening, make_note, notes_of, port_of, runtime_of
-from tests.services.notes.hl7_messages import code_of, mdm, peer
+from tests.services.notes.hl7_messages import mdm
 from tests.support.common import TestBed
+from tests.support.mllp import code_of, peer
 
 Start = Callable[[str], TestClient]
 TEXT = "HPI: Fever. Denies chest pain.\nFH: asthma"

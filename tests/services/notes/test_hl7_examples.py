@@ -9,8 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.services.notes.conftest import listening, notes_of, port_of
-from tests.services.notes.hl7_messages import code_of, faults_of, mdm, peer, read_ack
+from tests.services.notes.hl7_messages import mdm
 from tests.support.common import TestBed
+from tests.support.mllp import code_of, faults_of, peer, read_ack
 
 OTHER_TYPE = ("AR", ["MSH-9"])
 EXPECTED: dict[str, tuple[str, list[str]] | None] = {

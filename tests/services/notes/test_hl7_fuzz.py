@@ -9,8 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.services.notes.conftest import listening, port_of
-from tests.services.notes.hl7_messages import Peer, mdm, oru, peer
+from tests.services.notes.hl7_messages import mdm, oru
 from tests.support.common import TestBed
+from tests.support.mllp import Peer, peer
 
 MESSAGES = (mdm(), mdm("T08", edited="202603141000+0000"), mdm("T10", parent="DOC-0"), mdm("T11"), oru())
 SPECIAL = [b"|", b"^", b"~", b"\\", b"&", b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c", b"\x1c\x0d", b"\x00", b"\xff", b'""']

@@ -21,8 +21,9 @@ from services.notes.settings import Settings
 from shared.auth import Role
 from shared.database import migrate
 from tests.services.notes.conftest import events_of, listening, notes_of, port_of
-from tests.services.notes.hl7_messages import END, START, TEXT, code_of, faults_of, mdm, oru, peer, read_ack
+from tests.services.notes.hl7_messages import TEXT, mdm, oru
 from tests.support.common import TestBed
+from tests.support.mllp import END, START, code_of, faults_of, peer, read_ack
 
 
 @pytest.fixture
@@ -391,7 +392,7 @@ def test_requests_are_answered_while_messages_are_worked_on(door: TestClient, mo
         assert leave.wait(20)
         return read_document(*arguments)
 
-    monkeypatch.setattr("services.notes.exchange.read_document", slowly)
+    monkeypatch.setattr("services.notes.mllp.read_document", slowly)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, door, mdm())
         assert entered.wait(20)

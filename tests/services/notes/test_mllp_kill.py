@@ -14,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.suite.servers import free_port
-from tests.services.notes.hl7_messages import mdm, peer, read_ack
+from tests.services.notes.hl7_messages import mdm
 from tests.support.common import PROJECT_ROOT, TestBed
+from tests.support.mllp import peer, read_ack
 
 MESSAGES = 60
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from services.notes.hl7.documents import Document, read_document
-from services.notes.hl7.header import read_header
-from services.notes.hl7.message import read_message
-from services.notes.hl7.problems import RefusedMessage
 from services.notes.hl7.requests import read_act
 from services.notes.settings import Settings
+from shared.hl7v2.header import read_header
+from shared.hl7v2.message import read_message
+from shared.hl7v2.problems import RefusedMessage
 from tests.services.notes.conftest import NOW
 from tests.services.notes.hl7_messages import TEXT, mdm, oru
 
@@ -21,8 +21,8 @@ from tests.services.notes.hl7_messages import TEXT, mdm, oru
 def document(message: str, **settings: Any) -> Document:
     content = message.encode()
     header = read_header(content)
-    act = read_act(header, "P")
     site = Settings(database_url="sqlite://", **settings)
+    act = read_act(header, site)
     return read_document(read_message(content, header, "UNICODE UTF-8"), act, site, NOW)
 
 

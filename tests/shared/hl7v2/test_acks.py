@@ -8,10 +8,10 @@ from typing import Any
 import hl7
 import pytest
 
-from services.notes.hl7.acks import Verdict, acknowledgement, owed
-from services.notes.hl7.header import UNREADABLE, Header, read_header
-from services.notes.hl7.problems import Fault, Kind
-from tests.services.notes.hl7_messages import faults_of, msh
+from shared.hl7v2.acks import Verdict, acknowledgement, owed
+from shared.hl7v2.header import UNREADABLE, Header, read_header
+from shared.hl7v2.problems import Fault, Kind
+from tests.support.mllp import faults_of, msh
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 A, E, R = Verdict.ACCEPTED, Verdict.ERROR, Verdict.REJECTED

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notes.hl7.times import read_hl7_time, zone_of
+from shared.hl7v2.times import read_hl7_time, zone_of
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.notes.hl7.header import Header
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage
+from shared.hl7v2.header import Header
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage
 
 CHARSETS = {
     "ASCII": "ascii",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notes.hl7.framing import Deframer, FrameTooLong, framed
+from shared.hl7v2.framing import Deframer, FrameTooLong, framed
 
 CONTENT = st.binary(max_size=40).filter(lambda content: b"\x0b" not in content and b"\x1c" not in content)
 GARBAGE = st.binary(max_size=8).filter(lambda content: b"\x0b" not in content)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.notes.hl7.header import read_header
-from services.notes.hl7.message import Message, read_message
-from services.notes.hl7.problems import RefusedMessage
-from tests.services.notes.hl7_messages import mdm, msh
+from shared.hl7v2.header import read_header
+from shared.hl7v2.message import Message, read_message
+from shared.hl7v2.problems import RefusedMessage
+from tests.services.notes.hl7_messages import mdm
+from tests.support.mllp import msh
 
 
 def read(content: str | bytes, unnamed: str = "ASCII") -> Message:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from services.notes.hl7.header import Header
-from services.notes.hl7.problems import WORDS, Fault
+from shared.hl7v2.header import Header
+from shared.hl7v2.problems import WORDS, Fault
 
 
 class Verdict(StrEnum):

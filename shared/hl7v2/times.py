@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, tzinfo
 
-from services.notes.hl7.problems import Fault, Kind, fault_at
 from shared.errors import FieldProblem
+from shared.hl7v2.problems import Fault, Kind, fault_at
 from shared.intake import read_time
 
 _TIME = re.compile(
@@ -36,7 +36,7 @@ def read_hl7_time(field: str, text: str, now: datetime, offset: str | None, zone
     clock = f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}" + (f".{fraction}" if fraction else "")
     where = own or offset or _offset_of(clock, zone)
     if where is None:
-        fix = f"{_FIX}; or name the site's zone in CONSILIUM_NOTES_MLLP_TIME_ZONE"
+        fix = f"{_FIX}; or name the site's zone in the setting MLLP_TIME_ZONE"
         return Fault(field, "has no zone", fix, Kind.MISSING)
     moment = read_time(field, f"{clock}{where[:3]}:{where[3:5]}", now)
     return fault_at(field, moment) if isinstance(moment, FieldProblem) else moment

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from services.notes.hl7.charsets import decode
-from services.notes.hl7.header import NULL, Header, Separators
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage
+from shared.hl7v2.charsets import decode
+from shared.hl7v2.header import NULL, Header, Separators
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage
 
 MAX_SEGMENTS = 20_000
 _MAX_FIELDS = 64

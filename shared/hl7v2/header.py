@@ -6,7 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from services.notes.hl7.problems import Fault, Kind, RefusedMessage
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage
 
 _TERMINATOR = re.compile(r"\r\n|\r|\n")
 _MAX_FIELDS = 64
