@@ -32,7 +32,10 @@ def up(
         typer.Option("--distributed", help="One process per service on PostgreSQL and two workers, as in production."),
     ] = False,
     dimse_port: Annotated[int, typer.Option(help="DICOM port (AE title CONSILIUM).")] = 11112,
-    mllp_port: Annotated[int, typer.Option(help="HL7 v2 port (MLLP).")] = 2575,
+    mllp_port: Annotated[int, typer.Option(help="HL7 v2 port for notes (MLLP).")] = 2575,
+    vitals_mllp_port: Annotated[
+        int | None, typer.Option(help="HL7 v2 port for vital signs (MLLP), such as 2576 [default: none].")
+    ] = None,
     demo: Annotated[
         bool | None,
         typer.Option("--demo/--no-demo", help="Load the demo population on the first start [default: ask]."),
@@ -41,13 +44,13 @@ def up(
     """Start the whole suite here and keep it running until Ctrl-C."""
     from rich.console import Console
 
-    from services.suite.environment import DirectoryInUse
+    from services.suite.environment import DirectoryInUse, Ports
     from services.suite.servers import MissingServer
     from services.suite.up import CannotStart, Options, run
 
     console = Console(soft_wrap=True)
     try:
-        run(Options(data_dir, port, dimse_port, mllp_port, distributed, demo), console)
+        run(Options(data_dir, Ports(port, dimse_port, mllp_port, vitals_mllp_port), distributed, demo), console)
     except (CannotStart, DirectoryInUse, MissingServer) as error:
         console.print(f"[red]Consilium does not start:[/] {error}", highlight=False)
         raise typer.Exit(1) from error

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 from fastapi import FastAPI
 
 from services.notes.api import ROUTERS
@@ -13,7 +10,7 @@ from services.notes.settings import Settings
 from services.notes.store import OutboxRow
 from shared.clock import Clock, utc_now
 from shared.hl7v2.exchange import Exchange
-from shared.hl7v2.server import MllpServer
+from shared.hl7v2.server import listening, waiting_for
 from shared.settings import CommonSettings
 from shared.web import build_runtime, create_service_app
 
@@ -30,30 +27,14 @@ def create_app(
     settings = settings or Settings()
     runtime = build_runtime("notes", common or CommonSettings(), settings.database_url, OutboxRow, clock=clock)
 
-    def _waiting_for() -> Sequence[str]:
-        return ("mllp listener",) if settings.mllp_enabled and app.state.mllp_port is None else ()
-
-    @contextmanager
-    def _listening() -> Iterator[None]:
-        if not settings.mllp_enabled:
-            yield
-            return
-        server = MllpServer(Exchange(runtime, settings, NotesDoor(runtime, settings)), settings)
-        server.start()
-        app.state.mllp_port = server.port
-        try:
-            yield
-        finally:
-            app.state.mllp_port = None
-            server.stop()
-
+    exchange = Exchange(runtime, settings, NotesDoor(runtime, settings))
     app = create_service_app(
         "notes",
         runtime,
         ROUTERS,
         description=DESCRIPTION,
-        readiness=_waiting_for,
-        lifespan=_listening,
+        readiness=lambda: waiting_for(app.state, settings),
+        lifespan=lambda: listening(app.state, exchange, settings),
         max_body_bytes=settings.max_body_bytes,
     )
     app.state.settings = settings

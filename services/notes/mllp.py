@@ -26,8 +26,8 @@ class NotesDoor:
     def __init__(self, runtime: Runtime, settings: Settings) -> None:
         self._runtime, self._settings = runtime, settings
 
-    def take(self, header: Header, content: bytes, sender: Principal) -> None:
-        """Do what a message asks for, and commit. Raises: RefusedMessage."""
+    def take(self, header: Header, content: bytes, sender: Principal) -> tuple[()]:
+        """Do what a message asks for, all of it, and commit. Raises: RefusedMessage."""
         runtime, settings = self._runtime, self._settings
         act = read_act(header, settings)
         message = read_message(content, header, settings.mllp_charset)
@@ -36,6 +36,7 @@ class NotesDoor:
         analysis = analyse(document.note.text, document.people) if document.note else None
         with runtime.sessions.begin() as session:
             take_message(session, runtime, _asker(sender), message, document, analysis)
+        return ()
 
     def record_refusal(self, session: Session, sender: Principal, refusal: RefusedMessage) -> None:
         """Put into the log that a message was refused, and why."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, NewNote, Note
 from shared.database import UtcDateTime, insert_into, new_metadata
+from shared.hl7v2.once import MessageMixin
 from shared.outbox import OutboxMixin
 
 
@@ -78,15 +79,8 @@ class NoteAnalysisRow(Base):
     body: Mapped[str] = mapped_column(sa.Text)
 
 
-class MessageRow(Base):
+class MessageRow(MessageMixin, Base):
     """An HL7 v2 message that was taken: who sent it under which control id (as a digest), and what it said."""
-
-    __tablename__ = "hl7_message"
-
-    tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
-    digest: Mapped[str] = mapped_column(sa.String(80))
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class DocumentRow(Base):
@@ -145,17 +139,6 @@ def append(session: Session, note_id: str, target_id: str) -> bool:
     row = insert_into(session, NoteAddendumRow).values(note_id=note_id, target_id=target_id)
     unless_known = row.on_conflict_do_nothing(index_elements=["note_id"]).returning(NoteAddendumRow.note_id)
     return session.scalar(unless_known) is not None
-
-
-def claim_message(session: Session, tenant: str, key: str, digest: str, now: datetime) -> str | None:
-    """Record that a message is taken under this key. None: done; else one was before, and had this digest."""
-    row = insert_into(session, MessageRow).values(tenant=tenant, key=key, digest=digest, received_at=now)
-    # Two senders of one message at once: the second waits for the first one's commit, and then finds its row.
-    unless_known = row.on_conflict_do_nothing(index_elements=["tenant", "key"]).returning(MessageRow.key)
-    if session.scalar(unless_known) is not None:
-        return None
-    taken = sa.select(MessageRow.digest).where(MessageRow.tenant == tenant, MessageRow.key == key)
-    return session.scalars(taken).one()
 
 
 def lock_documents(session: Session, tenant: str, keys: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from services.suite.environment import DataDirectory, common_environment, sqlite_urls
+from services.suite.environment import DataDirectory, Ports, common_environment, sqlite_urls
 from services.suite.openapi import merge
 from services.suite.services import SERVICES
 
@@ -19,6 +19,6 @@ def document() -> dict[str, Any]:
         data.prepare()
         urls = {service.name: "http://127.0.0.1:8080" for service in SERVICES}
         os.environ |= common_environment(
-            data, "redis://127.0.0.1:6379/0", "http://127.0.0.1:8080", urls, 0, 0
+            data, "redis://127.0.0.1:6379/0", "http://127.0.0.1:8080", urls, Ports(0)
         ) | sqlite_urls(data)
         return merge({service.name: service.create_app().openapi() for service in SERVICES})

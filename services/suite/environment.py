@@ -28,6 +28,18 @@ TOKEN_RENEWAL_S = 6 * 3600
 DEFAULT_DATA_DIR = Path.home() / ".local" / "share" / "consilium"
 
 
+@dataclass(frozen=True)
+class Ports:
+    """Where a suite listens."""
+
+    http: int
+    dimse: int = 0
+    mllp: int = 0
+    """HL7 v2 for the notes service; 0 is any free port."""
+    vitals_mllp: int | None = None
+    """HL7 v2 for the vitals service; None: it does not listen."""
+
+
 class DirectoryInUse(Exception):
     """Another suite runs on this data directory."""
 
@@ -95,7 +107,7 @@ class DataDirectory:
 
 
 def common_environment(
-    data: DataDirectory, broker_url: str, public_url: str, urls: dict[str, str], dimse_port: int, mllp_port: int
+    data: DataDirectory, broker_url: str, public_url: str, urls: dict[str, str], ports: Ports
 ) -> dict[str, str]:
     """`CONSILIUM_*` settings that every process of a suite gets."""
     environment = {
@@ -107,14 +119,17 @@ def common_environment(
         "CONSILIUM_BLOB_URL": os.environ.get("CONSILIUM_BLOB_URL") or f"file://{data.root / 'blobs'}",
         "CONSILIUM_BROKER_URL": broker_url,
         "CONSILIUM_PUBLIC_URL": public_url,
-        "CONSILIUM_IMAGING_DIMSE_PORT": str(dimse_port),
-        "CONSILIUM_NOTES_MLLP_PORT": str(mllp_port),
+        "CONSILIUM_IMAGING_DIMSE_PORT": str(ports.dimse),
+        "CONSILIUM_NOTES_MLLP_PORT": str(ports.mllp),
         # The networks are small: a second thread gains nothing, and threads that wait actively starve their neighbours
         # (measured: one prediction 0.2 s with one thread, up to 17 s with two beside a busy process).
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONUNBUFFERED": "1",
     }
+    if ports.vitals_mllp is not None:
+        environment["CONSILIUM_VITALS_MLLP_ENABLED"] = "true"
+        environment["CONSILIUM_VITALS_MLLP_PORT"] = str(ports.vitals_mllp)
     environment |= {f"CONSILIUM_{name.upper()}_URL": url for name, url in urls.items()}
     return environment
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from services.suite.environment import DataDirectory, common_environment, postgres_urls, sqlite_urls
+from services.suite.environment import DataDirectory, Ports, common_environment, postgres_urls, sqlite_urls
 from services.suite.processes import Program
 from services.suite.servers import postgres, valkey_program
 from services.suite.services import SERVICES
@@ -26,30 +26,28 @@ class Topology:
 
 
 @contextmanager
-def embedded(data: DataDirectory, port: int, dimse_port: int, mllp_port: int) -> Iterator[Topology]:
+def embedded(data: DataDirectory, ports: Ports) -> Iterator[Topology]:
     """All web parts in one process on SQLite, a broker, one worker."""
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{ports.http}"
     broker, broker_url = valkey_program(data.logs / "valkey.log", data.root / "valkey")
     urls = {service.name: address for service in SERVICES}
-    environment = common_environment(data, broker_url, address, urls, dimse_port, mllp_port) | sqlite_urls(data)
-    web = _uvicorn("web", "services.suite.embedded:create_app", port, environment, data)
+    environment = common_environment(data, broker_url, address, urls, ports) | sqlite_urls(data)
+    web = _uvicorn("web", "services.suite.embedded:create_app", ports.http, environment, data)
     yield Topology((broker, web, *_workers(WORKERS["embedded"], environment, data)), address, environment)
 
 
 @contextmanager
-def distributed(data: DataDirectory, port: int, dimse_port: int, mllp_port: int) -> Iterator[Topology]:
+def distributed(data: DataDirectory, ports: Ports) -> Iterator[Topology]:
     """One process per service on its own port (the gateway's plus one, two, …), PostgreSQL, a broker, two workers."""
-    address = f"http://127.0.0.1:{port}"
-    ports = {service.name: port + 1 + n for n, service in enumerate(SERVICES)}
+    address = f"http://127.0.0.1:{ports.http}"
+    own = {service.name: ports.http + 1 + n for n, service in enumerate(SERVICES)}
     broker, broker_url = valkey_program(data.logs / "valkey.log", data.root / "valkey")
-    urls = {name: f"http://127.0.0.1:{p}" for name, p in ports.items()}
+    urls = {name: f"http://127.0.0.1:{p}" for name, p in own.items()}
     with postgres(data.databases / "postgres") as database:
-        environment = common_environment(data, broker_url, address, urls, dimse_port, mllp_port) | postgres_urls(
-            database
-        )
-        gateway = _uvicorn("gateway", "services.suite.gateway:create_app", port, environment, data)
+        environment = common_environment(data, broker_url, address, urls, ports) | postgres_urls(database)
+        gateway = _uvicorn("gateway", "services.suite.gateway:create_app", ports.http, environment, data)
         services = [
-            _uvicorn(name, f"services.suite.single:create_{name}", ports[name], environment, data) for name in ports
+            _uvicorn(name, f"services.suite.single:create_{name}", own[name], environment, data) for name in own
         ]
         # The log first: the others hand it their events as soon as they have some.
         services.sort(key=lambda program: program.name != "audit")

@@ -21,7 +21,7 @@ from rich.rule import Rule
 from services.diagnosis.bundle.errors import BundleError
 from services.diagnosis.bundle.verification import verify_bundle
 from services.suite import topology
-from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory
+from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory, Ports
 from services.suite.processes import Supervisor
 from services.suite.registration import bundle_directory, register_bundle
 from services.suite.servers import port_is_free
@@ -39,9 +39,7 @@ class Options:
     """What `consilium up` was asked for."""
 
     data_dir: Path
-    port: int
-    dimse_port: int
-    mllp_port: int
+    ports: Ports
     is_distributed: bool
     demo: bool | None
     """Load the demo population: yes, no, or ask when there is somebody to ask."""
@@ -77,8 +75,10 @@ def _check_bundle() -> None:
 
 
 def _check_ports(options: Options) -> None:
-    wanted = {options.dimse_port: "--dimse-port", options.mllp_port: "--mllp-port"}
-    wanted |= {options.port + n: "--port" for n in range(8 if options.is_distributed else 1)}
+    ports = options.ports
+    wanted = {ports.dimse: "--dimse-port", ports.mllp: "--mllp-port"}
+    wanted |= {ports.vitals_mllp: "--vitals-mllp-port"} if ports.vitals_mllp is not None else {}
+    wanted |= {ports.http + n: "--port" for n in range(8 if options.is_distributed else 1)}
     for port, flag in wanted.items():
         if not port_is_free(port):
             raise CannotStart(f"port {port} is in use: choose another with {flag}, or stop what listens there")
@@ -87,7 +87,7 @@ def _check_ports(options: Options) -> None:
 @contextmanager
 def _topology(options: Options, data: DataDirectory) -> Iterator[topology.Topology]:
     make = topology.distributed if options.is_distributed else topology.embedded
-    with make(data, options.port, options.dimse_port, options.mllp_port) as plan:
+    with make(data, options.ports) as plan:
         yield plan
 
 
@@ -158,6 +158,10 @@ def _is_first_start(data: DataDirectory) -> bool:
     return True
 
 
+def _vitals_door(ports: Ports) -> str:
+    return f", for vital signs at 127.0.0.1:{ports.vitals_mllp}" if ports.vitals_mllp is not None else ""
+
+
 def _welcome(console: Console, plan: topology.Topology, data: DataDirectory, seconds: float, options: Options) -> None:
     flag = "" if data.root == DEFAULT_DATA_DIR.resolve() else f" --data-dir {data.root}"
     tokens = {role: data.issuer.mint(role) for role in PEOPLE}
@@ -166,8 +170,8 @@ def _welcome(console: Console, plan: topology.Topology, data: DataDirectory, sec
     for name, value in (
         ("web", f"{plan.address}/#token={tokens[Role.CLINICIAN]}"),
         ("api", f"{plan.address}/docs"),
-        ("dicom", f"CONSILIUM at 127.0.0.1:{options.dimse_port}"),
-        ("hl7 v2", f"MLLP at 127.0.0.1:{options.mllp_port}"),
+        ("dicom", f"CONSILIUM at 127.0.0.1:{options.ports.dimse}"),
+        ("hl7 v2", f"MLLP at 127.0.0.1:{options.ports.mllp}{_vitals_door(options.ports)}"),
         ("data", str(data.root)),
     ):
         console.print(f"[bold]{name:<11}[/]{value}", highlight=False)

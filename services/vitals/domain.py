@@ -61,6 +61,8 @@ class Batch:
     samples: Mapping[str, Sequence[Sample]]
     """By patient, in the order sent."""
     rejected: Sequence[Rejection]
+    corrections: Sequence[Sample] = ()
+    """Those of the samples that stand in the place of others of the same time, code and device."""
 
 
 @dataclass(frozen=True)

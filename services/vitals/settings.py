@@ -6,10 +6,10 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.vitals.sources import KINDS, PRIORITY, SourceRules
-from shared.settings import ServiceSettings
+from shared.hl7v2.settings import MllpSettings
 
 
-class Settings(ServiceSettings):
+class Settings(MllpSettings):
     """What the vitals service needs beside the common settings."""
 
     model_config = SettingsConfigDict(env_prefix="CONSILIUM_VITALS_", frozen=True, extra="ignore")
@@ -36,6 +36,9 @@ class Settings(ServiceSettings):
     """How long an import waits for a worker that says nothing more."""
     max_rejects_kept: int = Field(default=100_000, ge=0)
     """The most rejected records of an import that are listed; all are counted."""
+
+    mllp_enabled: bool = False
+    mllp_port: int = Field(default=2576, ge=0, le=65535)
 
     @property
     def sources(self) -> SourceRules:

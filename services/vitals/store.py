@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +19,7 @@ from services.vitals.clocks import ClockEstimate, Reading, estimate
 from services.vitals.domain import Arrival, Batch, Point, Sample, Window, in_order
 from services.vitals.signs import SIGN_OF
 from shared.database import UtcDateTime, insert_into, new_metadata
+from shared.hl7v2.once import MessageMixin
 from shared.outbox import OutboxMixin
 
 READINGS = 32
@@ -83,6 +85,28 @@ sa.Index(
     sqlite_where=_CORRECTED,
     postgresql_where=_CORRECTED,
 )
+
+
+class CorrectionRow(Base):
+    """Which value stands at a time of one device's measurements, where a sender corrected it.
+
+    Others of that time stay stored, are never read again, and do not come back when they are sent again.
+    """
+
+    __tablename__ = "correction"
+
+    tenant: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    patient: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    effective: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    code: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    device: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
+    value: Mapped[float] = mapped_column(sa.Double)
+    batch: Mapped[int] = mapped_column(sa.BigInteger)
+    """Which brought the correction."""
+
+
+class MessageRow(MessageMixin, Base):
+    """An HL7 v2 message that was taken: who sent it under which control id (as a digest), and what it said."""
 
 
 class ArrivalRow(Base):
@@ -177,6 +201,23 @@ _KEPT = (
 )
 
 
+def add_corrections(session: Session, tenant: str, batch: int, samples: Sequence[Sample]) -> Mapping[str, int]:
+    """Let these samples, which are stored, stand in the place of others of their time; gives how many of each patient
+    did not stand there already."""
+    changed = Counter[str]()
+    for s in samples:
+        key = {"tenant": tenant, "patient": s.patient, "effective": s.effective, "code": s.code, "device": s.device}
+        insert = insert_into(session, CorrectionRow).values(**key, value=s.value, batch=batch)
+        new = insert.excluded
+        upsert = insert.on_conflict_do_update(
+            index_elements=list(key),
+            set_={"value": new.value, "batch": new.batch},
+            where=CorrectionRow.value != new.value,
+        )
+        changed[s.patient] += len(session.execute(upsert.returning(CorrectionRow.patient)).all())
+    return changed
+
+
 _Part = sa.Select[*tuple[Any, ...]]
 
 
@@ -221,11 +262,14 @@ def count_between(
 def _parts(
     tenant: str, patient: str, start: datetime | None, end: datetime | None, codes: Sequence[str]
 ) -> tuple[_Part, _Part]:
-    """Samples by the time that the device said, and those by their corrected time: each is a range of one index."""
-    s = SampleRow
+    """Samples by the time that the device said, and those by their corrected time: each is a range of one index.
+    Those in whose place another value stands are left out."""
+    s, c = SampleRow, CorrectionRow
+    same = (getattr(c, name) == getattr(s, name) for name in ("tenant", "patient", "effective", "code", "device"))
+    stands = ~sa.exists().where(*same, c.value != s.value)
     said, true = (
         sa.select(s.code, s.value, at.label("at"), s.device, device_time.label("device_time"), s.zone_minutes, s.batch)
-        .where(s.tenant == tenant, s.patient == patient, corrected)
+        .where(s.tenant == tenant, s.patient == patient, corrected, stands)
         .where(
             *([at >= start] if start else []), *([at <= end] if end else []), *([s.code.in_(codes)] if codes else [])
         )

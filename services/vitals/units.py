@@ -17,7 +17,7 @@ from shared.errors import FieldProblem
 DECIMALS = 9
 """Digits kept after a conversion: 98.6 [degF] is 37 Cel, not 37.00000000000001, and so a duplicate of it."""
 _ANNOTATION = re.compile(r"\{[!-z|~]*\}")
-_MISSPELT = {
+SPELLINGS = {
     "bpm": "/min",
     "beats/min": "/min",
     "beats/minute": "/min",
@@ -86,7 +86,7 @@ def conversion_for(code: str, unit: str) -> Conversion | FieldProblem:
 
 
 def _by_library(sign: VitalSign, unit: str) -> Conversion | None:
-    if sign.unit in _UNITIES or unit.strip().lower() in _MISSPELT:
+    if sign.unit in _UNITIES or unit.strip().lower() in SPELLINGS:
         return None
     found = ucum.affine(_without_annotations(unit), sign.unit)
     return Conversion(sign, *found) if found else None
@@ -98,7 +98,7 @@ def _without_annotations(unit: str) -> str:
 
 
 def _unit_problem(sign: VitalSign, units: dict[str, Conversion], unit: str) -> FieldProblem:
-    meant = _MISSPELT.get(unit.strip().lower())
+    meant = SPELLINGS.get(unit.strip().lower())
     if meant in units:
         return FieldProblem("unit", "is not a UCUM code", f"send {meant}")
     other = unit in _ALL_UNITS or (bare := _without_annotations(unit)) in _ALL_UNITS or ucum.is_ucum(bare)

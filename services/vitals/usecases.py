@@ -21,6 +21,7 @@ from services.vitals.sources import SourceRules
 from services.vitals.units import canonical_code
 from shared.auth import Principal
 from shared.errors import AppError, FieldProblem
+from shared.hl7v2.problems import Fault
 from shared.intake import is_late, patient_problem
 from shared.web import Runtime
 
@@ -75,12 +76,16 @@ def store_batch(session: Session, runtime: Runtime, asker: Asker, batch: Batch) 
     for samples in by_patient.values():
         samples.sort(key=KEY)
     added = store.add_samples(session, tenant, number, list(chain.from_iterable(by_patient.values())))
+    replaced = store.add_corrections(session, tenant, number, batch.corrections)
     for patient, samples in by_patient.items():
-        if new := added.get(patient, 0):
-            times = [s.corrected or s.effective for s in samples]
+        new, changed = added.get(patient, 0), replaced.get(patient, 0)
+        times = [s.corrected or s.effective for s in samples]
+        if new:
             store.add_arrival(session, tenant, number, batch, patient, times)
-            late = is_late(min(times), batch.received_at)
+        if new or changed:
+            late = changed > 0 or is_late(min(times), batch.received_at)
             details = {"accepted": new, "duplicates": len(samples) - new, "late": late}
+            details |= {"corrections": changed} if changed else {}
             _record_ingest(session, runtime, asker, batch, patient=patient, details=details)
     accepted, sent = sum(added.values()), sum(map(len, by_patient.values()))
     if batch.rejected:
@@ -110,7 +115,7 @@ def _in_true_time(session: Session, tenant: str, number: int, batch: Batch, pati
 
 def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppError) -> None:
     """Put into the log that a whole body was refused, and why."""
-    details = {"status": error.status, "fields": sorted({field.field for field in error.fields} & _TELLABLE)}
+    details = {"status": error.status, "fields": sorted({f.field for f in error.fields if _is_tellable(f)})}
     event = runtime.events.event(
         asker.principal,
         "ingest",
@@ -154,8 +159,13 @@ def _record_ingest(
 
 
 def _rejects(batch: Batch) -> dict[str, Any]:
-    fields = Counter(rejection.problem.field for rejection in batch.rejected if rejection.problem.field in _TELLABLE)
+    fields = Counter(rejection.problem.field for rejection in batch.rejected if _is_tellable(rejection.problem))
     return {"rejected": len(batch.rejected), "lines": batch.lines, "fields": dict(sorted(fields.items()))}
+
+
+def _is_tellable(problem: FieldProblem) -> bool:
+    # The fields of a message are named by our own tables.
+    return isinstance(problem, Fault) or problem.field in _TELLABLE
 
 
 def search(session: Session, runtime: Runtime, asker: Asker, query: Query, rules: SourceRules) -> Series:

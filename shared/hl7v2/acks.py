@@ -51,6 +51,7 @@ def owed(header: Header, verdict: Verdict) -> list[str]:
 def acknowledgement(header: Header, code: str, faults: Sequence[Fault], now: datetime, control_id: str) -> bytes:
     """One acknowledgement, in the sender's separators, version and character set; faults are its ERR segments.
 
+    Faults beside an accepting code are warnings (table 0516): something of the message was left out.
     The header's fields are given back byte by byte: those of the sender become those of the receiver.
     """
     marks = header.separators
@@ -60,22 +61,24 @@ def acknowledgement(header: Header, code: str, faults: Sequence[Fault], now: dat
     head = ["MSH", marks.encoding, *(header.raw(number) for number in (5, 6, 3, 4)), stamp, "", kind]
     head += [control_id, header.raw(11), header.raw(12), "", "", "", "", "", header.raw(18)]
     note = _escaped(header, _sentence(faults[0]))[:80] if faults and _is_before(header, 7) else ""
-    lines = [head, ["MSA", code, header.raw(10), note], *(_err(header, fault) for fault in faults)]
+    severity = "W" if code.endswith(Verdict.ACCEPTED) else "E"
+    lines = [head, ["MSA", code, header.raw(10), note], *(_err(header, fault, severity) for fault in faults)]
     joined = (marks.field.join(line).rstrip(marks.field) for line in lines)
     return "".join(line + "\r" for line in joined).encode("latin-1")
 
 
-def _err(header: Header, fault: Fault) -> list[str]:
+def _err(header: Header, fault: Fault, severity: str) -> list[str]:
     """ERR as of 2.5, beside the only field of it that older versions know."""
     marks = header.separators
     segment, _, number = fault.field.partition("-")
-    where = marks.component.join((segment, "1", number)).rstrip(marks.component)
+    place = (segment, str(fault.sequence), number)
+    where = marks.component.join(place).rstrip(marks.component)
     words = _escaped(header, WORDS[fault.kind])
     code = marks.component.join((fault.kind, words, "HL70357"))
     old = ""
     if _is_before(header, 5) and marks.subcomponent:
-        old = marks.component.join((segment, "1", number, marks.subcomponent.join((fault.kind, words, "HL70357"))))
-    return ["ERR", old, where, code, "E", "", "", "", _escaped(header, _sentence(fault))]
+        old = marks.component.join((*place, marks.subcomponent.join((fault.kind, words, "HL70357"))))
+    return ["ERR", old, where, code, severity, "", "", "", _escaped(header, _sentence(fault))]
 
 
 def _sentence(fault: Fault) -> str:

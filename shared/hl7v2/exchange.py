@@ -31,8 +31,8 @@ class Door(Protocol):
     shorter: str
     """How to send what was too long for one message."""
 
-    def take(self, header: Header, content: bytes, sender: Principal) -> None:
-        """Do what a message asks for, and commit. Raises: RefusedMessage."""
+    def take(self, header: Header, content: bytes, sender: Principal) -> Sequence[Fault]:
+        """Do what a message asks for, and commit; gives what of it was left out. Raises: RefusedMessage."""
 
     def record_refusal(self, session: Session, sender: Principal, refusal: RefusedMessage) -> None:
         """Put into the log that a message was refused, and why."""
@@ -67,13 +67,13 @@ class Exchange:
 
     def _answer(self, header: Header, content: bytes) -> bytes:
         try:
-            self._door.take(header, content, self._sender(header))
+            left_out = self._door.take(header, content, self._sender(header))
         except RefusedMessage as refusal:
             return self._refused(header, refusal)
         except Exception as error:
             return self._failed(header, error)
         self._runtime.wake_relay()
-        return self._frames(header, Verdict.ACCEPTED, ())
+        return self._frames(header, Verdict.ACCEPTED, left_out)
 
     def _refused(self, header: Header, refusal: RefusedMessage) -> bytes:
         try:

@@ -46,6 +46,8 @@ class Fault(FieldProblem):
     """One thing wrong with a message; `field` is a segment and position of our own tables, such as `PID-3`."""
 
     kind: Kind = Kind.DATA_TYPE
+    sequence: int = 1
+    """Which of the message's segments of that name it is, from 1."""
 
 
 class RefusedMessage(InvalidInput):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import structlog
+from starlette.datastructures import State
 
 from shared.hl7v2.exchange import Exchange
 from shared.hl7v2.framing import Deframer, FrameTooLong
@@ -117,6 +118,27 @@ class MllpServer:
 
     async def _within_patience(self, waiting: Awaitable[T]) -> T:
         return await asyncio.wait_for(waiting, self._settings.mllp_idle_timeout_s)
+
+
+@contextmanager
+def listening(state: State, exchange: Exchange, settings: MllpSettings) -> Iterator[None]:
+    """Listen while an app runs, where its settings say so; `state.mllp_port` is the port meanwhile, else None."""
+    if not settings.mllp_enabled:
+        yield
+        return
+    server = MllpServer(exchange, settings)
+    server.start()
+    state.mllp_port = server.port
+    try:
+        yield
+    finally:
+        state.mllp_port = None
+        server.stop()
+
+
+def waiting_for(state: State, settings: MllpSettings) -> Sequence[str]:
+    """What an app with a listener is not ready for, for `/readyz`."""
+    return ("mllp listener",) if settings.mllp_enabled and state.mllp_port is None else ()
 
 
 async def _drain(reader: asyncio.StreamReader) -> None:

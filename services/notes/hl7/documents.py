@@ -11,9 +11,9 @@ from services.notes.hl7.narrative import DOCUMENT_CODES, is_narrative, loinc_typ
 from services.notes.hl7.people import people_of
 from services.notes.hl7.requests import Act
 from services.notes.settings import Settings
-from shared.digests import digest_json
 from shared.hl7v2.header import Header
 from shared.hl7v2.message import Message, Segment
+from shared.hl7v2.once import sender_key
 from shared.hl7v2.problems import Fault, Kind, RefusedMessage, fault_at
 from shared.hl7v2.times import read_hl7_time, zone_of
 from shared.intake import patient_problem
@@ -68,11 +68,6 @@ def read_document(message: Message, act: Act, settings: Settings, now: datetime)
         raise RefusedMessage(*faults)
     note = NewNote(patient, authored, type_, text)
     return Document(act, patient, note, number, parent, number_field, field, people_of(message))
-
-
-def sender_key(header: Header, kind: str, name: str) -> str:
-    """A name that only its sender (MSH-3, MSH-4) gives, as a digest that is the sender's own."""
-    return digest_json({"application": header.raw(3), "facility": header.raw(4), "kind": kind, "name": name})
 
 
 def _cancellation(message: Message, patient: str, faults: list[Fault]) -> Document:

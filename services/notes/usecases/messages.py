@@ -8,13 +8,13 @@ from services.notes import store
 from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Link, NewNote, Note, NoteStatus, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
-from services.notes.hl7.documents import Document, sender_key
+from services.notes.hl7.documents import Document
 from services.notes.hl7.requests import Act
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.storing import cancel_note, store_note
-from shared.digests import digest_json
 from shared.errors import Unavailable
 from shared.hl7v2.message import Message
+from shared.hl7v2.once import claim
 from shared.hl7v2.problems import Fault, Kind, RefusedMessage
 from shared.web import Runtime
 
@@ -38,16 +38,8 @@ def take_message(
         analysis: what was found in the document's text; None where it has none.
     Raises: RefusedMessage: its control id was another message's, or what it asks for cannot be done.
     """
-    tenant, header = runtime.common.tenant, message.header
-    # A sender may put a fresh time into MSH-7 when it sends again: what follows MSH is what is said.
-    digest = digest_json({"type": [header.part(9), header.part(9, 2)], "body": message.body})
-    key = sender_key(header, "MSH-10", header.raw(10))
-    before = store.claim_message(session, tenant, key, digest, runtime.clock())
-    if before is None:
+    if claim(session, store.MessageRow, runtime.common.tenant, message, runtime.clock()):
         _act(session, runtime, asker, document, analysis)
-    elif before != digest:
-        problem, fix = "was the control id of another message", "give each message a control id of its own"
-        raise RefusedMessage(Fault("MSH-10", problem, fix, Kind.DUPLICATE_KEY))
 
 
 def _act(session: Session, runtime: Runtime, asker: Asker, document: Document, analysis: Analysis | None) -> None:

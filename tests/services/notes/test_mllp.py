@@ -292,7 +292,7 @@ def test_a_store_that_does_not_answer_is_an_error_to_retry(small: TestClient, mo
 
     with peer(port_of(small)) as other:
         with monkeypatch.context() as patch:
-            patch.setattr("services.notes.store.claim_message", fails)
+            patch.setattr("services.notes.usecases.messages.claim", fails)
             ack = other.ask(mdm())
         assert (code_of(ack), faults_of(ack)) == ("AE", ["MSH"])
         assert "Secret" not in str(ack)

@@ -55,7 +55,7 @@ def test_the_doctor_finds_a_taken_port_and_leaves_nothing(tmp_path: Path) -> Non
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("flag", ["--port", "--dimse-port", "--mllp-port"])
+@pytest.mark.parametrize("flag", ["--port", "--dimse-port", "--mllp-port", "--vitals-mllp-port"])
 def test_a_taken_port_is_an_error_that_names_its_flag(tmp_path: Path, flag: str) -> None:
     import socket
 

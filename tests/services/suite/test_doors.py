@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from services.suite.environment import DataDirectory, common_environment, sqlite_urls
+from services.suite.environment import DataDirectory, Ports, common_environment, sqlite_urls
 from services.suite.services import SERVICES
 from shared.auth import Role
 
@@ -35,7 +35,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FastAPI
     data = DataDirectory(Path(tmp_path_factory.mktemp("doors")))
     data.prepare()
     urls = {service.name: "http://127.0.0.1:9" for service in SERVICES}
-    os.environ |= common_environment(data, "redis://127.0.0.1:9/0", "http://127.0.0.1:9", urls, 0, 0) | sqlite_urls(
+    os.environ |= common_environment(data, "redis://127.0.0.1:9/0", "http://127.0.0.1:9", urls, Ports(0)) | sqlite_urls(
         data
     )
     built = {service.name: service.create_app() for service in SERVICES}
