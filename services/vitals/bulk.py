@@ -5,12 +5,11 @@ COPY knows no `ON CONFLICT`, and one duplicate would undo the whole body.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import chain, groupby, islice
+from operator import eq, itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,9 +26,16 @@ _STAGE = sa.text(
     "CREATE TEMPORARY TABLE IF NOT EXISTS sample_stage (LIKE sample INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
 )
 _MOVE = sa.text(
-    f"WITH new AS (INSERT INTO sample ({_COLUMNS}) SELECT {_COLUMNS} FROM sample_stage "  # noqa: S608  # our own names
-    "ON CONFLICT DO NOTHING RETURNING patient) SELECT patient, count(*) FROM new GROUP BY patient"
+    "WITH reach AS MATERIALIZED (SELECT tenant, patient, min(effective) AS earliest, max(effective) AS latest "  # noqa: S608  # our own names
+    "FROM sample_stage GROUP BY tenant, patient, date_bin('1 hour', effective, '2000-01-01Z')), "
+    f"new AS (INSERT INTO sample ({_COLUMNS}) SELECT {_COLUMNS} FROM sample_stage AS n WHERE NOT EXISTS ("
+    "SELECT FROM reach AS r JOIN sample AS s ON s.tenant = r.tenant AND s.patient = r.patient "
+    "AND s.effective BETWEEN r.earliest AND r.latest "
+    "WHERE (s.patient, s.effective, s.code, s.device, s.value) = (n.patient, n.effective, n.code, n.device, n.value)) "
+    "RETURNING patient) SELECT patient, count(*) FROM new GROUP BY patient"
 )
+"""What is stored in the hours of the staged samples is read once and set against them; `ON CONFLICT` would look each
+one up by itself."""
 _OVERLAP = sa.text(
     "SELECT EXISTS (SELECT FROM unnest(CAST(:patients AS text[]), CAST(:earliest AS timestamptz[]), "
     "CAST(:latest AS timestamptz[])) AS new (patient, earliest, latest) CROSS JOIN LATERAL (SELECT FROM sample AS s "
@@ -38,6 +44,7 @@ _OVERLAP = sa.text(
 )
 KEY = itemgetter(0, 4, 1, 5, 2)
 """Of a sample: patient, effective, code, device, value; those of the primary key that are not the same for a batch."""
+_PATIENT = itemgetter(0)
 
 
 def add(connection: sa.Connection, tenant: str, batch: int, samples: Sequence[Sample]) -> Mapping[str, int]:
@@ -48,44 +55,67 @@ def add(connection: sa.Connection, tenant: str, batch: int, samples: Sequence[Sa
     """
     if not samples:
         return {}
-    distinct = [next(same) for _, same in groupby(samples, KEY)]
-    ensure_months(connection, {date(year, month, 1) for year, month in {_month(sample) for sample in distinct}})
-    if _may_be_known(connection, tenant, distinct):
+    of_patients = {patient: _distinct(list(group)) for patient, group in groupby(samples, _PATIENT)}
+    ensure_months(connection, _months(of_patients.values()))
+    if _may_be_known(connection, tenant, of_patients):
         connection.execute(_STAGE)
-        _copy(connection, "sample_stage", tenant, batch, distinct)
+        _copy(connection, "sample_stage", tenant, batch, of_patients.values())
         return {row[0]: row[1] for row in connection.execute(_MOVE)}
-    _copy(connection, "sample", tenant, batch, distinct)
-    return Counter(sample.patient for sample in distinct)
+    _copy(connection, "sample", tenant, batch, of_patients.values())
+    return {patient: len(group) for patient, group in of_patients.items()}
+
+
+def _distinct(samples: list[Sample]) -> list[Sample]:
+    keys = list(map(KEY, samples))
+    if any(map(eq, keys, islice(keys, 1, None))):
+        return [next(same) for _, same in groupby(samples, KEY)]
+    return samples
+
+
+def _months(groups: Iterable[Sequence[Sample]]) -> set[date]:
+    """The first days of the months that samples, oldest first, lie in."""
+    months = set[tuple[int, int]]()
+    for group in groups:
+        ends = {_month(group[0]), _month(group[-1])}
+        months |= ends if len(ends) == 1 else set(map(_month, group))
+    return {date(year, month, 1) for year, month in months}
 
 
 def _month(sample: Sample) -> tuple[int, int]:
     return sample.effective.year, sample.effective.month
 
 
-def _may_be_known(connection: sa.Connection, tenant: str, samples: Sequence[Sample]) -> bool:
-    reach = dict[str, tuple[datetime, datetime]]()
-    for sample in samples:  # each patient's oldest first
-        reach[sample.patient] = reach.get(sample.patient, (sample.effective,))[0], sample.effective
-    earliest, latest = zip(*reach.values(), strict=True)
-    ranges = {"patients": list(reach), "earliest": list(earliest), "latest": list(latest)}
+def _may_be_known(connection: sa.Connection, tenant: str, of_patients: Mapping[str, Sequence[Sample]]) -> bool:
+    ranges = {
+        "patients": list(of_patients),
+        "earliest": [group[0].effective for group in of_patients.values()],
+        "latest": [group[-1].effective for group in of_patients.values()],
+    }
     return bool(connection.scalar(_OVERLAP, {"tenant": tenant, **ranges}))
 
 
-def _copy(connection: sa.Connection, table: str, tenant: str, batch: int, samples: Sequence[Sample]) -> None:
+def _copy(connection: sa.Connection, table: str, tenant: str, batch: int, groups: Iterable[Sequence[Sample]]) -> None:
     driver: Any = connection.connection.dbapi_connection  # psycopg's own, which has COPY
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({_COLUMNS}) FROM STDIN") as copy:
-        lines = _lines(samples, f"{_text(tenant)}\t{batch}\n")
+        lines = _lines(chain.from_iterable(groups), f"{_text(tenant)}\t{batch}\n")
         while chunk := "".join(islice(lines, LINES)):
             copy.write(chunk)
 
 
 def _lines(samples: Iterable[Sample], end: str) -> Iterator[str]:
-    for s in samples:
-        zone = r"\N" if s.zone_minutes is None else s.zone_minutes
-        corrected = r"\N" if s.corrected is None else s.corrected.isoformat()
+    """Samples as lines of COPY. Spelling a time takes longest; neighbours often share theirs."""
+    said: datetime | None = None
+    at = ""
+    for patient, code, value, _, effective, device, sent_code, sent_value, sent_unit, minutes, _, true in samples:
+        if effective is not said:
+            said, at = effective, effective.isoformat()
+        number = repr(value)
+        sent = number if sent_value == value else repr(sent_value)
+        zone = r"\N" if minutes is None else minutes
+        corrected = r"\N" if true is None else true.isoformat()
         yield (
-            f"{_text(s.patient)}\t{s.effective.isoformat()}\t{s.code}\t{_text(s.device)}\t{s.value!r}\t"
-            f"{_text(s.sent_code)}\t{s.sent_value!r}\t{_text(s.sent_unit)}\t{zone}\t{corrected}\t{end}"
+            f"{_text(patient)}\t{at}\t{code}\t{_text(device)}\t{number}\t"
+            f"{sent_code}\t{sent}\t{_text(sent_unit)}\t{zone}\t{corrected}\t{end}"
         )
 
 

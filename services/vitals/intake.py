@@ -6,8 +6,12 @@ A slow sender must not hold a transaction open, and parsing must not hold the ev
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
+from io import BytesIO
+from itertools import groupby
+from operator import itemgetter
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -15,14 +19,18 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from services.vitals.blocks import BlockReader, blocks_of
+from services.vitals.checks import LineRefused
 from services.vitals.domain import Batch, Rejection, Sample
 from services.vitals.errors import BodyTooLong, NotASampleMessage
-from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, LineRefused, numbered_lines, read_line
+from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, read_line
 from services.vitals.settings import Settings
 from shared.ids import uuid7
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 JSON = "application/json"
+PATIENT = itemgetter(0)
+"""Of a sample."""
 
 
 def media_type(request: Request) -> str:
@@ -56,21 +64,47 @@ def read_batch(body: IO[bytes], kind: str, now: datetime) -> Batch:
     """All samples of a body, and all lines that are none."""
     digest = hashlib.file_digest(body, "sha256").hexdigest()  # type: ignore[arg-type]  # a spooled file reads like any
     body.seek(0)
-    lines, samples, rejected = 0, dict[str, list[Sample]](), list[Rejection]()
-    for number, line in _document(body) if kind == JSON else numbered_lines(body, MAX_LINE_BYTES):
-        if line.isspace() or not line:
-            continue
-        lines += 1
-        try:
-            if len(line) > MAX_LINE_BYTES:
-                raise LineRefused(TOO_LONG.field, TOO_LONG.problem, TOO_LONG.fix)
-            sample = read_line(line, now)
-        except LineRefused as refused:
-            rejected.append(Rejection(number, refused.problem))
-        else:
-            samples.setdefault(sample.patient, []).append(sample)
-    return Batch(uuid7(), f"sha256:{digest}", now, lines, samples, rejected)
+    lines = _Lines(now)
+    if kind == JSON:
+        lines.read_each([body.read(MAX_LINE_BYTES + 1)])
+    else:
+        for block in blocks_of(body):
+            lines.read(block)
+    return Batch(uuid7(), f"sha256:{digest}", now, lines.count, lines.samples, lines.rejected)
 
 
-def _document(body: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    yield 1, body.read(MAX_LINE_BYTES + 1)
+class _Lines:
+    """What the lines of a body came to so far."""
+
+    def __init__(self, now: datetime) -> None:
+        self.samples, self.rejected = defaultdict[str, list[Sample]](list), list[Rejection]()
+        self.count = 0
+        """Lines that are not blank."""
+        self._now, self._blocks, self._passed = now, BlockReader(now), 0
+
+    def read(self, block: bytes) -> None:
+        """Whole lines."""
+        found = self._blocks.read(block)
+        if found is None:
+            self.read_each(BytesIO(block))
+            return
+        for patient, samples in groupby(found, PATIENT):
+            self.samples[patient] += samples
+        self.count += len(found)
+        self._passed += block.count(b"\n")
+
+    def read_each(self, lines: Iterable[bytes]) -> None:
+        """Lines one by one."""
+        for line in lines:
+            self._passed += 1
+            if line.isspace() or not line:
+                continue
+            self.count += 1
+            try:
+                if len(line) > MAX_LINE_BYTES:
+                    raise LineRefused(TOO_LONG.field, TOO_LONG.problem, TOO_LONG.fix)
+                sample = read_line(line, self._now)
+            except LineRefused as refused:
+                self.rejected.append(Rejection(self._passed, refused.problem))
+            else:
+                self.samples[sample.patient].append(sample)

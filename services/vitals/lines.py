@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
-from sys import intern
+from datetime import datetime
 from typing import IO, Any
 
+from services.vitals.checks import LineRefused, check_device, check_patient, check_times, rule_for, zone_minutes
 from services.vitals.domain import Sample
-from services.vitals.signs import possible_range
-from services.vitals.sources import device_name
-from services.vitals.units import Conversion, conversion_for
 from shared.errors import FieldProblem
-from shared.intake import (
-    CLOCK_SKEW,
-    EARLIEST,
-    TIME_FIX,
-    NotStrictJson,
-    parse_time,
-    patient_problem,
-    read_time,
-    strict_json,
-)
+from shared.intake import NotStrictJson, strict_json
 
 FIELDS = frozenset({"patient", "code", "value", "unit", "effective", "device", "sent"})
 REQUIRED = ("patient", "code", "value", "unit", "effective")
 MAX_LINE_BYTES = 8192
-MAX_DEVICE = 128
-MAX_UNIT = 64
 TOO_LONG = FieldProblem("line", f"is longer than {MAX_LINE_BYTES} bytes", "send one sample a line")
 _KIND = {
     type(None): "null",
@@ -40,14 +25,6 @@ _KIND = {
     list: "a list",
     dict: "an object",
 }
-
-
-class LineRefused(ValueError):
-    """A line that is no sample."""
-
-    def __init__(self, field: str, problem: str, fix: str) -> None:
-        super().__init__(problem)
-        self.problem = FieldProblem(field, problem, fix)
 
 
 def numbered_lines(source: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
@@ -85,63 +62,16 @@ def read_document(line: bytes) -> dict[str, Any]:
 
 def check_sample(document: Mapping[str, Any], now: datetime) -> Sample:
     """The sample that these members describe, wherever they come from. Raises: LineRefused."""
-    patient, device = intern(_text(document, "patient")), _device(document)
+    patient, device = _text(document, "patient"), _device(document)
     code, unit = _text(document, "code"), _text(document, "unit")
-    _refuse_if(_patient_problem(patient))
-    if len(unit) > MAX_UNIT:
-        raise LineRefused("unit", f"is longer than {MAX_UNIT} characters", "send a UCUM code without remarks")
-    conversion = _conversion(code, unit)
-    if isinstance(conversion, FieldProblem):
-        raise LineRefused(conversion.field, conversion.problem, conversion.fix)
+    patient = check_patient(patient)
+    rule = rule_for(code, unit)
     sent = _number(document)
-    value = _possible(conversion, sent)
-    effective, shown = _times(document, now)
-    zone, sign = zone_minutes(document["effective"][-6:]), conversion.sign
-    as_sent = (intern(code), sent, intern(unit))
-    return Sample(patient, sign.coding.code, value, sign.unit, effective, device, *as_sent, zone, shown)
-
-
-def _times(document: Mapping[str, Any], now: datetime) -> tuple[datetime, datetime | None]:
-    """When it was measured and when it was sent, both by the device's clock. Raises: LineRefused."""
+    value = rule.canonical(sent)
     text = _text(document, "effective")
-    if document.get("sent") is None:
-        return _moment(read_time("effective", text, now)), None
-    shown, effective = (_moment(parse_time(name, _text(document, name))) for name in ("sent", "effective"))
-    if effective > shown + CLOCK_SKEW:
-        raise LineRefused("effective", "lies more than an hour after `sent`", "send both by the same clock")
-    try:
-        aged = effective + (now - shown)
-    except OverflowError:
-        aged = datetime.min.replace(tzinfo=UTC)
-    if aged < EARLIEST:
-        raise LineRefused("effective", "lies before 1990, by the age it had when it was sent", TIME_FIX)
-    return effective, shown
-
-
-def _moment(found: datetime | FieldProblem) -> datetime:
-    if isinstance(found, FieldProblem):
-        fix = found.fix if found.fix == TIME_FIX else f"{found.fix}, or add what it shows now as `sent`"
-        raise LineRefused(found.field, found.problem, fix)
-    return found
-
-
-@lru_cache(maxsize=1024)
-def zone_minutes(end: str) -> int | None:
-    """Minutes that the zone at the end of a time is ahead of UTC; None for `Z` and `-00:00`, which name no place
-    (RFC 9557, section 2)."""
-    if end[-1] in "Zz" or end == "-00:00":
-        return None
-    minutes = int(end[-5:-3]) * 60 + int(end[-2:])
-    return -minutes if end[0] == "-" else minutes
-
-
-_patient_problem = lru_cache(maxsize=1024)(patient_problem)
-_conversion = lru_cache(maxsize=1024)(conversion_for)
-
-
-def _refuse_if(problem: FieldProblem | None) -> None:
-    if problem is not None:
-        raise LineRefused(problem.field, problem.problem, problem.fix)
+    effective, shown = check_times(text, _sent(document), now)
+    as_sent = (rule.sent_code, sent, rule.sent_unit)
+    return Sample(patient, rule.code, value, rule.unit, effective, device, *as_sent, zone_minutes(text[-6:]), shown)
 
 
 def _text(document: Mapping[str, Any], field: str) -> str:
@@ -154,15 +84,11 @@ def _text(document: Mapping[str, Any], field: str) -> str:
 
 
 def _device(document: Mapping[str, Any]) -> str:
-    if document.get("device") is None:
-        return ""
-    device = _text(document, "device")
-    if "HKDevice" in device:
-        device = device_name(device)
-    if len(device) > MAX_DEVICE or not (device.isprintable() and device.strip()):
-        problem = f"is empty, longer than {MAX_DEVICE} characters, or not printable"
-        raise LineRefused("device", problem, "send a short identifier of the device, or leave it out")
-    return intern(device)
+    return "" if document.get("device") is None else check_device(_text(document, "device"))
+
+
+def _sent(document: Mapping[str, Any]) -> str | None:
+    return None if document.get("sent") is None else _text(document, "sent")
 
 
 def _number(document: Mapping[str, Any]) -> float:
@@ -178,19 +104,6 @@ def _number(document: Mapping[str, Any]) -> float:
     if not math.isfinite(number):
         raise LineRefused("value", "is too large for any measurement", "send the measured value")
     return number
-
-
-def _possible(conversion: Conversion, sent: float) -> float:
-    """The canonical value. What a body cannot have is marked later; what cannot be at all is refused here."""
-    value, sign = conversion.apply(sent), conversion.sign
-    low, high = possible_range(sign.coding.code)
-    if not low <= value <= high or math.isinf(value):
-        above = "" if math.isinf(high) else f" or above {high:g}"
-        problem = f"is below {low:g}{above} {sign.unit}, which cannot be by definition"
-        raise LineRefused("value", problem, "check value and unit; send nothing where nothing was measured")
-    if sign.unit == "%" and conversion.factor == 1 and 0 < value <= 1:
-        raise LineRefused("value", "is a fraction under the unit of a percentage", "send 97 with %, or 0.97 with 1")
-    return value
 
 
 def _printable(name: str) -> str:

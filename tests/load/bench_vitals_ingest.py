@@ -57,7 +57,7 @@ def _run(sessions: Sessions, rows: int, rounds: int) -> None:
         _make_twin(session.connection())
     seconds: dict[str, list[float]] = {name: [] for name in ("raw COPY", "store", "all known", "half known", "door")}
     for number in range(rounds + 1):
-        body = _body(f"R{number}", rows)
+        body, other = _body(f"R{number}", rows), _body(f"D{number}", rows)
         batch = read_batch(io.BytesIO(body), NDJSON[0], NOW)
         lines = "".join(bulk._lines(_flat(batch), f"default\t{number}\n")).encode()
         took = {
@@ -65,7 +65,7 @@ def _run(sessions: Sessions, rows: int, rounds: int) -> None:
             "store": _timed(lambda: _store(sessions, batch, rows)),  # noqa: B023
             "all known": _timed(lambda: _store(sessions, batch, 0)),  # noqa: B023
             "half known": _half_known(sessions, f"H{number}", rows),
-            "door": _timed(lambda: _door(sessions, _body(f"D{number}", rows), rows)),  # noqa: B023
+            "door": _timed(lambda: _door(sessions, other, rows)),  # noqa: B023
         }
         if number:  # the first one warms up
             for name, spent in took.items():

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
+from services.vitals.checks import LineRefused
 from services.vitals.domain import Sample
 from services.vitals.hl7.codes import unit, vital_sign
-from services.vitals.lines import LineRefused, check_sample
+from services.vitals.lines import check_sample
 from services.vitals.settings import Settings
 from shared.hl7v2.message import Message, Segment
 from shared.hl7v2.problems import Fault, Kind, RefusedMessage, fault_at

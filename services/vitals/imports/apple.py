@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
+from services.vitals.checks import MAX_DEVICE
 from services.vitals.imports.bounds import Bounded, Damaged, Readable
 from services.vitals.imports.items import Ignored, Item, Refused, candidate
-from services.vitals.lines import MAX_DEVICE
 from services.vitals.sources import device_name
 from shared.codes import (
     BODY_TEMPERATURE,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO
 
+from services.vitals.checks import LineRefused
 from services.vitals.imports.items import Candidate, Item, Refused
 from services.vitals.imports.json_records import read_lines
-from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, LineRefused, read_document
+from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, read_document
 
 
 def read(source: IO[bytes]) -> Iterator[Item]:

@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.vitals import usecases
+from services.vitals.checks import LineRefused
 from services.vitals.domain import Batch, Outcome, Rejection, Sample
 from services.vitals.errors import NoSuchImport
 from services.vitals.imports import formats, store
 from services.vitals.imports.domain import Claim, Counts, Import, Reject, State, Upload
 from services.vitals.imports.items import Candidate, Ignored, Item, Refused
 from services.vitals.imports.pieces import open_pieces
-from services.vitals.lines import LineRefused, check_sample
+from services.vitals.lines import check_sample
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker
 from shared.clock import Clock, utc_now

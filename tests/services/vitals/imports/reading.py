@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from services.vitals.checks import LineRefused
 from services.vitals.domain import Sample
 from services.vitals.imports import formats
 from services.vitals.imports.detection import HEAD_BYTES, Format, detect
 from services.vitals.imports.items import Ignored, Refused
-from services.vitals.lines import LineRefused, check_sample
+from services.vitals.lines import check_sample
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 
