@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from services.vitals import usecases, windows
 from services.vitals.domain import Batch, Outcome, Rejection, Window
 from services.vitals.errors import NothingTaken
-from services.vitals.intake import JSON, NDJSON, media_type, read_batch, spool
+from services.vitals.intake import ARROW, JSON, NDJSON, media_type, read_batch, spool
 from services.vitals.schemas import (
     SampleIn,
     SamplesReceipt,
@@ -94,7 +94,13 @@ def record_refusal(runtime: Runtime, asker: Asker, error: AppError) -> None:
 SentBatch = Annotated[Batch, Depends(sent_batch)]
 _SCHEMA = SampleIn.model_json_schema()
 _BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (NDJSON[0], JSON)}}
+    "requestBody": {
+        "required": True,
+        "content": {
+            **{kind: {"schema": _SCHEMA} for kind in (NDJSON[0], JSON)},
+            ARROW: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
 }
 
 

@@ -8,11 +8,38 @@ from shared.errors import AppError, FieldProblem, InvalidInput, NotFound, TooLar
 
 
 class NotASampleMessage(UnsupportedMediaType):
-    """The Content-Type is neither NDJSON nor JSON."""
+    """The Content-Type is none of NDJSON, JSON and Arrow."""
 
     def __init__(self) -> None:
-        problem, fix = "is neither application/x-ndjson nor application/json", "send NDJSON with application/x-ndjson"
+        problem = "is neither application/x-ndjson nor application/json nor application/vnd.apache.arrow.stream"
+        fix = "send NDJSON with application/x-ndjson"
         super().__init__("This door takes NDJSON.", fields=[FieldProblem("Content-Type", problem, fix)])
+
+
+class ArrowMissing(UnsupportedMediaType):
+    """Columns, and no library that reads them."""
+
+    def __init__(self) -> None:
+        problem, fix = "asks for pyarrow, which is not installed", "install consilium[arrow] here, or send NDJSON"
+        super().__init__("This service cannot read Arrow.", fields=[FieldProblem("Content-Type", problem, fix)])
+
+
+class NotColumns(InvalidInput):
+    """Columns that are no samples, or bytes that are no columns."""
+
+    slug = "invalid-columns"
+
+    def __init__(self, field: str, problem: str, fix: str) -> None:
+        super().__init__(f"The columns are not taken: {field} {problem}.", fields=[FieldProblem(field, problem, fix)])
+
+
+class TooManyRows(TooLarge):
+    """More rows than this door takes at once."""
+
+    def __init__(self, limit: int) -> None:
+        problem = f"holds more than {limit} rows"
+        fields = [FieldProblem("body", problem, "send the samples in several requests")]
+        super().__init__(f"The body {problem}.", fields=fields)
 
 
 class BodyTooLong(TooLarge):

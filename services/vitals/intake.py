@@ -13,22 +13,29 @@ from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from services.vitals.arrow_stream import read_slices
 from services.vitals.blocks import BlockReader, blocks_of
 from services.vitals.checks import LineRefused
+from services.vitals.columns import ColumnReader
 from services.vitals.domain import Batch, Rejection, Sample
 from services.vitals.errors import BodyTooLong, NotASampleMessage
 from services.vitals.lines import MAX_LINE_BYTES, TOO_LONG, read_line
 from services.vitals.settings import Settings
+from shared.errors import FieldProblem
 from shared.ids import uuid7
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 JSON = "application/json"
+ARROW = "application/vnd.apache.arrow.stream"
 PATIENT = itemgetter(0)
 """Of a sample."""
 
@@ -36,7 +43,7 @@ PATIENT = itemgetter(0)
 def media_type(request: Request) -> str:
     """The Content-Type without parameters. Raises: NotASampleMessage."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON and kind not in NDJSON:
+    if kind not in (JSON, ARROW, *NDJSON):
         raise NotASampleMessage
     return kind
 
@@ -61,12 +68,18 @@ async def spool(request: Request, settings: Settings) -> IO[bytes]:
 
 
 def read_batch(body: IO[bytes], kind: str, now: datetime) -> Batch:
-    """All samples of a body, and all lines that are none."""
+    """All samples of a body, and all lines or rows that are none.
+
+    Raises: NotColumns, TooManyRows, ArrowMissing: of a body in columns.
+    """
     digest = hashlib.file_digest(body, "sha256").hexdigest()  # type: ignore[arg-type]  # a spooled file reads like any
     body.seek(0)
     lines = _Lines(now)
     if kind == JSON:
         lines.read_each([body.read(MAX_LINE_BYTES + 1)])
+    elif kind == ARROW:
+        for rows in read_slices(body):
+            lines.read_rows(rows)
     else:
         for block in blocks_of(body):
             lines.read(block)
@@ -80,7 +93,7 @@ class _Lines:
         self.samples, self.rejected = defaultdict[str, list[Sample]](list), list[Rejection]()
         self.count = 0
         """Lines that are not blank."""
-        self._now, self._blocks, self._passed = now, BlockReader(now), 0
+        self._now, self._blocks, self._columns, self._passed = now, BlockReader(now), ColumnReader(now), 0
 
     def read(self, block: bytes) -> None:
         """Whole lines."""
@@ -88,10 +101,22 @@ class _Lines:
         if found is None:
             self.read_each(BytesIO(block))
             return
-        for patient, samples in groupby(found, PATIENT):
-            self.samples[patient] += samples
+        self._add(found)
         self.count += len(found)
         self._passed += block.count(b"\n")
+
+    def _add(self, samples: list[Sample]) -> None:
+        for patient, same in groupby(samples, PATIENT):
+            self.samples[patient] += same
+
+    def read_rows(self, rows: RecordBatch) -> None:
+        """A slice of columns, whose rows count as lines."""
+        found = self._columns.read(rows)
+        self._add([row for row in found if isinstance(row, Sample)])
+        places = enumerate(found, self._passed + 1)
+        self.rejected += [Rejection(number, row) for number, row in places if isinstance(row, FieldProblem)]
+        self._passed += len(found)
+        self.count += len(found)
 
     def read_each(self, lines: Iterable[bytes]) -> None:
         """Lines one by one."""

@@ -56,7 +56,7 @@ def read_document(line: bytes) -> dict[str, Any]:
         raise LineRefused("line", f"is {_KIND[type(document)]}, not an object", "send one JSON object a line")
     if not document.keys() <= FIELDS:
         name = min(document.keys() - FIELDS)
-        raise LineRefused(_printable(name), "is not a field of a sample", "leave this field out")
+        raise LineRefused(printable(name), "is not a field of a sample", "leave this field out")
     return document
 
 
@@ -106,5 +106,6 @@ def _number(document: Mapping[str, Any]) -> float:
     return number
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A name that the sender chose, if it can be told."""
     return name if len(name) <= 32 and name.isascii() and name.isprintable() else "(unprintable)"

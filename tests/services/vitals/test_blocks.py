@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.vitals.blocks import BlockReader, blocks_of
@@ -125,12 +125,14 @@ def test_an_odd_line_is_read_as_it_is_by_itself(odd: bytes) -> None:
 TEXTS = st.sampled_from([*(text for text in ODD if len(text) < 1000), *[GOOD] * 20])
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, max_size=200), st.sampled_from([b"\n", b"\r\n"]))
 def test_any_body_is_read_as_its_lines_are(lines: list[bytes], end: bytes) -> None:
     body = end.join(lines)
     assert read(body) == read_line_by_line(body)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_line_that_was_damaged_is_read_as_it_is_by_itself(data: st.DataObject) -> None:
     damaged = bytearray(GOOD)
@@ -154,6 +156,7 @@ def test_what_many_devices_send_takes_the_short_way(end: bytes, device: str | No
     assert len(BlockReader(NOW).read(end.join([*lines, b""])) or ()) == 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=60), st.integers(1, 30))
 def test_blocks_are_whole_lines(parts: list[bytes], most: int) -> None:
     content = b"\n".join(parts)
