@@ -28,7 +28,8 @@ def import_file(
     """Import an export of a wearable or of a record, and follow it until it is stored.
 
     Takes FHIR R4 Observations (JSON, Bundle, NDJSON), Open mHealth, Fitbit heart rate, Garmin FIT, Apple Health
-    export.zip, and the NDJSON of POST /vitals/samples. Interrupted, the import goes on; the same command finds it.
+    export.zip, Parquet, and the NDJSON of POST /vitals/samples. Interrupted, the import goes on; the same command
+    finds it.
     """
     import httpx
     from rich.console import Console

@@ -7,7 +7,7 @@ imported when columns come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -42,15 +42,15 @@ def arrow() -> Any:
     return pyarrow
 
 
-def check_schema(schema: Schema) -> None:
-    """Whether columns have the names and types of a sample's members. Raises: NotColumns."""
+def check_schema(schema: Schema, *, without: Collection[str] = ()) -> None:
+    """Whether columns have the names and types of a sample's members, but for some. Raises: NotColumns."""
     for name in schema.names:
         if name not in FIELDS:
             raise NotColumns(printable(name), "is not a field of a sample", "leave this column out")
         if schema.names.count(name) > 1:
             raise NotColumns(name, "comes twice", "send each column once")
     for name in REQUIRED:
-        if name not in schema.names:
+        if name not in schema.names and name not in without:
             raise NotColumns(name, "is missing", "send this column")
     for field in schema:
         _check_type(field.name, field.type)

@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 
 from services.vitals.api import Clinical, record_refusal
 from services.vitals.errors import BodyTooLong, NotAnImport
-from services.vitals.imports import usecases
+from services.vitals.imports import parquet, usecases
 from services.vitals.imports.archives import NotAnExport, open_export
-from services.vitals.imports.detection import APPLE_ZIP
+from services.vitals.imports.detection import APPLE_ZIP, PARQUET
 from services.vitals.imports.domain import Upload
 from services.vitals.imports.formats import NAMES_PATIENTS, NEEDS_ZONE
 from services.vitals.imports.pieces import open_pieces
@@ -56,7 +56,7 @@ async def _received(request: Request, runtime: Runtime, settings: Settings) -> U
 
 
 def _check(upload: Upload, runtime: Runtime, settings: Settings) -> None:
-    """Whether a file and what was said of it go together. Raises: NotAnImport."""
+    """Whether a file and what was said of it go together. Raises: NotAnImport, NotColumns, ArrowMissing."""
     kind = upload.form.kind
     problem = patient_problem(upload.patient) if upload.patient else None
     if problem is not None:
@@ -70,6 +70,9 @@ def _check(upload: Upload, runtime: Runtime, settings: Settings) -> None:
         raise NotAnImport("zone", "is no time zone", "send an IANA name, such as Europe/Berlin")
     if kind == APPLE_ZIP:
         _check_archive(upload, runtime, settings)
+    if kind == PARQUET:
+        with open_pieces(runtime.blobs, upload.pieces) as source:
+            parquet.check_file(source, upload.patient)
 
 
 def _is_zone(name: str) -> bool:

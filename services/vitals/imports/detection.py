@@ -17,7 +17,7 @@ from shared.intake import NotStrictJson, strict_json
 
 HEAD_BYTES = 2**20
 """So much of a file tells what it is."""
-FHIR, OPEN_MHEALTH, FITBIT, FIT, APPLE_ZIP, APPLE_XML, SAMPLES = (
+FHIR, OPEN_MHEALTH, FITBIT, FIT, APPLE_ZIP, APPLE_XML, SAMPLES, PARQUET = (
     "fhir",
     "open-mhealth",
     "fitbit",
@@ -25,10 +25,11 @@ FHIR, OPEN_MHEALTH, FITBIT, FIT, APPLE_ZIP, APPLE_XML, SAMPLES = (
     "apple-health-zip",
     "apple-health-xml",
     "samples",
+    "parquet",
 )
 TAKEN = (
     "FHIR R4 Observations (JSON, Bundle, NDJSON), Open mHealth or IEEE 1752.1 JSON, Fitbit heart rate JSON, "
-    "Garmin FIT, Apple Health export.zip or export.xml, or the NDJSON of POST /vitals/samples"
+    "Garmin FIT, Apple Health export.zip or export.xml, Parquet, or the NDJSON of POST /vitals/samples"
 )
 _BODIES = frozenset(MEASURES) | {
     "effective_time_frame",
@@ -52,6 +53,8 @@ def detect(head: bytes, *, whole: bool) -> Format | None:
     """The format of a file that begins so; None where it is none of those taken. `whole`: there is nothing after."""
     if head.startswith(b"PK\x03\x04"):
         return Format(APPLE_ZIP)
+    if head.startswith(b"PAR1"):
+        return Format(PARQUET)
     if head[8:12] == b".FIT":
         return Format(FIT)
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()

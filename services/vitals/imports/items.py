@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from services.vitals.domain import Sample
 from shared.errors import FieldProblem
 
 
@@ -15,6 +16,13 @@ class Candidate(NamedTuple):
     """Where it stands in the file: a line, a record, a JSON pointer."""
     document: Mapping[str, Any]
     """Members of a line of `POST /vitals/samples`; absent is what the file does not say."""
+
+
+class Checked(NamedTuple):
+    """What is a sample, as its reader has checked already: by the rules of a line."""
+
+    place: str
+    sample: Sample
 
 
 class Refused(NamedTuple):
@@ -30,7 +38,7 @@ class Ignored(NamedTuple):
     place: str
 
 
-Item = Candidate | Refused | Ignored
+Item = Candidate | Checked | Refused | Ignored
 
 
 def candidate(place: str, **members: Any) -> Candidate:

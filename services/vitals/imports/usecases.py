@@ -18,7 +18,8 @@ from services.vitals.domain import Batch, Outcome, Rejection, Sample
 from services.vitals.errors import NoSuchImport
 from services.vitals.imports import formats, store
 from services.vitals.imports.domain import Claim, Counts, Import, Reject, State, Upload
-from services.vitals.imports.items import Candidate, Ignored, Item, Refused
+from services.vitals.imports.formats import Beside
+from services.vitals.imports.items import Candidate, Checked, Ignored, Item, Refused
 from services.vitals.imports.pieces import open_pieces
 from services.vitals.lines import check_sample
 from services.vitals.settings import Settings
@@ -101,7 +102,8 @@ def run(work: Work, held: Claim) -> None:
             held = store.begin_anew(session, held, formats.VERSION)
     upload, counts = held.job.upload, held.job.counts
     with open_pieces(work.runtime.blobs, upload.pieces) as source:
-        items = formats.read(source, upload.form, upload.zone, work.settings.max_unpacked_bytes)
+        beside = Beside(upload.patient, upload.zone, held.job.received_at)
+        items = formats.read(source, upload.form, beside, work.settings.max_unpacked_bytes)
         if not _pass_over(work, held, items):
             return
         while chunk := list(islice(items, work.settings.import_batch)):
@@ -169,6 +171,11 @@ def _checked(job: Import, chunk: list[Item], before: int) -> tuple[dict[str, lis
     for number, item in enumerate(chunk, before + 1):
         if isinstance(item, Refused):
             rejects.append(Reject(number, item.place, item.problem))
+        elif isinstance(item, Checked):
+            if job.upload.patient in ("", item.sample.patient):
+                samples[item.sample.patient].append(item.sample)
+            else:
+                rejects.append(Reject(number, item.place, _OTHER_PATIENT))
         elif isinstance(item, Candidate):
             try:
                 # As of the time when the file came: a second look at a record gives the same answer.

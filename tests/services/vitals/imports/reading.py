@@ -11,7 +11,8 @@ from services.vitals.checks import LineRefused
 from services.vitals.domain import Sample
 from services.vitals.imports import formats
 from services.vitals.imports.detection import HEAD_BYTES, Format, detect
-from services.vitals.imports.items import Ignored, Refused
+from services.vitals.imports.formats import Beside
+from services.vitals.imports.items import Checked, Ignored, Refused
 from services.vitals.lines import check_sample
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
@@ -48,9 +49,11 @@ def read_file(content: bytes, *, zone: str = "UTC", patient: str = "P-1", most: 
     form = form_of(content)
     assert form is not None
     found = Found(form)
-    for item in formats.read(io.BytesIO(content), form, zone, most):
+    for item in formats.read(io.BytesIO(content), form, Beside(patient, zone, NOW), most):
         if isinstance(item, Ignored):
             found.ignored += 1
+        elif isinstance(item, Checked):
+            found.samples.append(item.sample)
         elif isinstance(item, Refused):
             assert item.problem.fix
             found.rejects.append((item.place, item.problem.field))
