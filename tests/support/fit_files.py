@@ -6,9 +6,10 @@ import struct
 from collections.abc import Sequence
 
 UINT8, UINT16, UINT32, UINT32Z = (0x02, "B"), (0x84, "H"), (0x86, "I"), (0x8C, "I")
-Field = tuple[int, tuple[int, str], int]
-"""Number in the message, base type, value."""
-FILE_ID, RECORD, MONITORING, SPO2, RESPIRATION = 0, 20, 55, 269, 297
+Value = int | Sequence[int]
+Field = tuple[int, tuple[int, str], Value]
+"""Number in the message, base type, value; several values are an array."""
+FILE_ID, RECORD, MONITORING, HRV, SPO2, RESPIRATION = 0, 20, 55, 78, 269, 297
 TIMESTAMP = 253
 _CRC = (
     0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
@@ -26,10 +27,12 @@ def fit_file(messages: Sequence[tuple[int, Sequence[Field]]]) -> bytes:
 
 
 def _message(number: int, fields: Sequence[Field]) -> bytes:
-    sizes = [struct.calcsize(kind[1]) for _, kind, _ in fields]
+    arrays = [[value] if isinstance(value, int) else value for *_, value in fields]
+    forms = [f"{len(array)}{kind[1]}" for (_, kind, _), array in zip(fields, arrays, strict=True)]
+    sizes = [struct.calcsize(f"<{form}") for form in forms]
     described = b"".join(bytes([n, size, kind[0]]) for (n, kind, _), size in zip(fields, sizes, strict=True))
     definition = struct.pack("<BBBHB", 0x40, 0, 0, number, len(fields)) + described
-    values = struct.pack("<" + "".join(kind[1] for _, kind, _ in fields), *(value for *_, value in fields))
+    values = struct.pack("<" + "".join(forms), *(value for array in arrays for value in array))
     return definition + b"\x00" + values
 
 

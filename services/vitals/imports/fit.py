@@ -1,4 +1,5 @@
-"""Garmin and ANT FIT files: heart rate, respiration and oxygen saturation of the messages that the profile defines."""
+"""Garmin and ANT FIT files: heart rate, beat-to-beat intervals, respiration and oxygen saturation of the messages that
+the profile defines."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import IO, Any
 import fitdecode
 
 from services.vitals.imports.bounds import Damaged
+from services.vitals.imports.fit_beats import Beats
 from services.vitals.imports.items import Candidate, Ignored, Item, Refused, candidate
 from shared.codes import HEART_RATE, OXYGEN_SATURATION, RESPIRATORY_RATE
 from shared.errors import AppError, FieldProblem
@@ -28,7 +30,7 @@ _NO_CLOCK = FieldProblem("effective", "counts from the device's start, not from 
 
 def read(source: IO[bytes]) -> Iterator[Item]:
     """The vital signs in a FIT file, message by message; where it is damaged, those before, and then the damage."""
-    device, last, number = None, None, 0
+    device, last, number, beats = None, None, 0, Beats()
     strict = {"check_crc": fitdecode.CrcCheck.RAISE, "error_handling": fitdecode.ErrorHandling.IGNORE}
     try:
         with fitdecode.FitReader(source, **strict) as messages:
@@ -39,7 +41,10 @@ def read(source: IO[bytes]) -> Iterator[Item]:
                 device = _device(message) if message.name == "file_id" else device
                 clock = _clock(message, last)
                 last = last if clock is None else clock
-                yield from _vital_signs(f"message {number}", message, clock, device)
+                if message.name == "hrv":
+                    yield from _beats(f"message {number}", message, last, device, beats)
+                else:
+                    yield from _vital_signs(f"message {number}", message, clock, device)
     except fitdecode.FitCRCError:
         yield Damaged("does not match its checksum").at(f"after message {number}")
     except AppError:
@@ -53,11 +58,27 @@ def _vital_signs(place: str, message: Any, clock: int | None, device: str | None
     found = list(_readings(place, message, device))
     if not found:
         yield Ignored(place)
-    elif clock is None or clock < _RELATIVE:
+    elif (moment := _moment(clock)) is None:
         yield from (Refused(place, _NO_CLOCK) for _ in found)
     else:
-        effective = (_EPOCH + timedelta(seconds=clock)).isoformat()
+        effective = moment.isoformat()
         yield from (Candidate(place, {**reading.document, "effective": effective}) for reading in found)
+
+
+def _beats(place: str, message: Any, last: int | None, device: str | None, beats: Beats) -> Iterator[Item]:
+    values = message.get_value("time", fallback=None)
+    # None is the profile's "invalid": the message has room for five. In a damaged file it may be anything.
+    intervals = [v for v in (values if isinstance(values, tuple) else (values,)) if type(v) in (int, float)]
+    if not intervals:
+        yield Ignored(place)
+    elif (moment := _moment(last)) is None:
+        yield from (Refused(place, _NO_CLOCK) for _ in intervals)
+    else:
+        yield from beats.place(place, intervals, moment, device)
+
+
+def _moment(clock: int | None) -> datetime | None:
+    return None if clock is None or clock < _RELATIVE else _EPOCH + timedelta(seconds=clock)
 
 
 def _readings(place: str, message: Any, device: str | None) -> Iterator[Candidate]:

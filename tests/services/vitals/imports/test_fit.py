@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import math
 import random
-from datetime import UTC, datetime
+import statistics
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from services.vitals.derived.domain import Evidence
+from services.vitals.derived.heart import variability
+from services.vitals.domain import Point
 from tests.services.vitals.imports.reading import read_file
 from tests.support.fit_files import (
+    HRV,
     MONITORING,
     RECORD,
     RESPIRATION,
@@ -49,6 +56,45 @@ def test_short_time_stamps_of_monitoring_go_on_from_the_last_whole_one() -> None
     assert [(s.effective - AT).total_seconds() for s in found.samples] == [0, 40_000]
 
 
+def beats(*milliseconds: int) -> tuple[int, list[tuple[int, tuple[int, str], list[int]]]]:
+    """An hrv message: field 0, time, in thousandths of a second; it has room for five."""
+    return HRV, [(0, UINT16, [*milliseconds, *[0xFFFF] * (5 - len(milliseconds))])]
+
+
+def record(second: int) -> tuple[int, list[tuple[int, tuple[int, str], int]]]:
+    """A record at a second, without a heart rate."""
+    return RECORD, [(TIMESTAMP, UINT32, SECONDS + second), (5, UINT32, second)]
+
+
+def test_beats_stand_one_interval_apart_up_to_the_time_beside_them() -> None:
+    found = read_file(fit_file([record(4), beats(800, 820, 780, 810, 790), record(8), beats(805, 795, 0xFFFF)]))
+    assert found.values == [("8637-1", n) for n in (800, 820, 780, 810, 790, 805, 795)]
+    times = [(sample.effective - AT) / timedelta(milliseconds=1) for sample in found.samples]
+    assert times == [800, 1620, 2400, 3210, 4000, 4805, 5600]
+    assert {sample.device for sample in found.samples} == {"garmin 4711"}
+
+
+def test_after_lost_beats_the_line_begins_anew() -> None:
+    found = read_file(fit_file([record(2), beats(1000, 1000), record(60), beats(1000, 900), record(61), beats(1100)]))
+    assert [(s.effective - AT) / timedelta(seconds=1) for s in found.samples] == [1, 2, 59.1, 60, 61.1]
+
+
+def test_beats_are_what_variability_is_derived_from() -> None:
+    clean = [800, 820, 780, 810, 790, 805]
+    found = read_file(fit_file([record(4), beats(*clean[:5]), record(5), beats(clean[5])]))
+    points = [Point(s.code, s.value, s.unit, s.effective, s.device) for s in found.samples]
+    rmssd, sdnn = variability(Evidence(AT + timedelta(minutes=1), points))
+    steps = [b - a for a, b in itertools.pairwise(clean)]
+    assert rmssd.value == pytest.approx(math.sqrt(sum(step**2 for step in steps) / len(steps)))
+    assert sdnn.value == pytest.approx(statistics.stdev(clean))
+
+
+def test_beats_without_a_time_beside_them_are_told() -> None:
+    found = read_file(fit_file([beats(800, 810)]))
+    assert (found.samples, found.fields) == ([], ["effective", "effective"])
+    assert read_file(fit_file([record(1), beats()])).ignored == 3
+
+
 def test_the_profile_s_invalid_value_is_no_measurement() -> None:
     found = read_file(fit_file([(RECORD, [NOW, (3, UINT8, 0xFF)])]))
     assert (found.samples, found.rejects) == ([], [])
@@ -69,13 +115,13 @@ def test_what_decodes_before_the_damage_is_kept() -> None:
 
 
 def test_random_damage_never_breaks_the_reader() -> None:
-    chance, good = random.Random(5), fit_file([(RECORD, [NOW, (3, UINT8, 60)])] * 20)
+    chance, good = random.Random(5), fit_file([(RECORD, [NOW, (3, UINT8, 60)]), beats(800, 810)] * 20)
     for _ in range(300):
         content = bytearray(good)
         for _ in range(chance.randrange(1, 6)):
             content[chance.randrange(12, len(content))] = chance.randrange(256)
         found = read_file(bytes(content))
-        assert len(found.samples) <= 20
+        assert len(found.samples) < len(good)
 
 
 def test_real_files_give_what_another_parser_found(vitals_data: Path) -> None:
