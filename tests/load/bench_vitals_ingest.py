@@ -4,20 +4,23 @@
 
 - COPY of rows that are formatted already, straight into a copy of the table (no duplicates allowed, nothing counted);
 - the store, from checked samples to the commit; again with all of them known; with every second one known;
-- the door, from the bytes of NDJSON to the commit.
+- the door, from the bytes of NDJSON to the commit; again with each line read by itself, as a block with a doubtful line
+  is; from the bytes of an Arrow stream (where `pyarrow` is installed).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import io
 import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,9 @@ from sqlalchemy.orm import Session
 
 from services.suite.servers import postgres
 from services.vitals import bulk, store
+from services.vitals.blocks import BlockReader
 from services.vitals.domain import Batch, Sample
-from services.vitals.intake import NDJSON, read_batch
+from services.vitals.intake import ARROW, NDJSON, read_batch
 from services.vitals.partitions import ensure_months
 from shared.database import Sessions, create_engine, migrate, session_factory
 
@@ -55,9 +59,10 @@ def main() -> None:
 def _run(sessions: Sessions, rows: int, rounds: int) -> None:
     with sessions.begin() as session:
         _make_twin(session.connection())
-    seconds: dict[str, list[float]] = {name: [] for name in ("raw COPY", "store", "all known", "half known", "door")}
+    seconds = defaultdict[str, list[float]](list)
     for number in range(rounds + 1):
-        body, other = _body(f"R{number}", rows), _body(f"D{number}", rows)
+        body = _body(f"R{number}", rows)
+        doors = {name: form(_body(f"D{n}-{number}", rows)) for n, (name, form) in enumerate(DOORS.items())}
         batch = read_batch(io.BytesIO(body), NDJSON[0], NOW)
         lines = "".join(bulk._lines(_flat(batch), f"default\t{number}\n")).encode()
         took = {
@@ -65,8 +70,11 @@ def _run(sessions: Sessions, rows: int, rounds: int) -> None:
             "store": _timed(lambda: _store(sessions, batch, rows)),  # noqa: B023
             "all known": _timed(lambda: _store(sessions, batch, 0)),  # noqa: B023
             "half known": _half_known(sessions, f"H{number}", rows),
-            "door": _timed(lambda: _door(sessions, other, rows)),  # noqa: B023
         }
+        for name, (content, kind) in doors.items():
+            patched = contextlib.nullcontext() if name != "door by lines" else _line_by_line()
+            with patched:
+                took[name] = _timed(lambda: _door(sessions, content, kind, rows))  # noqa: B023
         if number:  # the first one warms up
             for name, spent in took.items():
                 seconds[name].append(spent)
@@ -90,6 +98,39 @@ def _body(prefix: str, rows: int) -> bytes:
         sample = {"patient": f"{prefix}-{n * PATIENTS // rows}", "code": code, "value": 60 + n % 40, "unit": unit}
         samples.append(json.dumps({**sample, "effective": at.isoformat(), "device": "monitor"}))
     return "\n".join(samples).encode()
+
+
+def _as_lines(body: bytes) -> tuple[bytes, str]:
+    return body, NDJSON[0]
+
+
+def _as_columns(body: bytes) -> tuple[bytes, str]:
+    import pyarrow as pa
+
+    rows = [json.loads(line) for line in body.split(b"\n")]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    columns["value"] = pa.array(columns["value"], pa.float64())
+    times = [datetime.fromisoformat(text) for text in columns["effective"]]
+    columns["effective"] = pa.array(times, pa.timestamp("us", "UTC"))
+    table, out = pa.table(columns), io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue(), ARROW
+
+
+DOORS: dict[str, Callable[[bytes], tuple[bytes, str]]] = {"door": _as_lines, "door by lines": _as_lines}
+if importlib.util.find_spec("pyarrow"):
+    DOORS["door, Arrow"] = _as_columns
+
+
+@contextlib.contextmanager
+def _line_by_line() -> Iterator[None]:
+    together = BlockReader.read
+    BlockReader.read = lambda *_: None  # type: ignore[method-assign]  # what a doubtful line brings about
+    try:
+        yield
+    finally:
+        BlockReader.read = together  # type: ignore[method-assign]
 
 
 def _flat(batch: Batch) -> list[Sample]:
@@ -117,8 +158,8 @@ def _store(sessions: Sessions, batch: Batch, expected: int) -> None:
         _add(session, batch, expected)
 
 
-def _door(sessions: Sessions, body: bytes, expected: int) -> None:
-    batch = read_batch(io.BytesIO(body), NDJSON[0], NOW)
+def _door(sessions: Sessions, body: bytes, kind: str, expected: int) -> None:
+    batch = read_batch(io.BytesIO(body), kind, NOW)
     with sessions.begin() as session:
         _add(session, batch, expected)
 
@@ -142,9 +183,9 @@ def _report(seconds: dict[str, list[float]], rows: int) -> None:
         ratios = [raw / second for raw, second in zip(seconds["raw COPY"], spent, strict=True)]
         of_raw = f"{statistics.median(ratios):.2f} of raw COPY (from {min(ratios):.2f} to {max(ratios):.2f})"
         rate = f"{statistics.median(rates):9,.0f} rows/s (from {min(rates):,.0f} to {max(rates):,.0f})"
-        sys.stdout.write(f"{name:10} {rate}, {of_raw}, n = {len(spent)}\n")
+        sys.stdout.write(f"{name:13} {rate}, {of_raw}, n = {len(spent)}\n")
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):
         main()
