@@ -40,6 +40,8 @@ def read_slices(body: IO[bytes]) -> Iterator[RecordBatch]:
                     raise TooManyRows(MAX_ROWS)
                 yield from (batch.slice(start, SLICE) for start in range(0, len(batch), SLICE))
     except (pyarrow.ArrowException, OSError, ValueError, struct.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the body could not be read, which says nothing of it
         raise NotColumns(*_DAMAGED) from error
 
 

@@ -80,7 +80,7 @@ def _zone(name: str, text: str) -> tzinfo:
     if text in _UTC_NAMES:
         return UTC
     try:
-        if text[0] in "+-":
+        if text[:1] in ("+", "-"):
             minutes = zone_minutes(text[-6:]) or 0
             return timezone(timedelta(minutes=minutes))
         return ZoneInfo(text)

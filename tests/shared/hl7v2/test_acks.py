@@ -77,6 +77,12 @@ def test_err_names_field_code_and_fix() -> None:
     assert ack["ERR.F8"] == f"PID-3 is empty: {FAULT.fix}"
 
 
+@pytest.mark.parametrize("code", ["AA", "CA"])
+def test_beside_an_accepting_code_a_fault_is_a_warning_about_its_segment(code: str) -> None:
+    ack = read(header(), code, Fault("OBX-5", "is empty", "send a value", sequence=3))
+    assert ([ack[f"ERR.F2.R1.C{n}"] for n in (1, 2, 3)], ack["ERR.F4"]) == (["OBX", "3", "5"], "W")
+
+
 @pytest.mark.parametrize(
     ("version", "old_err", "note"),
     [("2.3", True, True), ("2.4", True, True), ("2.5", False, True), ("2.7", False, False)],
