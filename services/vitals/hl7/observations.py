@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 
 from services.vitals.checks import LineRefused
 from services.vitals.domain import Sample
@@ -97,7 +96,8 @@ def _observations(message: Message) -> Iterator[_Observation]:
 
 def _participant(segments: Sequence[Segment], start: int) -> str:
     """The device that the segments behind an OBX name for it (since version 2.7)."""
-    for segment in islice(segments, start, None):
+    for place in range(start, len(segments)):
+        segment = segments[place]
         if segment.name == "PRT" and segment.raw(4).startswith(_EQUIPMENT):
             return _entity(segment, 10)
         if segment.name not in ("PRT", "NTE"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.vitals.hl7.observations import Report, read_report
 from services.vitals.settings import Settings
@@ -14,11 +17,13 @@ from shared.hl7v2.problems import RefusedMessage
 from tests.services.vitals.conftest import NOW
 from tests.services.vitals.hl7_messages import MONITOR, obx, oru
 
+SITE = Settings(database_url="sqlite://")
 
-def report(message: str, **settings: Any) -> Report:
+
+def report(message: str, **more: Any) -> Report:
     content = message.encode()
     header = read_header(content)
-    site = Settings(database_url="sqlite://", **settings)
+    site = Settings(database_url="sqlite://", **more)
     return read_report(read_message(content, header, "UNICODE UTF-8"), site, NOW)
 
 
@@ -169,3 +174,18 @@ def test_a_message_without_patient_or_vital_sign_is_refused(message: str, field:
 def test_corrections_are_told_from_other_results() -> None:
     read = report(oru(obx("71"), obx("72", status="C")))
     assert [sample.value for sample in read.corrections] == [72]
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_damaged_message_is_read_or_refused(data: st.DataObject) -> None:
+    damaged = bytearray(oru(MONITOR, obx(), obx("^71", kind="SN")).encode())
+    for _ in range(data.draw(st.integers(1, 5))):
+        place = data.draw(st.integers(0, len(damaged) - 1))
+        damaged[place : place + data.draw(st.integers(0, 3))] = data.draw(
+            st.sampled_from([b"|", b"^", b"\\", b"~", b"&", b"\r", b"0", b"\xff", b""])
+        )
+    content = bytes(damaged)
+    with suppress(RefusedMessage):
+        header = read_header(content)
+        read_report(read_message(content, header, "UNICODE UTF-8"), SITE, NOW)
