@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.diagnosis.snapshot import Known, Manifest, select
+from services.diagnosis.snapshot import Known, Manifest, can_be_scored, select
 from shared.contracts.base import Modality
 from shared.contracts.evidence import EvidenceRef
 
@@ -74,10 +74,12 @@ def _of_window(kind: Modality, manifest: Manifest, known: tuple[EvidenceRef, ...
 
 def _of_documents(kind: Modality, manifest: Manifest, known: tuple[EvidenceRef, ...]) -> list[Change]:
     refs = {ref.id: ref for ref in known}
-    used = {item.id for item in manifest.of(kind)}
+    # What was frozen only to be named as set aside changes nothing when it goes, nor when more of it comes.
+    foreign = {ref.id for ref in known if not can_be_scored(ref)}
+    used = {item.id for item in manifest.of(kind)} - foreign
     fates = {key: _fate(refs.get(key)) for key in sorted(used)}
     fallen = [Change(kind, fate, key) for key, fate in fates.items() if fate is not None]
-    late = [ref for ref in select(kind, known, manifest.as_of) if ref.id not in used]
+    late = [ref for ref in select(kind, known, manifest.as_of) if ref.id not in used | foreign]
     return fallen + [Change(kind, Happening.ARRIVED_LATE, ref.id) for ref in late]
 
 

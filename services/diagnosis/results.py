@@ -42,7 +42,7 @@ def compose(
     """The result of a case. `prediction` is None where consent left nothing to predict from."""
     modalities = _modalities(manifest, prediction)
     explanation = _explanation(job_id, prediction.explanation, modalities) if prediction else wire.Explanation()
-    sentences = [*explanation.summary, *_stale_sentences(manifest), *_consent_sentences(manifest)]
+    sentences = [*explanation.summary, *_stale_sentences(manifest, modalities), *_consent_sentences(manifest)]
     timings = prediction.timings if prediction else {}
     return DiagnosisResult(
         case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient),
@@ -97,8 +97,8 @@ def _facts(outcome: ModalityOutcome) -> ModalityOut:
 
 
 def _modality(kind: Modality, manifest: Manifest, prediction: Prediction | None) -> ModalityOut:
-    age = manifest.age(kind)
     outcome = prediction.modalities.get(kind.value) if prediction else None
+    age = manifest.age(kind, outcome.evidence if outcome else None)
     if outcome is None or age is None:
         no_consent = kind in manifest.withheld
         return ModalityOut(status=ModalityStatus.NO_CONSENT if no_consent else ModalityStatus.MISSING)
@@ -121,13 +121,14 @@ def _ood(outcome: ModalityOutcome) -> wire.OutOfDistribution | None:
     return wire.OutOfDistribution(score=outcome.ood_score, flagged=outcome.ood_flagged)
 
 
-def _stale_sentences(manifest: Manifest) -> list[SummarySentence]:
+def _stale_sentences(manifest: Manifest, modalities: Mapping[Source, ModalityOut]) -> list[SummarySentence]:
     sentences = []
     for kind in (Modality.IMAGE, Modality.NOTE):
-        age = manifest.age(kind)
+        evidence = modalities[Source(kind)].evidence
+        age = manifest.age(kind, evidence)
         if age is not None and age > STALE_AFTER:
             text = f"The {NAMES[kind]} is {age.days} days older than the case time."
-            sentences.append(SummarySentence(text=text, evidence=[item.id for item in manifest.of(kind)]))
+            sentences.append(SummarySentence(text=text, evidence=evidence))
     return sentences
 
 

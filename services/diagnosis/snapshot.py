@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.diagnosis.languages import is_read
 from shared.clock import rfc3339
 from shared.contracts.audit import ConsentBasis
 from shared.contracts.base import Modality, Purpose
@@ -17,6 +18,7 @@ from shared.digests import canonical_json, digest_bytes
 SCHEMA = "consilium.case/1"
 MAX_IMAGES = 2
 MAX_NOTES = 3
+"""Of those that are scored, and of those that are set aside."""
 NOTES_WITHIN = timedelta(days=7)
 STALE_AFTER = timedelta(days=7)
 LATERAL_VIEWS = frozenset({"LL", "RL", "LATERAL", "LLD", "RLD"})
@@ -58,9 +60,9 @@ class Manifest:
         """The modalities that have evidence in it."""
         return tuple(kind for kind in Modality if self.of(kind))
 
-    def age(self, kind: Modality) -> timedelta | None:
-        """How much older than the case the newest evidence of a modality is."""
-        times = [item.effective_at for item in self.of(kind)]
+    def age(self, kind: Modality, among: Collection[str] | None = None) -> timedelta | None:
+        """How much older than the case the newest evidence of a modality is, of the ids in `among` if given."""
+        times = [item.effective_at for item in self.of(kind) if among is None or item.id in among]
         return self.as_of - max(times) if times else None
 
     def to_bytes(self) -> bytes:
@@ -143,8 +145,8 @@ def case_time(known: Known, now: datetime) -> datetime | None:
 def select(kind: Modality, refs: Iterable[EvidenceRef], as_of: datetime) -> tuple[EvidenceRef, ...]:
     """The pieces of one modality that a case uses, newest first.
 
-    At most two images (lateral views only where there is no other), three notes within seven days of the
-    newest, one vitals window.
+    At most two images (lateral views only where there is no other), three notes that can be scored within seven
+    days of the newest such, three in other languages beside them, one vitals window.
     """
     newest_first = sorted(
         (ref for ref in refs if ref.effective_at <= as_of),
@@ -155,9 +157,25 @@ def select(kind: Modality, refs: Iterable[EvidenceRef], as_of: datetime) -> tupl
         frontal = [ref for ref in newest_first if not _is_lateral(ref)]
         return tuple((frontal or newest_first)[:MAX_IMAGES])
     if kind is Modality.NOTE:
-        recent = [ref for ref in newest_first if newest_first[0].effective_at - ref.effective_at <= NOTES_WITHIN]
-        return tuple(recent[:MAX_NOTES])
+        return _select_notes(newest_first)
     return tuple(newest_first[:1])
+
+
+def can_be_scored(ref: EvidenceRef) -> bool:
+    """Whether the model reads it; a note in another language is named in the result and set aside."""
+    return is_read(ref.quality.get("language"))
+
+
+def _select_notes(newest_first: Sequence[EvidenceRef]) -> tuple[EvidenceRef, ...]:
+    # A note that is set aside takes nobody's place, and the others' week does not count from it.
+    scored = [ref for ref in newest_first if can_be_scored(ref)]
+    foreign = [ref for ref in newest_first if not can_be_scored(ref)]
+    chosen = _recent(scored, scored[:1]) + _recent(foreign, newest_first[:1])
+    return tuple(ref for ref in newest_first if ref in chosen)
+
+
+def _recent(notes: Sequence[EvidenceRef], newest: Sequence[EvidenceRef]) -> list[EvidenceRef]:
+    return [ref for ref in notes if newest[0].effective_at - ref.effective_at <= NOTES_WITHIN][:MAX_NOTES]
 
 
 def _is_lateral(ref: EvidenceRef) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -42,6 +43,31 @@ def test_one_sentence_of_the_note_changes_the_answer(embedded_suite: RunningSuit
     before, after = (embedded_suite.diagnose(c.patient) for c in (case, changed))
     assert probabilities(before) != probabilities(after)
     assert before["explanation"]["notes"][0]["spans"] != after["explanation"]["notes"][0]["spans"]
+
+
+SPANISH = (
+    "El paciente refiere dolor torácico de tres días de evolución, con tos productiva y fiebre. A la exploración está "
+    "consciente y orientado, con crepitantes en la base derecha. Se solicita radiografía de tórax y analítica."
+)
+
+
+def test_newer_notes_in_another_language_displace_no_note_that_is_read(
+    embedded_suite: RunningSuite, ward: NextPatient
+) -> None:
+    case = Case.of(ward())
+    admit(embedded_suite, case, evidence=("note",))
+    alone = embedded_suite.diagnose(case.patient)
+    authored = datetime.fromisoformat(case.note["authored"])
+    for minutes in range(1, 4):
+        at = (authored + timedelta(minutes=minutes)).isoformat()
+        sent = embedded_suite.ehr.post("/notes", json={**case.note, "authored": at, "text": SPANISH})
+        assert sent.status_code == 201
+    beside = embedded_suite.diagnose(case.patient, asOf=case.note["authored"])
+    among = embedded_suite.diagnose(case.patient)
+    found = among["modalities"]["note"]
+    assert (found["status"], found["evidence"]) == ("used", alone["modalities"]["note"]["evidence"])
+    assert len(found["quality"]["setAside"]) == 3
+    assert probabilities(beside) == probabilities(alone)
 
 
 def test_a_negated_finding_counts_otherwise_than_an_asserted_one(

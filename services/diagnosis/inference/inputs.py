@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, OtherInput, VitalsInput
 from services.diagnosis.inference.attribution.resting import resting_levels
-from services.diagnosis.inference.languages import foreign_reason, readable_notes
+from services.diagnosis.inference.languages import foreign_reason, readable_notes, set_aside
 from services.diagnosis.model.config import ModelConfig
 from services.diagnosis.model.encoder import Inputs
 from services.diagnosis.model.preprocessing.image import Letterbox, image_statistics, letterbox
@@ -134,7 +134,7 @@ class Preprocessor:
         config = self.config.note
         ages_h = None if as_of is None else [age_hours(note.authored, as_of) for note in newest]
         windows = window_notes(texts, self.tokenizer, window=config.window, overlap=config.overlap, ages_h=ages_h)
-        quality = {
+        quality: dict[str, Any] = {
             "notes": len(newest),
             "pieces": windows.pieces,
             "piecesPerWord": round(windows.pieces_per_word, 3),
@@ -143,6 +143,7 @@ class Preprocessor:
         }
         if len(readable) < len(notes):
             quality["otherLanguage"] = len(notes) - len(readable)
+            quality["setAside"] = set_aside(notes)
         reason = _refuse_notes(newest, windows)
         statistics = np.concatenate([note_statistics(texts, windows), self.word_order.statistics(windows, texts)])
         return PreparedNotes(note_inputs(windows), statistics, quality, reason, tuple(newest), windows)

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.diagnosis.case import NoteInput
-
-_READ = frozenset({None, "en", "und"})
-NAMES = {
-    "ar": "Arabic", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "es": "Spanish",
-    "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "it": "Italian",
-    "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese",
-    "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese",
-    "zh": "Chinese",
-}  # fmt: skip
-"""ISO 639-1 -> the English name."""
+from services.diagnosis.languages import is_read, name_of
 
 
 def readable_notes(notes: Sequence[NoteInput]) -> tuple[NoteInput, ...]:
     """The notes that are not known to be in another language, in their order."""
-    return tuple(note for note in notes if note.language in _READ)
+    return tuple(note for note in notes if is_read(note.language))
+
+
+def set_aside(notes: Sequence[NoteInput]) -> list[dict[str, str]]:
+    """Each note in another language with the reason, as `quality` of the modality lists them."""
+    return [{"note": note.id, "reason": foreign_reason([note])} for note in notes if not is_read(note.language)]
 
 
 def foreign_reason(notes: Sequence[NoteInput]) -> str:
     """Why notes of other languages are set aside, in the words of whoever treats."""
-    names = sorted({NAMES.get(note.language or "", "another language") for note in notes})
+    names = sorted({name_of(note.language) for note in notes})
     return f"it is written in {' and '.join(names)}, and this model reads English alone"

@@ -52,6 +52,7 @@ def summarise(
     sentences += _note(explanation.notes, notes)
     sentences += _vitals(explanation.vitals, vitals_id)
     sentences += _rejected(outcomes)
+    sentences += _set_aside(outcomes)
     if diagnoses:
         sentences += _what_if(diagnoses[0], explanation.what_if, outcomes)
         sentences += _next_best(explanation.next_best, outcomes)
@@ -134,6 +135,13 @@ def _rejected(outcomes: Mapping[str, ModalityOutcome]) -> Iterator[SummarySenten
             verb = "were" if name == "vitals" else "was"
             text = f"{_NAMES[name].capitalize()} {verb} not used: {outcome.reason}."
             yield SummarySentence(text, outcome.evidence)
+
+
+def _set_aside(outcomes: Mapping[str, ModalityOutcome]) -> Iterator[SummarySentence]:
+    """Notes that were not read beside others that were; where none was, `_rejected` says why."""
+    for outcome in outcomes.values():
+        for item in outcome.quality.get("setAside", ()) if outcome.used else ():
+            yield SummarySentence(f"A further note was not read: {item['reason']}.", (item["note"],))
 
 
 def _what_if(

@@ -74,6 +74,19 @@ def test_what_would_not_be_used_is_no_change() -> None:
     assert changes(_frozen(), {**KNOWN, Modality.NOTE: (later, NOTE, old)}) == ()
 
 
+FOREIGN = _ref(Modality.NOTE, "foreign", 3, status="current", language="es")
+
+
+def test_a_late_note_in_another_language_is_no_change() -> None:
+    assert changes(_frozen(), {**KNOWN, Modality.NOTE: (FOREIGN, NOTE)}) == ()
+
+
+def test_a_note_that_was_set_aside_and_replaced_is_no_change() -> None:
+    replaced = FOREIGN.model_copy(update={"quality": {**FOREIGN.quality, "status": "superseded"}})
+    manifest = _frozen({**KNOWN, Modality.NOTE: (FOREIGN, NOTE)})
+    assert changes(manifest, {**KNOWN, Modality.NOTE: (replaced, NOTE)}) == ()
+
+
 def replace_time(ref: EvidenceRef, key: str, *, hours_ago: float) -> EvidenceRef:
     return ref.model_copy(update={"id": key, "effective_at": NOON - timedelta(hours=hours_ago)})
 

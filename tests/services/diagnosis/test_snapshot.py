@@ -29,8 +29,8 @@ def _image(key: str, days_ago: float, view: str = "PA") -> EvidenceRef:
     return _ref(key, Modality.IMAGE, days_ago, viewPosition=view)
 
 
-def _note(key: str, days_ago: float) -> EvidenceRef:
-    return _ref(key, Modality.NOTE, days_ago)
+def _note(key: str, days_ago: float, language: str | None = None) -> EvidenceRef:
+    return _ref(key, Modality.NOTE, days_ago, **({"language": language} if language else {}))
 
 
 def _ids(refs: tuple[EvidenceRef, ...]) -> list[str]:
@@ -59,6 +59,25 @@ def test_notes_older_than_a_week_before_the_newest_are_left_out() -> None:
 def test_at_most_three_notes_are_used() -> None:
     refs = [_note(str(n), n) for n in range(5)]
     assert _ids(select(Modality.NOTE, refs, NOON)) == ["0", "1", "2"]
+
+
+def test_a_note_in_another_language_takes_no_place_of_one_that_is_read() -> None:
+    refs = [_note("es", 0, "es"), _note("a", 1, "en"), _note("de", 1.5, "de"), _note("b", 2, "und"), _note("c", 3)]
+    assert _ids(select(Modality.NOTE, refs, NOON)) == ["es", "a", "de", "b", "c"]
+
+
+def test_at_most_three_notes_in_other_languages_are_named() -> None:
+    refs = [*(_note(f"es {n}", n, "es") for n in range(5)), _note("en", 6, "en")]
+    assert _ids(select(Modality.NOTE, refs, NOON)) == ["es 0", "es 1", "es 2", "en"]
+
+
+def test_a_newer_note_in_another_language_does_not_make_the_others_too_old() -> None:
+    refs = [_note("es", 0, "es"), _note("en", 20, "en"), _note("en, same week", 26, "en"), _note("old es", 21, "es")]
+    assert _ids(select(Modality.NOTE, refs, NOON)) == ["es", "en", "en, same week"]
+
+
+def test_notes_in_other_languages_alone_are_handed_on() -> None:
+    assert _ids(select(Modality.NOTE, [_note("es", 1, "es")], NOON)) == ["es"]
 
 
 def test_evidence_after_the_case_time_is_not_used() -> None:

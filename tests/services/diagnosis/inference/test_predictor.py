@@ -264,5 +264,11 @@ def test_a_note_in_another_language_does_not_touch_those_beside_it(predictor: Pr
     foreign = replace(case.notes[0], id="foreign", text="Niega fiebre y tos.", language="es")
     prediction = predictor.predict(replace(case, notes=(foreign, *case.notes)))
     assert prediction.modalities["note"].evidence == tuple(note.id for note in case.notes)
-    assert prediction.modalities["note"].quality["otherLanguage"] == 1
+    quality = prediction.modalities["note"].quality
+    assert quality["otherLanguage"] == 1
+    reason = "it is written in Spanish, and this model reads English alone"
+    assert quality["setAside"] == [{"note": "foreign", "reason": reason}]
+    assert (f"A further note was not read: {reason}.", ("foreign",)) in [
+        (sentence.text, sentence.evidence) for sentence in prediction.explanation.summary
+    ]
     assert prediction.diagnoses == predictor.predict(case).diagnoses

@@ -1,9 +1,12 @@
+import { useState } from 'react';
+
 import { Panel } from '@/components/panel';
 import { ErrorState, Loading } from '@/components/states';
 import { getNote } from '@/features/case/api/get-note';
 import { NotShown } from '@/features/case/components/not-shown';
 import { NoteText } from '@/features/case/components/note-text';
 import { panelId } from '@/features/case/lib/evidence';
+import { type SetAside, setAsideOf } from '@/features/case/lib/quality';
 import type { Diagnosis, NoteExplanation } from '@/lib/contract';
 import { dateTime } from '@/lib/format';
 import { useResource } from '@/lib/use-resource';
@@ -19,6 +22,7 @@ export function NotePanel({ diagnosis }: { diagnosis: Diagnosis }) {
   return (
     <Panel id={panelId('note')} title="Note" aside={all.length === 0 ? undefined : <Key />}>
       {all.length === 0 ? <NotShown modality="note" found={found} /> : all.map((note) => <Note key={note.id} note={note} />)}
+      {found?.status === 'used' ? setAsideOf(found.quality ?? {}).map((item) => <NotRead key={item.note} item={item} />) : null}
     </Panel>
   );
 }
@@ -34,6 +38,17 @@ function Note({ note }: { note: NoteExplanation }) {
       </p>
       <NoteText text={content.data.text} spans={note.spans} />
     </article>
+  );
+}
+
+/** A note that the model did not read; a clinician may still want to. It is fetched when opened: each read is logged. */
+function NotRead({ item }: { item: SetAside }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details className="not-read" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="small">A further note was not read: {item.reason}.</summary>
+      {open ? <Note note={{ id: item.note, spans: [] }} /> : null}
+    </details>
   );
 }
 

@@ -15,3 +15,9 @@ test('several ids of one kind make one link', () => {
 test('what is no shown evidence, such as a consent, makes no link', () => {
   expect(modalitiesOf(aDiagnosis(), ['consent-9'])).toEqual([]);
 });
+
+test('a note that was set aside leads to the notes', () => {
+  const quality = { setAside: [{ note: 'n-2', reason: 'it is written in Spanish' }] };
+  const modalities = { note: { status: 'used' as const, evidence: ['n-1'], quality } };
+  expect(modalitiesOf(aDiagnosis({ modalities }), ['n-2'])).toEqual(['note']);
+});

@@ -1,3 +1,4 @@
+import { setAsideOf } from '@/features/case/lib/quality';
 import { type Diagnosis, MODALITIES, type Modality } from '@/lib/contract';
 
 /** Which kind of evidence an id of the result belongs to; null when the result does not say. */
@@ -6,6 +7,7 @@ export function modalityOf(diagnosis: Diagnosis, evidence: string): Modality | n
   if (used !== undefined) return used;
   if (diagnosis.explanation?.images?.some((image) => image.instance === evidence)) return 'image';
   if (diagnosis.explanation?.notes?.some((note) => note.id === evidence)) return 'note';
+  if (setAsideOf(diagnosis.modalities?.note?.quality ?? {}).some((item) => item.note === evidence)) return 'note';
   return null;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { doubtsOf, qualityOf } from '@/features/case/lib/quality';
+import { doubtsOf, qualityOf, setAsideOf } from '@/features/case/lib/quality';
 
 test('age and amount are told', () => {
   expect(qualityOf({ readings: 599, ageHours: 3.1 })).toBe(' · 599 readings · 3 h before the case');
@@ -25,4 +25,10 @@ test('each doubt about the images is told once', () => {
 
 test('images without findings leave no doubt', () => {
   expect(doubtsOf({})).toEqual([]);
+});
+
+test('notes that were set aside are told with the reason', () => {
+  const listed = [{ note: 'n-2', reason: 'it is written in Spanish' }];
+  expect(setAsideOf({ setAside: [...listed, { note: 3 }] })).toEqual(listed);
+  expect(setAsideOf({})).toEqual([]);
 });

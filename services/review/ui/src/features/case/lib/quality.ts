@@ -18,6 +18,20 @@ export function doubtsOf(quality: Record<string, unknown>): string[] {
   return [...new Set(findings.flatMap((finding) => (hasText(finding) ? [finding.text] : [])))];
 }
 
+/** A note that the model did not read, and why, as a clause. */
+export type SetAside = { note: string; reason: string };
+
+/** The notes that were set aside beside those that were read. */
+export function setAsideOf(quality: Record<string, unknown>): SetAside[] {
+  const listed: unknown[] = Array.isArray(quality.setAside) ? quality.setAside : [];
+  return listed.filter(isSetAside);
+}
+
+function isSetAside(item: unknown): item is SetAside {
+  if (typeof item !== 'object' || item === null || !('note' in item) || !('reason' in item)) return false;
+  return typeof item.note === 'string' && typeof item.reason === 'string';
+}
+
 function hasText(finding: unknown): finding is { text: string } {
   return typeof finding === 'object' && finding !== null && 'text' in finding && typeof finding.text === 'string';
 }
