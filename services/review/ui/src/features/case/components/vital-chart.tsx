@@ -1,8 +1,10 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 
+import { MarkList } from '@/features/case/components/mark-list';
 import { chartOptions } from '@/features/case/lib/chart-options';
-import type { Series } from '@/features/case/lib/vitals-series';
+import { countMarks, marksInShort } from '@/features/case/lib/vital-marks';
+import { rangeOf, type Series } from '@/features/case/lib/vitals-series';
 import type { VitalsExplanation } from '@/lib/contract';
 import { dateTime, signed } from '@/lib/format';
 import { useDocumentTheme } from '@/lib/theme';
@@ -20,17 +22,19 @@ export function VitalChart({ series, from, to, last, strongest }: Props) {
   useEffect(() => {
     const element = host.current;
     if (element === null) return;
-    const latest = reading(sign, series.values.at(-1));
+    const latest = reading(sign, series.trace.findLast((value) => value != null));
     function show(index: number | null) {
       if (readout.current === null) return;
       const time = index === null ? undefined : series.times[index];
       const value = reading(sign, index === null ? null : series.values[index]);
-      readout.current.textContent = time === undefined ? latest : `${value} · ${dateTime(new Date(time * 1000))}`;
+      const mark = index === null ? null : series.marks[index];
+      const doubt = mark ? ` · ${mark.setAside ? 'set aside' : 'doubtful'}: ${mark.reason}` : '';
+      readout.current.textContent = time === undefined ? latest : `${value} · ${dateTime(new Date(time * 1000))}${doubt}`;
     }
     show(null);
     const size = { width: element.clientWidth, digits: sign.digits };
     const options = chartOptions({ series, from, to, last, strongest, ...size, onCursor: show });
-    const chart = new uPlot(options, [series.times, series.values], element);
+    const chart = new uPlot(options, [series.times, series.trace], element);
     const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: options.height }));
     observer.observe(element);
     return () => {
@@ -46,6 +50,7 @@ export function VitalChart({ series, from, to, last, strongest }: Props) {
         <span className="vital-readout small" ref={readout} />
         <Windows windows={series.windows} />
       </figcaption>
+      <MarkList series={series} sign={sign} />
       <div ref={host} className="vital-host" role="img" aria-label={describe(series, sign)} />
     </figure>
   );
@@ -69,7 +74,12 @@ function reading(sign: VitalSignView, value: number | null | undefined): string 
 
 function describe(series: Series, sign: VitalSignView): string {
   const values = series.values.filter((value) => value !== null);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = rangeOf(series);
+  const marked = marksInShort(countMarks(series.marks));
   const counted = series.windows.map((w) => `${w.contribution < 0 ? 'against' : 'for'} ${signed(w.contribution)}`).join(', ');
-  return `${sign.name}: ${values.length} samples from ${low} to ${high} ${sign.unit}${counted === '' ? '' : `; counted ${counted}`}`;
+  return [
+    `${sign.name}: ${values.length} samples from ${low} to ${high} ${sign.unit}`,
+    ...(marked === '' ? [] : [marked]),
+    ...(counted === '' ? [] : [`counted ${counted}`]),
+  ].join('; ');
 }

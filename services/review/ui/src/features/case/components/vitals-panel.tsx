@@ -3,10 +3,12 @@ import { useMemo } from 'react';
 import { Panel } from '@/components/panel';
 import { EmptyState, ErrorState, Loading } from '@/components/states';
 import { searchVitals } from '@/features/case/api/search-vitals';
+import { MarkSign } from '@/features/case/components/mark-sign';
 import { NotShown } from '@/features/case/components/not-shown';
 import { VitalChart } from '@/features/case/components/vital-chart';
 import { panelId } from '@/features/case/lib/evidence';
-import { seriesOf } from '@/features/case/lib/vitals-series';
+import { countMarks, totalsOf } from '@/features/case/lib/vital-marks';
+import { type Series, seriesOf } from '@/features/case/lib/vitals-series';
 import type { Diagnosis } from '@/lib/contract';
 import { useResource } from '@/lib/use-resource';
 
@@ -38,7 +40,10 @@ function Charts({ diagnosis, asOf }: { diagnosis: Diagnosis; asOf: string }) {
     searchVitals(diagnosis.patient, new Date(start), new Date(end), signal),
   );
   const windows = diagnosis.explanation?.vitals;
-  const series = useMemo(() => seriesOf(vitals.data?.samples ?? [], windows ?? []), [vitals.data, windows]);
+  const series = useMemo(
+    () => seriesOf(vitals.data?.samples ?? [], windows ?? [], vitals.data?.clocks),
+    [vitals.data, windows],
+  );
   const strongest = Math.max(...(windows ?? []).map((window) => Math.abs(window.contribution)), 1e-9);
   if (vitals.error !== null) return <ErrorState error={vitals.error} retry={vitals.reload} />;
   if (vitals.data === null) return <Loading label="Loading the vitals" lines={6} />;
@@ -50,9 +55,30 @@ function Charts({ diagnosis, asOf }: { diagnosis: Diagnosis; asOf: string }) {
           {vitals.data.total} samples, thinned for the charts; lows and highs are kept.
         </p>
       ) : null}
+      <MarkKey series={series} />
       {series.map((one, i) => (
         <VitalChart key={one.code} series={one} from={start / 1000} to={end / 1000} last={i === series.length - 1} strongest={strongest} />
       ))}
     </div>
+  );
+}
+
+/** What the marks in the charts mean, and how many samples bear them; nothing where none does. */
+function MarkKey({ series }: { series: Series[] }) {
+  const { setAside, doubtful } = totalsOf(countMarks(series.flatMap((one) => one.marks)));
+  if (setAside + doubtful === 0) return null;
+  return (
+    <p className="small vital-key">
+      {setAside > 0 ? (
+        <span>
+          <MarkSign shape="cross" /> {setAside} set aside: not given to the model (<MarkSign shape="arrow" /> off the scale)
+        </span>
+      ) : null}
+      {doubtful > 0 ? (
+        <span>
+          <MarkSign shape="ring" /> {doubtful} doubtful: given to the model, may be an artefact
+        </span>
+      ) : null}
+    </p>
   );
 }

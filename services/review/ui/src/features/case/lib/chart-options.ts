@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 
-import type { Series } from '@/features/case/lib/vitals-series';
+import { drawMarks } from '@/features/case/lib/draw-marks';
+import { rangeOf, type Series } from '@/features/case/lib/vitals-series';
 
 type Wanted = {
   series: Series;
@@ -28,7 +29,7 @@ export function chartOptions({ series, from, to, last, width, digits, strongest,
     padding: [8, 10, last ? 0 : 8, 0],
     legend: { show: false },
     cursor: { sync: { key: 'vitals' }, y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: { x: { time: true, range: [from, to] }, y: { range: (_, low, high) => padded(low, high) } },
+    scales: { x: { time: true, range: [from, to] }, y: { range: padded(...rangeOf(series)) } },
     axes: [
       {
         stroke: ink,
@@ -46,12 +47,13 @@ export function chartOptions({ series, from, to, last, width, digits, strongest,
       {
         stroke: colour('--trace'),
         width: 1.25,
-        points: { show: true, size: 3.5, fill: colour('--trace') },
+        points: { show: true, size: 3.5, fill: colour('--trace'), filter: () => plain(series) },
         spanGaps: false,
       },
     ],
     hooks: {
       drawAxes: [(chart) => shade(chart, series, strongest)],
+      draw: [(chart) => drawMarks(chart, series, { mark: colour('--warn'), ground: colour('--surface') })],
       setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)],
     },
   };
@@ -70,6 +72,11 @@ function shade(chart: uPlot, series: Series, strongest: number): void {
     ctx.fillRect(x, bbox.top, Math.min(right, bbox.left + bbox.width) - x, bbox.height);
     ctx.restore();
   }
+}
+
+/** The samples that bear no mark, and are drawn as plain points. */
+function plain(series: Series): number[] {
+  return series.marks.flatMap((mark, index) => (mark === null && series.trace[index] != null ? [index] : []));
 }
 
 /** Room above and below, and never a flat line that fills the chart. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { seriesOf } from '@/features/case/lib/vitals-series';
+import { rangeOf, seriesOf } from '@/features/case/lib/vitals-series';
 
 const sample = (code: string, effective: string, value = 1) => ({ code, value, unit: '1', effective });
 const HEART_RATE = '8867-4';
@@ -26,4 +26,24 @@ test('a window is drawn on its own variable only', () => {
   const window = { code: TEMPERATURE, from: at, to: at, contribution: 0.2 };
   const shaded = seriesOf([sample(TEMPERATURE, at), sample(HEART_RATE, at)], [window]).filter((series) => series.windows.length > 0);
   expect(shaded.map((series) => series.code)).toEqual([TEMPERATURE]);
+});
+
+test('the line passes by a sample that is set aside, and the scale is not stretched to it', () => {
+  const at = (hour: number, value: number) => sample(HEART_RATE, `2026-01-01T0${hour}:00:00Z`, value);
+  const [series] = seriesOf([at(0, 70), { ...at(1, 400), flags: ['out-of-range' as const] }, at(2, 80)], []);
+  expect(series?.trace).toEqual([70, undefined, 80]);
+  expect(series?.values).toEqual([70, 400, 80]);
+  expect(series && rangeOf(series)).toEqual([70, 80]);
+});
+
+test('samples that are set aside bridge no gap', () => {
+  const at = (hour: number, value: number) => sample(HEART_RATE, `2026-01-01T0${hour}:00:00Z`, value);
+  const off = { ...at(2, 0), flags: ['no-signal' as const] };
+  const [series] = seriesOf([at(0, 70), off, at(4, 80)], []);
+  expect(series?.trace.filter((value) => value === null)).toHaveLength(1);
+});
+
+test('a variable with nothing but samples that are set aside is still to be seen', () => {
+  const [series] = seriesOf([{ ...sample(HEART_RATE, '2026-01-01T00:00:00Z', 400), flags: ['out-of-range' as const] }], []);
+  expect(series && rangeOf(series)).toEqual([400, 400]);
 });
