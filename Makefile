@@ -8,7 +8,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui lint types test test-slow test-e2e fuzz test-all format demo-model bench bench-audit bench-ingest docs constraints clean
+.PHONY: help setup run ui lint types test test-slow test-e2e fuzz test-all format demo-model bench bench-audit bench-ingest soak docs constraints clean
 
 help: ## List what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-audit: setup ## Log appends per second beside raw inserts
 
 bench-ingest: setup ## Images in, beside Debian's Orthanc in the same run (needs dcmtk, orthanc, orthanc-dicomweb)
 	$(BIN)/python -m tests.load.bench_ingest $(ARGS)
+
+soak: setup ## An hour of load by all doors, and whether memory stays flat: make soak ARGS='--minutes 60'
+	$(BIN)/python -m tests.load.soak $(ARGS)
 
 constraints: $(READY) ## Write constraints.txt from the environment
 	@{ echo "# Exact versions tried together; \`pip install -c constraints.txt -e '.[all]'\`. Made by \`make constraints\`."; \
