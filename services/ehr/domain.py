@@ -25,8 +25,8 @@ class ClinicalNote:
     authored: str
     type: str
     text: str
-    format: Literal["plain", "cda"] = "plain"
-    """What `text` is; of a CDA document the notes service keeps the narrative."""
+    format: Literal["plain", "cda", "rtf"] = "plain"
+    """What `text` is; of a CDA document the notes service keeps the narrative, of rich text the words."""
     names: tuple[str, ...] = ()
     """Of persons, as they stand beside the text. They are not stored."""
 

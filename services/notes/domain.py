@@ -114,7 +114,7 @@ def text_problem(text: str) -> FieldProblem | None:
     return None
 
 
-_PLAIN = "send the note as plain text; decode attachments and character sets first"
+_PLAIN = "send the note as plain text, or name its `format`; decode attachments and character sets first"
 
 
 def _binary_kind(text: str) -> str | None:

@@ -15,6 +15,7 @@ from services.notes.clinical.analysis import Analysis, analyse
 from services.notes.document_types import type_problem
 from services.notes.domain import Link, NewNote, Relation, text_problem
 from services.notes.errors import BodyTooLong, InvalidNote, NotADocument, NoteTooLong, NotJson
+from services.notes.rtf.notes import text_of_rtf
 from services.notes.schemas import NoteIn
 from services.notes.settings import Settings
 from shared.errors import FieldProblem, fields_of
@@ -53,6 +54,8 @@ def read_note(body: bytes, now: datetime, settings: Settings) -> tuple[NewNote, 
         sent = NoteIn.model_validate(document)
     except ValidationError as error:
         raise InvalidNote(fields_of(RequestValidationError(error.errors(include_url=False)))) from None
+    if sent.format == "rtf":
+        sent = _plain(sent)
     if len(sent.text.encode("utf-8", "surrogatepass")) > settings.max_text_bytes:
         raise NoteTooLong(settings.max_text_bytes)
     if sent.format == "cda":
@@ -66,6 +69,14 @@ def read_document(body: bytes, now: datetime, settings: Settings) -> tuple[NewNo
     document = read_cda(body, now, settings)
     note = document.to_note()
     return note, analyse(note.text, document.people), None
+
+
+def _plain(sent: NoteIn) -> NoteIn:
+    """The same with the words of its rich text, which may be much longer than they are: it holds pictures."""
+    text = text_of_rtf(sent.text, "text")
+    if isinstance(text, FieldProblem):
+        raise InvalidNote([text])
+    return sent.model_copy(update={"text": text})
 
 
 def _of_patient(sent: NoteIn, now: datetime, settings: Settings) -> tuple[NewNote, Analysis, Link | None]:

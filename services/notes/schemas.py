@@ -21,16 +21,19 @@ class NoteIn(Wire):
     patient: str = Field(description="The identifier the sender uses, 1 to 64 characters (DICOM PatientID).")
     authored: str = Field(description="RFC 3339 time with zone, from 1990 to one hour from now.")
     type: str = Field(description="LOINC code of the document type, such as 34111-5.")
-    text: str = Field(description="The note as plain text, at most 1 MiB in UTF-8; kept verbatim.")
+    text: str = Field(
+        description="The note as plain text, at most 1 MiB in UTF-8; kept verbatim unless `format` says more."
+    )
     replaces: str | None = Field(
         default=None, max_length=64, description="Id of an older note to which this one relates."
     )
     relation: Literal["replaces", "appends"] | None = Field(
         default=None, description="What it is to that note: it takes its place (default) or adds to it."
     )
-    format: Literal["plain", "cda"] = Field(
+    format: Literal["plain", "cda", "rtf"] = Field(
         default="plain",
-        description="What `text` is: the note itself, or a CDA document about `patient`, whose narrative is kept.",
+        description="What `text` is: the note itself, a CDA document about `patient`, whose narrative is kept, or rich "
+        "text with a character for each byte, of which the words are kept.",
     )
     names: list[Annotated[str, Field(max_length=200)]] = Field(
         default=[],

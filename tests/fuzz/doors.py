@@ -229,7 +229,10 @@ def all_doors(suite: RunningSuite, directory: Path, corpus: Path | None) -> list
     return [
         StowDoor(suite, films),
         StoreDoor(suite, films[:1], directory),
-        MllpDoor(suite, [mdm().encode(), mdm("T08").encode(), oru().encode(), *_files(corpus, ".hl7")]),
+        MllpDoor(
+            suite,
+            [mdm().encode(), mdm("T08").encode(), mdm(text=RTF).encode(), oru().encode(), *_files(corpus, ".hl7")],
+        ),
         HttpDoor("notes", suite, "/notes", "application/json", [_json({**case.note, "patient": "FUZZ-1"})], True),
         HttpDoor("vitals NDJSON", suite, "/vitals/samples", "application/x-ndjson", [ndjson(samples)]),
         HttpDoor("vitals sample", suite, "/vitals/samples", "application/json", [_json(one) for one in samples], True),
@@ -243,6 +246,8 @@ def all_doors(suite: RunningSuite, directory: Path, corpus: Path | None) -> list
 
 
 FHIR = "application/fhir+json"
+RTF = r"{\E\rtf1\E\ansi Fi\E\'e8vre {\E\b and} \E\u946?-blocker\E\par 5 mg}"
+"""Rich text with the escapes of HL7 v2."""
 CONSENT = {"patient": "FUZZ-1", "decision": "permit", "purpose": "TREAT", "modalities": ["note"]}
 
 

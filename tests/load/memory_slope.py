@@ -43,7 +43,8 @@ def resident_mib(suite: RunningSuite) -> dict[str, float]:
 
 def _postgres(suite: RunningSuite) -> dict[str, int]:
     # Not one of the supervisor's programs: its own file says which process it is.
-    return {"postgres": int(path.read_text().split()[0]) for path in suite.data.root.rglob("postmaster.pid")}
+    found = next(suite.data.root.rglob("postmaster.pid"), None)
+    return {} if found is None else {"postgres": int(found.read_text().split()[0])}
 
 
 def _children_mib(process: psutil.Process) -> float:

@@ -1,4 +1,4 @@
-"""The text in an attachment: inline or behind a reference, plain, HTML or a CDA document."""
+"""The text in an attachment: inline or behind a reference, plain, rich or HTML text, or a CDA document."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ ATTACHMENT = "DocumentReference.content[0].attachment"
 CDA_TYPES = frozenset(
     {"application/xml", "text/xml", "application/cda", "application/cda+xml", "application/hl7-v3+xml"}
 )
-_READ = "text/plain, text/html, or a CDA document as application/cda+xml or text/xml"
+RTF_TYPES = frozenset({"text/rtf", "application/rtf"})
+_READ = "text/plain, text/html, text/rtf, or a CDA document as application/cda+xml or text/xml"
 
 Fetch = Callable[[str, str], bytes]
 """(url, content type) -> the bytes behind it. Raises: UnusableResource, Unavailable."""
-Format = Literal["plain", "cda"]
+Format = Literal["plain", "cda", "rtf"]
 
 
 def read_attachment(attachment: Json, fetch: Fetch) -> tuple[str, Format]:
@@ -29,9 +30,12 @@ def read_attachment(attachment: Json, fetch: Fetch) -> tuple[str, Format]:
     header = Message()
     header["Content-Type"] = attachment.get("contentType") or ""
     kind = header.get_content_type()
-    if "contentType" not in attachment or kind not in {"text/plain", "text/html", *CDA_TYPES}:
+    if "contentType" not in attachment or kind not in {"text/plain", "text/html", *RTF_TYPES, *CDA_TYPES}:
         refuse(f"{ATTACHMENT}.contentType", "is of a kind that is not read", f"send {_READ}")
     content = _bytes(attachment, fetch)
+    if kind in RTF_TYPES:
+        # A character for each byte: the document names its character sets itself.
+        return content.decode("latin-1"), "rtf"
     if kind in CDA_TYPES:
         return _decoded(content, _declared(content)), "cda"
     text = _decoded(content, str(header.get_param("charset") or "utf-8"))

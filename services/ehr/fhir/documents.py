@@ -23,7 +23,7 @@ STATUS = {"current": "current", "superseded": "superseded", "cancelled": "entere
 """What the notes service says of a note -> DocumentReferenceStatus."""
 
 
-_CONTENT_TYPE = {"plain": "text/plain; charset=utf-8", "cda": "application/cda+xml"}
+_CONTENT_TYPE = {"plain": "text/plain; charset=utf-8", "cda": "application/cda+xml", "rtf": "text/rtf"}
 
 
 def to_note(body: object, fetch: Fetch) -> ClinicalNote:
@@ -66,7 +66,7 @@ def _names(resource: Json) -> Iterator[str]:
 
 def from_note(stored: StoredNote) -> Json:
     """The DocumentReference of a stored note; its id is the note's."""
-    content = stored.note.text.encode()
+    content = stored.note.text.encode("latin-1" if stored.note.format == "rtf" else "utf-8")
     return {
         "resourceType": "DocumentReference",
         "id": stored.id,

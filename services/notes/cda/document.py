@@ -14,11 +14,13 @@ from services.notes.cda.parsing import NAMESPACE, parse_cda
 from services.notes.document_types import DOCUMENT_TYPES
 from services.notes.domain import NewNote, text_problem
 from services.notes.errors import InvalidNote, NoteTooLong
+from services.notes.rtf.notes import text_of_rtf
 from services.notes.settings import Settings
 from shared.errors import FieldProblem
 from shared.hl7v2.times import read_hl7_time
 from shared.intake import patient_problem
 
+_RTF_TYPES = ("text/rtf", "application/rtf")
 LOINC_OID = "2.16.840.1.113883.6.1"
 _PATIENT, _TIME, _CODE, _BODY = (
     f"ClinicalDocument.{name}" for name in ("recordTarget", "effectiveTime", "code", "component")
@@ -96,15 +98,33 @@ def _text(root: Element) -> str:
 
 
 def _unstructured(text: Element) -> str:
-    if text.get("mediaType", "text/plain") != "text/plain" or text.find(f"{NAMESPACE}reference") is not None:
-        problem = "is a nonXMLBody that holds no plain text"
-        raise InvalidNote([FieldProblem(_BODY, problem, "send the narrative in sections, or as text/plain")])
-    if text.get("representation") != "B64":
-        return (text.text or "").strip()
+    kind = text.get("mediaType", "text/plain")
+    if kind not in ("text/plain", *_RTF_TYPES) or text.find(f"{NAMESPACE}reference") is not None:
+        problem = "is a nonXMLBody that holds neither plain text nor rich text"
+        raise InvalidNote(
+            [FieldProblem(_BODY, problem, "send the narrative in sections, or as text/plain or text/rtf")]
+        )
+    content = (text.text or "").strip().encode() if text.get("representation") != "B64" else _base64(text.text or "")
+    if kind in _RTF_TYPES:
+        words = text_of_rtf(content, _BODY)
+        if isinstance(words, FieldProblem):
+            raise InvalidNote([words])
+        return words
     try:
-        return base64.b64decode("".join((text.text or "").split()), validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        raise InvalidNote([FieldProblem(_BODY, "is not base64 of UTF-8", "send the text itself")]) from None
+        return content.decode("utf-8")
+    except ValueError:
+        raise _not_base64() from None
+
+
+def _base64(data: str) -> bytes:
+    try:
+        return base64.b64decode("".join(data.split()), validate=True)
+    except binascii.Error:
+        raise _not_base64() from None
+
+
+def _not_base64() -> InvalidNote:
+    return InvalidNote([FieldProblem(_BODY, "is not base64 of UTF-8", "send the text itself")])
 
 
 def _named(root: Element) -> Iterator[str]:

@@ -117,7 +117,7 @@ def _orders(message: Message) -> Iterator[tuple[Segment, list[Segment]]]:
 
 
 def _no_text() -> RefusedMessage:
-    fix = "send the text as TX, FT or ST, or as ED with plain text"
+    fix = "send the text as TX, FT or ST, or as ED with plain or rich text"
     return RefusedMessage(Fault("OBX-2", "is nowhere the type of a narrative text", fix, Kind.UNKNOWN_VALUE))
 
 

@@ -1,4 +1,4 @@
-"""The text of a document, from the OBX segments that hold narrative, and its LOINC type."""
+"""The text of a document, from the OBX segments that hold narrative (rich text too), and its LOINC type."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import binascii
 from collections.abc import Mapping, Sequence
 
 from services.notes.document_types import DOCUMENT_TYPES
+from services.notes.rtf.notes import RTF_START, text_of_rtf
+from shared.errors import FieldProblem
 from shared.hl7v2.message import Segment
-from shared.hl7v2.problems import Fault, Kind, RefusedMessage
+from shared.hl7v2.problems import Fault, Kind, RefusedMessage, fault_at
 
 NARRATIVE = ("TX", "FT", "ST")
 """Value types of OBX-2 (HL7 table 0125) whose value is text."""
@@ -32,8 +34,8 @@ DOCUMENT_CODES = {
 
 
 def is_narrative(obx: Segment) -> bool:
-    """Whether an OBX holds text; numbers, codes, references and files are not kept."""
-    return obx.part(2) in NARRATIVE or (obx.part(2) == "ED" and _is_text(obx))
+    """Whether an OBX holds text; numbers, codes, references and other files are not kept."""
+    return obx.part(2) in NARRATIVE or (obx.part(2) == "ED" and (_is_text(obx) or _is_rtf(obx)))
 
 
 def narrative(segments: Sequence[Segment], codec: str) -> str:
@@ -47,7 +49,9 @@ def narrative(segments: Sequence[Segment], codec: str) -> str:
             fix = "send texts that stand (F, C, P); withdraw a document with MDM^T11"
             raise RefusedMessage(Fault("OBX-11", "hands over no text that stands", fix, Kind.UNKNOWN_VALUE))
         lines += [_encapsulated(obx, codec)] if obx.part(2) == "ED" else obx.repetitions(5)
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    # Rich text as TX or FT may be cut into many segments, and is one document all the same.
+    return _rtf(text.encode(codec, "replace")) if text.startswith(RTF_START) else text
 
 
 def loinc_type(segment: Segment, number: int, site_codes: Mapping[str, str]) -> str | None:
@@ -70,15 +74,36 @@ def _is_text(obx: Segment) -> bool:
     return obx.part(5, 2).upper() in ("TEXT", "TX") and obx.part(5, 3).upper() in ("", "PLAIN", "TEXT")
 
 
+def _is_rtf(obx: Segment) -> bool:
+    """Whether encapsulated data is rich text: `TEXT^RTF`, `AP^RTF`, and `RTF` alone, as some send it."""
+    kind, subtype = obx.part(5, 2).upper(), obx.part(5, 3).upper()
+    return (kind in ("TEXT", "TX", "AP", "APPLICATION") and subtype == "RTF") or (
+        kind == "RTF" and subtype in ("", "RTF")
+    )
+
+
 def _encapsulated(obx: Segment, codec: str) -> str:
     parts = obx.raw(5).split(obx.separators.component, 4)
     encoding, data = obx.part(5, 4).upper(), obx.text(5, parts[4]) if len(parts) > 4 else ""
     try:
-        if encoding == "BASE64":
-            return base64.b64decode("".join(data.split()), validate=True).decode(codec)
-        if encoding == "HEX":
-            return bytes.fromhex(data).decode(codec)
+        content = _decoded(encoding, data)
+        if content is None:
+            return data
+        return _rtf(content) if _is_rtf(obx) else content.decode(codec)
     except (binascii.Error, ValueError):
         problem = "cannot be decoded as its encoding and the character set of the message say"
         raise RefusedMessage(Fault("OBX-5", problem, "send the text itself as TX or FT")) from None
-    return data
+
+
+def _decoded(encoding: str, data: str) -> bytes | None:
+    """The bytes of Base64 or Hex; None where the data is no bytes but text."""
+    if encoding == "BASE64":
+        return base64.b64decode("".join(data.split()), validate=True)
+    return bytes.fromhex(data) if encoding == "HEX" else None
+
+
+def _rtf(content: bytes) -> str:
+    text = text_of_rtf(content, "OBX-5")
+    if isinstance(text, FieldProblem):
+        raise RefusedMessage(fault_at("OBX-5", text))
+    return text

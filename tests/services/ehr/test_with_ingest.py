@@ -47,6 +47,22 @@ def test_a_document_goes_through_and_comes_back(real_door: Door) -> None:
     assert base64.b64decode(read["content"][0]["attachment"]["data"]).decode() == TEXT
 
 
+def test_rich_text_comes_back_as_its_words(real_door: Door) -> None:
+    data = base64.b64encode(rb"{\rtf1\ansi Fi\'e8vre \b and\b0  cough.}").decode()
+    created = real_door.post(
+        "/fhir/DocumentReference", document(attachment={"contentType": "application/rtf", "data": data})
+    )
+    read = real_door.get(f"/fhir/DocumentReference/{created.json()['id']}").json()
+    assert base64.b64decode(read["content"][0]["attachment"]["data"]).decode() == "Fièvre and cough."
+
+
+def test_rich_text_that_was_cut_off_is_told_as_the_attachment(real_door: Door) -> None:
+    attachment = {"contentType": "text/rtf", "data": base64.b64encode(rb"{\rtf1 Fever").decode()}
+    answer = real_door.post("/fhir/DocumentReference", document(attachment=attachment))
+    assert answer.status_code == 422
+    assert answer.json()["issue"][0]["expression"] == ["DocumentReference.content[0].attachment.data"]
+
+
 def test_the_same_document_again_is_recognised(real_door: Door) -> None:
     first, second = (real_door.post("/fhir/DocumentReference", document()) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)

@@ -50,6 +50,15 @@ def test_a_cda_document_is_handed_on_as_one(door: Door) -> None:
     assert [(note["text"], note["format"]) for note in door.ward.notes.values()] == [(xml, "cda")]
 
 
+@pytest.mark.parametrize("kind", ["text/rtf", "application/rtf"])
+def test_rich_text_is_handed_on_byte_by_byte(door: Door, kind: str) -> None:
+    rtf = b"{\\rtf1\\ansi Fi\xe8vre \\'e9}"
+    answer = door.post("/fhir/DocumentReference", inline(rtf, kind))
+    assert answer.status_code == 201
+    assert [(note["text"], note["format"]) for note in door.ward.notes.values()] == [(rtf.decode("latin-1"), "rtf")]
+    assert base64.b64decode(answer.json()["content"][0]["attachment"]["data"]) == rtf
+
+
 def test_names_beside_the_text_are_handed_on(door: Door) -> None:
     people: dict[str, Any] = {
         "subject": {"identifier": {"value": "P-1"}, "display": "Zoe Quux"},

@@ -87,6 +87,27 @@ def test_other_encapsulated_data_is_no_text(value: str) -> None:
     assert faults(mdm(value_type="ED", text=value)) == ["OBX-2"]
 
 
+RTF = rb"{\rtf1\ansi Fi\'e8vre.\par Rales.}"
+
+
+@pytest.mark.parametrize("kind", ["TEXT^RTF", "AP^RTF", "application^rtf", "RTF^"])
+@pytest.mark.parametrize("encoding", ["Base64", "Hex"])
+def test_encapsulated_rich_text_is_read_as_its_words(kind: str, encoding: str) -> None:
+    data = base64.b64encode(RTF).decode() if encoding == "Base64" else RTF.hex()
+    assert text_of(mdm(value_type="ED", text=f"^{kind}^{encoding}^{data}")) == "Fièvre.\nRales."
+
+
+@pytest.mark.parametrize("value_type", ["TX", "FT"])
+def test_rich_text_as_text_is_read_as_its_words_over_several_segments(value_type: str) -> None:
+    escaped = RTF.decode().replace("\\", "\\E\\")
+    assert text_of(mdm(value_type=value_type, text=[escaped[:30], escaped[30:]])) == "Fièvre.\nRales."
+
+
+def test_rich_text_that_was_cut_off_is_refused() -> None:
+    data = base64.b64encode(RTF[:-1]).decode()
+    assert faults(mdm(value_type="ED", text=f"^TEXT^RTF^Base64^{data}")) == ["OBX-5"]
+
+
 def test_encapsulated_text_that_cannot_be_decoded_is_refused() -> None:
     assert faults(mdm(value_type="ED", text="^TEXT^PLAIN^Base64^%%%")) == ["OBX-5"]
     assert faults(mdm(value_type="ED", text="^TEXT^PLAIN^Base64^/w==")) == ["OBX-5"]
@@ -148,7 +169,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
     assert faults(wrong) == ["PID-3", "TXA-12", "TXA-6", "TXA-2", "OBX-5"]
 
 
-@pytest.mark.parametrize("text", ["", "   ", "%PDF-1.7", "{\\E\\rtf1 Fever}", "a\\X00\\b"])
+@pytest.mark.parametrize("text", ["", "   ", "%PDF-1.7", "{\\E\\rtf1 Fever", "a\\X00\\b"])
 def test_text_that_is_no_text_is_refused(text: str) -> None:
     assert faults(mdm(text=text)) == ["OBX-5"]
 
