@@ -32,7 +32,7 @@ SERVICES = (
     Service("imaging", ("/dicomweb", "/research", "/internal/imaging")),
     Service("notes", ("/notes", "/internal/notes")),
     Service("vitals", ("/vitals", "/internal/vitals")),
-    Service("diagnosis", ("/diagnoses", "/internal/diagnosis")),
+    Service("diagnosis", ("/diagnoses", "/search", "/internal/diagnosis")),
     Service("audit", ("/audit", "/consents", "/models", "/internal/audit")),
     Service("ehr", ("/fhir", "/cds-services")),
     Service("review", (), has_database=False),

@@ -13,7 +13,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from services.suite.environment import DataDirectory, Ports, common_environment, sqlite_urls
-from services.suite.services import SERVICES
+from services.suite.openapi import OPERATIONS
+from services.suite.services import SERVICES, owner_of
 from shared.auth import Role
 
 OPEN = {
@@ -104,3 +105,13 @@ def test_administrators_and_auditors_reach_no_evidence(apps: dict[str, FastAPI])
             # A replay answers with a verdict, digests and a number; its schema holds nothing of the patient.
             if route.path.startswith(prefixes) and route.path != "/diagnoses/{diagnosis_id}/replay":
                 assert not (_roles(route.dependant) or frozenset()) & {Role.ADMIN, Role.AUDITOR}, route.path
+
+
+def test_every_documented_path_goes_to_the_service_that_documents_it(apps: dict[str, FastAPI]) -> None:
+    astray = {
+        path: name
+        for name, app in apps.items()
+        for path in app.openapi()["paths"]
+        if path not in OPERATIONS and owner_of(path.replace("{", "").replace("}", "")).name != name
+    }
+    assert astray == {}

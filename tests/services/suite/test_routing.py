@@ -18,6 +18,7 @@ from services.suite.services import owner_of
         ("/notesx", "review"),
         ("/vitals/samples", "vitals"),
         ("/diagnoses/1/events", "diagnosis"),
+        ("/search", "diagnosis"),
         ("/internal/diagnosis/results", "diagnosis"),
         ("/consents", "audit"),
         ("/models/1/card", "audit"),
