@@ -83,6 +83,12 @@ class NotFound(AppError):
     status, title, slug = 404, "Not found", "not-found"
 
 
+class MethodNotAllowed(AppError):
+    """The path is there and does not take this method; `Allow` names those it takes."""
+
+    status, title, slug = 405, "Method not allowed", "method-not-allowed"
+
+
 class NotAcceptable(AppError):
     """None of the media types asked for can be made."""
 

@@ -25,6 +25,7 @@ from shared.clock import Clock, utc_now
 from shared.contracts.audit import AuditEvent
 from shared.database import Sessions, create_engine, session_factory
 from shared.errors import CarriedError, FieldProblem, TooLarge, install_error_handlers, problem_response
+from shared.methods import DeclaredMethods, MethodTable
 from shared.settings import CommonSettings
 from shared.telemetry import Instrumented, metrics_response
 
@@ -120,6 +121,7 @@ def create_service_app(
     app.state.readiness = readiness
     install_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes, by_path=longer_bodies)
+    app.add_middleware(DeclaredMethods, table=MethodTable(app))
     app.add_middleware(Instrumented, service=service)
     app.include_router(_operations(readiness))
     for router in routers:
