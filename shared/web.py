@@ -26,6 +26,7 @@ from shared.contracts.audit import AuditEvent
 from shared.database import Sessions, create_engine, session_factory
 from shared.errors import CarriedError, FieldProblem, TooLarge, install_error_handlers, problem_response
 from shared.methods import DeclaredMethods, MethodTable
+from shared.openapi import describe_access_and_refusals
 from shared.settings import CommonSettings
 from shared.telemetry import Instrumented, metrics_response
 
@@ -126,6 +127,7 @@ def create_service_app(
     app.include_router(_operations(readiness))
     for router in routers:
         app.include_router(router)
+    describe_access_and_refusals(app)
     return app
 
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from services.ehr.deps import Neighbours
 from services.ehr.fhir.api import router as fhir
-from services.ehr.fhir.outcome import OperationOutcomes
+from services.ehr.fhir.outcome import OperationOutcomes, describe_outcomes
 from services.ehr.hooks.api import router as hooks
 from services.ehr.settings import EhrSettings
 from services.ehr.store import OutboxRow
@@ -44,4 +44,5 @@ def create_app(settings: EhrSettings | None = None, common: CommonSettings | Non
     app.state.settings = settings
     app.state.neighbours = neighbours
     app.add_middleware(OperationOutcomes)
+    describe_outcomes(app)
     return app

@@ -16,6 +16,7 @@ def merge(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     name differently.
     """
     paths: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     security: dict[str, Any] = {}
     for service, document in documents.items():
@@ -26,6 +27,8 @@ def merge(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
                 raise ValueError(f"{path} is defined by {service} and by another service")
             paths[path] = item
         components = document.get("components", {})
+        # Those of `shared.openapi`, the same in every service.
+        responses.update(components.get("responses", {}))
         security.update(components.get("securitySchemes", {}))
         for name, schema in components.get("schemas", {}).items():
             if schemas.setdefault(name, schema) != schema:
@@ -34,7 +37,7 @@ def merge(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Consilium", "version": "0.1.0", "description": DESCRIPTION, "license": LICENSE},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": {"responses": dict(sorted(responses.items())), "schemas": dict(sorted(schemas.items()))},
     }
     merged["components"]["securitySchemes"] = {
         **security,

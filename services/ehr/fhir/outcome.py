@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +35,53 @@ class FhirResponse(JSONResponse):
     """A resource."""
 
     media_type = FHIR_JSON
+
+
+_OUTCOME = {
+    "title": "OperationOutcome",
+    "description": "FHIR R4: why a request was refused, one issue for each element at fault.",
+    "type": "object",
+    "required": ["resourceType", "issue"],
+    "properties": {
+        "resourceType": {"const": "OperationOutcome"},
+        "issue": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["severity", "code"],
+                "properties": {
+                    "severity": {"enum": ["fatal", "error", "warning", "information"]},
+                    "code": {"enum": [*sorted(set(ISSUE_TYPES.values())), "exception"]},
+                    "diagnostics": {"type": "string"},
+                    "expression": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
+    },
+}
+
+
+def describe_outcomes(app: FastAPI) -> None:
+    """Let the app's OpenAPI document say that FHIR paths refuse with an OperationOutcome."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document["components"]["schemas"]["OperationOutcome"] = _OUTCOME
+        for path, operations in document["paths"].items():
+            for operation in operations.values() if is_fhir(path) else ():
+                for status in operation["responses"]:
+                    if status.startswith(("4", "5")):
+                        operation["responses"][status] = _response(status)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def _response(status: str) -> dict[str, Any]:
+    content = {FHIR_JSON: {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}}
+    return {"description": HTTPStatus(int(status)).phrase, "content": content}
 
 
 def operation_outcome(problem: dict[str, Any], status: int) -> dict[str, Any]:
