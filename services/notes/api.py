@@ -20,7 +20,8 @@ from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality
 from shared.contracts.evidence import EvidenceList, EvidenceQuestion, EvidenceRef, NoteContent
 from shared.database import reading
-from shared.errors import AppError
+from shared.errors import AppError, Conflict, UnsupportedMediaType
+from shared.openapi import refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 router = APIRouter(tags=["notes"])
@@ -65,7 +66,8 @@ _BODY: dict[str, Any] = {
     }
 }
 _RECEIPTS: dict[int | str, dict[str, Any]] = {
-    200: {"model": NoteReceipt, "description": "The same note was stored before."}
+    200: {"model": NoteReceipt, "description": "The same note was stored before."},
+    **refusals(Conflict, UnsupportedMediaType),
 }
 
 

@@ -30,7 +30,8 @@ from shared.contracts.evidence import (
     EvidenceRef,
     VitalsWindow,
 )
-from shared.errors import AppError, FieldProblem
+from shared.errors import AppError, FieldProblem, UnsupportedMediaType
+from shared.openapi import refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/vitals", tags=["vitals"])
@@ -105,7 +106,7 @@ _BODY: dict[str, Any] = {
 
 
 # `batch` stands before `session`: a database transaction begins only when all lines are read and checked.
-@router.post("/samples", openapi_extra=_BODY)
+@router.post("/samples", openapi_extra=_BODY, responses=refusals(UnsupportedMediaType))
 def post_samples(
     principal: Clinical,
     batch: SentBatch,

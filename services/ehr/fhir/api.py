@@ -20,7 +20,16 @@ from services.ehr.fhir.search import Pairs, read_search, searchset
 from services.ehr.threads import on_own_threads
 from shared.auth import Role, require
 from shared.contracts.diagnosis import DiagnosisOut
-from shared.errors import AppError, BadRequest, FieldProblem, NotAcceptable, UnsupportedMediaType
+from shared.errors import (
+    AppError,
+    BadRequest,
+    Conflict,
+    FieldProblem,
+    NotAcceptable,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from shared.openapi import Answers, refusals
 from shared.web import RuntimeDep, SessionDep
 
 JSON_TYPES = ("application/fhir+json", "application/json")
@@ -71,7 +80,13 @@ router = APIRouter(
     tags=["fhir"],
     default_response_class=FhirResponse,
     dependencies=[Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM)), Depends(check_accept)],
+    responses=refusals(NotAcceptable),
 )
+_CREATED: Answers = {
+    200: {"description": "It was known already."},
+    **refusals(Conflict, UnsupportedMediaType),
+}
+_SEARCHED_BY_FORM = refusals(BadRequest, TooLarge, UnsupportedMediaType)
 
 
 @router.get("/metadata")
@@ -80,7 +95,7 @@ def read_capabilities(base_url: BaseUrlDep) -> FhirResponse:
     return FhirResponse(capability_statement(base_url))
 
 
-@router.post("/DocumentReference", status_code=201, dependencies=[Depends(check_content)])
+@router.post("/DocumentReference", status_code=201, dependencies=[Depends(check_content)], responses=_CREATED)
 @on_own_threads
 def create_document_reference(
     request: Request,
@@ -110,7 +125,7 @@ def read_document_reference(
     return FhirResponse(from_note(usecases.read_note(session, runtime, neighbours.notes, visit, resource_id)))
 
 
-@router.post("/Observation", status_code=201, dependencies=[Depends(check_content)])
+@router.post("/Observation", status_code=201, dependencies=[Depends(check_content)], responses=_CREATED)
 @on_own_threads
 def create_observation(
     request: Request,
@@ -145,13 +160,13 @@ def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Jso
         found = usecases.find_results(session, state.runtime, results, visit, search, f"{slug}-search")
         return FhirResponse(searchset(base_url_of(request), kind, search, [build(one) for one in found]))
 
-    @router.get(f"/{kind}", name=f"search {kind}")
+    @router.get(f"/{kind}", name=f"search {kind}", responses=refusals(BadRequest))
     @on_own_threads
     def search_by_get(request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
         """Finished results of a patient, newest first."""
         return _search(request.query_params.multi_items(), request, session, visit)
 
-    @router.post(f"/{kind}/_search", name=f"search {kind} by POST")
+    @router.post(f"/{kind}/_search", name=f"search {kind} by POST", responses=_SEARCHED_BY_FORM)
     @on_own_threads
     def search_by_post(form: FormDep, request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
         """The same search with its parameters in the body, where no log of URLs can hold them."""

@@ -10,19 +10,26 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.imaging.api.deps import ReaderDep, RootDep, SeriesUid, SettingsDep, StudyUid
-from services.imaging.api.negotiation import json_type
+from services.imaging.api.negotiation import DICOM_JSON, json_type
 from services.imaging.api.wado import PRIVATE
 from services.imaging.settings import Settings
 from services.imaging.store import InstanceRow
 from services.imaging.usecases import reads
 from shared.auth import Principal
 from shared.database import reading
+from shared.errors import BadRequest, NotAcceptable
+from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
 router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
+_FOUND: Answers = {
+    200: {"description": "What matches.", "content": {DICOM_JSON: {}, "application/json": {}}},
+    204: {"description": "Nothing matches."},
+    **refusals(BadRequest, NotAcceptable),
+}
 
 STUDY = (
     "SpecificCharacterSet", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
@@ -53,7 +60,7 @@ _SERIES = Level("series", (*_STUDIES.columns, InstanceRow.series_instance_uid), 
 _INSTANCES = Level("instances", (*_SERIES.columns, InstanceRow.sop_instance_uid), INSTANCE)
 
 
-@router.get("/studies", response_class=JSONResponse)
+@router.get("/studies", response_class=Response, responses=_FOUND)
 def search_studies(
     request: Request,
     reader: ReaderDep,
@@ -67,7 +74,7 @@ def search_studies(
     return _search(_STUDIES, {}, request, reader, session, runtime, settings, request_id, root)
 
 
-@router.get("/series", response_class=JSONResponse)
+@router.get("/series", response_class=Response, responses=_FOUND)
 def search_series(
     request: Request,
     reader: ReaderDep,
@@ -81,7 +88,7 @@ def search_series(
     return _search(_SERIES, {}, request, reader, session, runtime, settings, request_id, root)
 
 
-@router.get("/instances", response_class=JSONResponse)
+@router.get("/instances", response_class=Response, responses=_FOUND)
 def search_instances(
     request: Request,
     reader: ReaderDep,
@@ -95,7 +102,7 @@ def search_instances(
     return _search(_INSTANCES, {}, request, reader, session, runtime, settings, request_id, root)
 
 
-@router.get("/studies/{study}/series", response_class=JSONResponse)
+@router.get("/studies/{study}/series", response_class=Response, responses=_FOUND)
 def search_series_of_study(
     request: Request,
     study: StudyUid,
@@ -111,7 +118,7 @@ def search_series_of_study(
     return _search(_SERIES, within, request, reader, session, runtime, settings, request_id, root)
 
 
-@router.get("/studies/{study}/instances", response_class=JSONResponse)
+@router.get("/studies/{study}/instances", response_class=Response, responses=_FOUND)
 def search_instances_of_study(
     request: Request,
     study: StudyUid,
@@ -127,7 +134,7 @@ def search_instances_of_study(
     return _search(_INSTANCES, within, request, reader, session, runtime, settings, request_id, root)
 
 
-@router.get("/studies/{study}/series/{series}/instances", response_class=JSONResponse)
+@router.get("/studies/{study}/series/{series}/instances", response_class=Response, responses=_FOUND)
 def search_instances_of_series(
     request: Request,
     study: StudyUid,

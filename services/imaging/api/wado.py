@@ -8,23 +8,33 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.imaging.api.deps import DecodersDep, ReaderDep, RootDep, SeriesUid, SopUid, StudyUid
-from services.imaging.api.negotiation import json_type, matches, wanted_of
+from services.imaging.api.negotiation import DICOM_JSON, json_type, matches, wanted_of
 from services.imaging.dicom import multipart
 from services.imaging.dicom.decoders import Decoders
 from services.imaging.errors import CannotRender
 from services.imaging.store import InstanceRow
 from services.imaging.usecases import reads
 from shared.auth import Principal
+from shared.errors import NotAcceptable
+from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
 DICOM = "application/dicom"
+_RETRIEVED: Answers = {
+    200: {"description": "The instances, one a part.", "content": {"multipart/related": {}, DICOM: {}}},
+    **refusals(NotAcceptable),
+}
+_METADATA: Answers = {
+    200: {"description": "All attributes but bulk data.", "content": {DICOM_JSON: {}, "application/json": {}}},
+    **refusals(NotAcceptable),
+}
 # Patient data: no proxy and no browser may keep them.
 PRIVATE = {"Cache-Control": "private, no-store"}
 ONE = "/studies/{study}/series/{series}/instances/{instance}"
 
 
-@router.get("/studies/{study}", response_class=Response)
+@router.get("/studies/{study}", response_class=Response, responses=_RETRIEVED)
 def retrieve_study(
     request: Request,
     study: StudyUid,
@@ -39,7 +49,7 @@ def retrieve_study(
     return _instances(request, session, runtime, reader, rows, decoders, request_id)
 
 
-@router.get("/studies/{study}/series/{series}", response_class=Response)
+@router.get("/studies/{study}/series/{series}", response_class=Response, responses=_RETRIEVED)
 def retrieve_series(
     request: Request,
     study: StudyUid,
@@ -55,7 +65,7 @@ def retrieve_series(
     return _instances(request, session, runtime, reader, rows, decoders, request_id)
 
 
-@router.get(ONE, response_class=Response)
+@router.get(ONE, response_class=Response, responses=_RETRIEVED)
 def retrieve_instance(
     request: Request,
     study: StudyUid,
@@ -102,7 +112,7 @@ def _instances(
     )
 
 
-@router.get("/studies/{study}/metadata", response_class=JSONResponse)
+@router.get("/studies/{study}/metadata", response_class=Response, responses=_METADATA)
 def study_metadata(
     request: Request,
     study: StudyUid,
@@ -117,7 +127,7 @@ def study_metadata(
     return _metadata(request, session, runtime, reader, rows, request_id, root)
 
 
-@router.get("/studies/{study}/series/{series}/metadata", response_class=JSONResponse)
+@router.get("/studies/{study}/series/{series}/metadata", response_class=Response, responses=_METADATA)
 def series_metadata(
     request: Request,
     study: StudyUid,
@@ -133,7 +143,7 @@ def series_metadata(
     return _metadata(request, session, runtime, reader, rows, request_id, root)
 
 
-@router.get(ONE + "/metadata", response_class=JSONResponse)
+@router.get(ONE + "/metadata", response_class=Response, responses=_METADATA)
 def instance_metadata(
     request: Request,
     study: StudyUid,

@@ -17,18 +17,30 @@ from services.imaging.errors import CannotRender, MalformedQuery
 from services.imaging.store import InstanceRow
 from services.imaging.usecases import reads
 from shared.auth import Principal
-from shared.errors import FieldProblem
+from shared.errors import FieldProblem, NotAcceptable
+from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 if TYPE_CHECKING:
     from services.imaging.dicom.render import Shown
 
 router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
+_FRAMES: Answers = {
+    200: {
+        "description": "Pixels as stored, or uncompressed.",
+        "content": {kind: {} for kind in ("multipart/related", "application/octet-stream", "image/*")},
+    },
+    **refusals(NotAcceptable),
+}
+_PICTURE: Answers = {
+    200: {"description": "A picture to look at.", "content": {kind: {} for kind in ("image/jpeg", "image/png")}},
+    **refusals(NotAcceptable),
+}
 MAX_FRAMES = 100
 FRAME_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-@router.get(ONE + "/frames/{frames}", response_class=Response)
+@router.get(ONE + "/frames/{frames}", response_class=Response, responses=_FRAMES)
 def retrieve_frames(
     request: Request,
     study: StudyUid,
@@ -110,7 +122,7 @@ def rendering_of(
 RenderingDep = Annotated[Rendering, Depends(rendering_of)]
 
 
-@router.get(ONE + "/rendered", response_class=Response)
+@router.get(ONE + "/rendered", response_class=Response, responses=_PICTURE)
 def retrieve_rendered(
     study: StudyUid,
     series: SeriesUid,
@@ -127,7 +139,7 @@ def retrieve_rendered(
     return _rendered(rendering, row, 1, reader, session, runtime, decoders, request_id)
 
 
-@router.get(ONE + "/frames/{frames}/rendered", response_class=Response)
+@router.get(ONE + "/frames/{frames}/rendered", response_class=Response, responses=_PICTURE)
 def retrieve_rendered_frame(
     study: StudyUid,
     series: SeriesUid,

@@ -23,8 +23,9 @@ from services.vitals.imports.worker import ImportWorker
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker
 from shared.database import reading
-from shared.errors import AppError
+from shared.errors import AppError, UnsupportedMediaType
 from shared.intake import patient_problem
+from shared.openapi import refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep
 
 router = APIRouter(prefix="/vitals/imports", tags=["vitals"])
@@ -103,7 +104,8 @@ _FORM: dict[str, Any] = {
 }
 _BODY = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}}
 _KNOWN: dict[int | str, dict[str, Any]] = {
-    200: {"model": ImportProgress, "description": "The same file is known for this patient and zone."}
+    200: {"model": ImportProgress, "description": "The same file is known for this patient and zone."},
+    **refusals(UnsupportedMediaType),
 }
 
 
