@@ -10,6 +10,7 @@ import structlog
 from services.diagnosis import store
 from services.diagnosis.assembly import assemble
 from services.diagnosis.case import CaseInput
+from services.diagnosis.errors import NO_EVIDENCE_LEFT, NO_JOINT_SPACE, Unanswerable
 from services.diagnosis.joint_schemas import QuestionBody, films_out, similar_out
 from services.diagnosis.replay import replay
 from services.diagnosis.running import Reader, Worker
@@ -20,8 +21,6 @@ from shared.contracts.base import Purpose
 from shared.database import reading
 from shared.errors import AppError, Unavailable, origin_of
 
-NO_SPACE = "This model bundle has no joint space."
-NOTHING_LEFT = "No evidence of this case may be used."
 log = structlog.get_logger(__name__)
 
 
@@ -49,7 +48,7 @@ def _answer(worker: Worker, question: Question) -> str:
     if body.ask == "replay" and question.job_id is not None:
         return replay(worker, question.job_id).model_dump_json(by_alias=True)
     if worker.reader is None:
-        raise Unavailable(NO_SPACE)
+        raise Unanswerable(NO_JOINT_SPACE)
     if question.job_id is None:
         found = worker.reader.search(body.text or "", body.target, body.k)
         return similar_out(found, body.target).model_dump_json(by_alias=True)
@@ -62,7 +61,7 @@ def _about_a_case(worker: Worker, reader: Reader, job_id: str, body: QuestionBod
     frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
     manifest, before = _permitted(worker, job.patient, frozen)
     if not manifest.used:
-        raise Unavailable(NOTHING_LEFT)
+        raise Unanswerable(NO_EVIDENCE_LEFT)
     case = assemble(manifest.as_of, manifest.evidence, worker.contents.fetch_all(manifest.evidence))
     answer = _say(reader, case, body)
     _, after = _permitted(worker, job.patient, manifest)

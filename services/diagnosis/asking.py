@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from services.diagnosis import store
 from services.diagnosis.domain import RELEASED
-from services.diagnosis.errors import NotFinished
+from services.diagnosis.errors import UNANSWERABLE, NotFinished, Unanswerable
 from services.diagnosis.joint_schemas import QuestionBody
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.store import Question
@@ -38,7 +38,8 @@ async def ask_worker(
 ) -> str:
     """The answer of a worker as JSON.
 
-    Raises: Unavailable: the broker is down, no worker answered in time, or one said why it cannot.
+    Raises: Unavailable: the broker is down, no worker answered in time, or one failed. Unanswerable: one said why the
+        question has no answer.
     """
     question = await run_in_threadpool(_send, runtime, broker, settings.question_timeout_s, body, job_id)
     try:
@@ -47,7 +48,7 @@ async def ask_worker(
             if answer is not None:
                 return answer
             if refusal is not None:
-                raise Unavailable(refusal)
+                raise Unanswerable(refusal) if refusal in UNANSWERABLE else Unavailable(refusal)
             await asyncio.sleep(POLL_S)
     finally:
         await run_in_threadpool(_drop, runtime, question.id)

@@ -29,6 +29,16 @@ class NotFinished(Conflict):
     """The diagnosis has no result yet, or never will."""
 
 
+class Unanswerable(Conflict):
+    """A question of similarity that this case or this bundle cannot answer, however often it is asked."""
+
+
+NO_JOINT_SPACE = "This model bundle has no joint space."
+NO_EVIDENCE_LEFT = "No evidence of this case may be used."
+UNANSWERABLE = frozenset({NO_JOINT_SPACE, NO_EVIDENCE_LEFT})
+"""What a worker says of such questions: its answer crosses the database as words."""
+
+
 class FenceLost(Exception):
     """Another worker has claimed the job since: whatever this one did is void."""
 

@@ -119,7 +119,8 @@ def test_withdrawn_consent_keeps_films_from_questions(busy: House) -> None:
     busy.ward.withdraw("p-withdrawn", Modality.IMAGE)
     assert query(busy, job).json()["images"] == []
     busy.ward.withdraw("p-withdrawn", Modality.IMAGE, Modality.NOTE)
-    assert query(busy, job).status_code == 503
+    refused = query(busy, job)
+    assert (refused.status_code, refused.json()["detail"]) == (409, "No evidence of this case may be used.")
 
 
 def test_every_question_of_a_case_is_an_event_without_its_words(busy: House) -> None:
