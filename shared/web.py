@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -144,7 +144,7 @@ def _operations(readiness: Readiness) -> APIRouter:
         """A request would be worked on at once."""
         return ready_response(readiness())
 
-    @router.get("/metrics", dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))])
+    @router.get("/metrics", dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))], response_class=PlainTextResponse)
     def metrics() -> Response:
         """Prometheus metrics; they hold no patient data, and still need a token."""
         return metrics_response()

@@ -19,6 +19,8 @@ from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn, JobStatus
 from shared.digests import digest_json
+from shared.errors import Conflict
+from shared.openapi import refusals
 from shared.web import RequestIdDep, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/diagnoses", tags=["diagnoses"])
@@ -50,7 +52,7 @@ def get_dispatcher(request: Request) -> Dispatcher:
     return dispatcher
 
 
-@router.post("", status_code=202, summary="Ask for a diagnosis")
+@router.post("", status_code=202, summary="Ask for a diagnosis", responses=refusals(Conflict))
 async def request_diagnosis(
     body: DiagnosisRequest,
     response: Response,
@@ -179,7 +181,12 @@ def read_heatmap(
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@router.post("/{diagnosis_id}/feedback", status_code=201, summary="What the clinician made of it")
+@router.post(
+    "/{diagnosis_id}/feedback",
+    status_code=201,
+    summary="What the clinician made of it",
+    responses=refusals(Conflict),
+)
 def give_feedback(
     diagnosis_id: str,
     body: FeedbackIn,

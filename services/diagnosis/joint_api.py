@@ -12,6 +12,8 @@ from services.diagnosis.asking import QuestionBroker, ask_worker, open_case
 from services.diagnosis.joint_schemas import FilmsOut, PhraseIn, QuestionBody, RetrievalIn, SimilarOut
 from services.diagnosis.settings import DiagnosisSettings
 from shared.contracts.base import Wire
+from shared.errors import Conflict
+from shared.openapi import refusals
 from shared.web import RequestIdDep, Runtime, RuntimeDep
 
 router = APIRouter(tags=["joint space"])
@@ -38,7 +40,7 @@ def get_asker(request: Request) -> Asker:
 AskerDep = Annotated[Asker, Depends(get_asker)]
 
 
-@router.get("/diagnoses/{diagnosis_id}/similar", summary="Similar reference cases")
+@router.get("/diagnoses/{diagnosis_id}/similar", summary="Similar reference cases", responses=refusals(Conflict))
 async def find_similar(
     diagnosis_id: str,
     principal: Reader,
@@ -52,7 +54,7 @@ async def find_similar(
     return await ask(QuestionBody(ask="similar", target="case", k=k), SimilarOut, diagnosis_id)
 
 
-@router.post("/diagnoses/{diagnosis_id}/query", summary="A phrase on the films of a case")
+@router.post("/diagnoses/{diagnosis_id}/query", summary="A phrase on the films of a case", responses=refusals(Conflict))
 async def query_films(
     diagnosis_id: str,
     body: PhraseIn,
@@ -66,7 +68,7 @@ async def query_films(
     return await ask(QuestionBody(ask="films", text=body.text), FilmsOut, diagnosis_id)
 
 
-@router.post("/search", summary="Retrieval among reference cases")
+@router.post("/search", summary="Retrieval among reference cases", responses=refusals(Conflict))
 async def search_references(
     body: RetrievalIn, principal: Clinician, runtime: RuntimeDep, request_id: RequestIdDep, ask: AskerDep
 ) -> SimilarOut:

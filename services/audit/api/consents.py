@@ -12,6 +12,8 @@ from services.audit.schemas import ConsentIn, ConsentList, ConsentOut, PatientId
 from services.audit.usecases import consents as usecases
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.errors import Conflict, TooManyRequests
+from shared.openapi import refusals
 from shared.web import RequestIdDep
 
 router = APIRouter(tags=["consent"])
@@ -19,7 +21,7 @@ Giver = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
 Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR))]
 
 
-@router.post("/consents", status_code=201)
+@router.post("/consents", status_code=201, responses=refusals(TooManyRequests))
 def create_consent(body: ConsentIn, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
     """Record what a patient permits or denies. A later consent for the same purpose and modality supersedes."""
     consent = usecases.give_consent(context, principal, body.to_domain(), request_id)
@@ -36,7 +38,7 @@ def list_consents(
     return ConsentList(items=[ConsentOut.from_domain(consent, now) for consent in consents], epoch=epoch)
 
 
-@router.post("/consents/{consent_id}/withdraw")
+@router.post("/consents/{consent_id}/withdraw", responses=refusals(Conflict, TooManyRequests))
 def withdraw_consent(consent_id: Id, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
     """Withdraw a consent: it denies from now on. Withdrawing again changes nothing."""
     consent = usecases.withdraw_consent(context, principal, consent_id, request_id)

@@ -14,6 +14,8 @@ from services.audit.domain.registry import Stage
 from services.audit.schemas import Card, ModelIn, ModelList, ModelSummary, PromoteIn
 from services.audit.usecases import registry as usecases
 from shared.auth import Principal, Role, require
+from shared.errors import Conflict, TooManyRequests
+from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -38,7 +40,13 @@ def list_models(
     return ModelList(items=[ModelSummary.from_domain(one) for one in found])
 
 
-@router.post("", status_code=201)
+_REGISTERED: Answers = {
+    200: {"model": ModelSummary, "description": "The same bundle was registered before."},
+    **refusals(Conflict, TooManyRequests),
+}
+
+
+@router.post("", status_code=201, responses=_REGISTERED)
 def register_model(
     body: ModelIn, principal: Owner, context: ContextDep, request_id: RequestIdDep, response: Response
 ) -> ModelSummary:
@@ -51,7 +59,7 @@ def register_model(
     return ModelSummary.from_domain(staged)
 
 
-@router.post("/rollback")
+@router.post("/rollback", responses=refusals(Conflict, TooManyRequests))
 def roll_back(principal: Admin, context: ContextDep, request_id: RequestIdDep) -> ModelSummary:
     """Make the previously active bundle active again."""
     return ModelSummary.from_domain(usecases.roll_back(context, principal, request_id))
@@ -81,7 +89,7 @@ def get_card(
     return Response(body, media_type=media_type, headers={"Content-Security-Policy": _NO_SCRIPTS})
 
 
-@router.post("/{model_id}/promote")
+@router.post("/{model_id}/promote", responses=refusals(Conflict, TooManyRequests))
 def promote_model(
     model_id: Id, body: PromoteIn, principal: Owner, context: ContextDep, request_id: RequestIdDep
 ) -> ModelSummary:
