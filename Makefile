@@ -8,7 +8,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui lint types test test-slow test-e2e fuzz test-all format demo-model bench bench-audit bench-ingest soak docs constraints clean
+.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-ingest soak docs constraints clean
 
 help: ## List what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-e2e: setup ## The whole suite over real sockets, embedded and distributed
 
 fuzz: setup ## Broken input at every door: make fuzz ARGS='--inputs 20000 --seed 1'
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+fuzz-api: setup ## Every documented operation, with fitting and unfitting data: make fuzz-api ARGS='--examples 200 --seed 2'
+	$(BIN)/python -m tests.fuzz.api $(ARGS)
 
 test-all: lint types test test-slow ## Everything
 
