@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,7 +118,7 @@ def _unstructured(text: Element) -> str:
 def _base64(data: str) -> bytes:
     try:
         return base64.b64decode("".join(data.split()), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _not_base64() from None
 
 
