@@ -7,6 +7,7 @@ it is measured in the same run. Intervals: 95 %, bootstrap over sentences (2,000
 from __future__ import annotations
 
 import csv
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ def main(data: Path) -> None:
     sections(data)
     languages(data)
     identifiers(data)
+    patients(data)
     rates(data)
 
 
@@ -162,6 +164,25 @@ def identifiers(data: Path) -> None:
         finders["presidio, blank spaCy"] = presidio
     for name, finder in finders.items():
         _report_identifiers(name, texts, finder)
+
+
+def patients(data: Path) -> None:
+    """The patient's first and last name beside one another, in visit notes whose patients are known (aci-bench)."""
+    for split in ("train", "valid"):
+        names = [
+            (row["encounter_id"], f"{row['patient_firstname'].strip()} {row['patient_familyname'].strip()}")
+            for row in csv.DictReader((data / "aci-bench" / f"{split}_metadata.csv").open(encoding="utf-8"))
+            if row["patient_firstname"].strip() and row["patient_familyname"].strip()
+        ]
+        rows = csv.DictReader((data / "aci-bench" / f"{split}.csv").open(encoding="utf-8", newline=""))
+        notes = {row["encounter_id"]: row["note"] for row in rows}
+        texts = [
+            Seeded(notes[encounter], *match.span(), "name")
+            for encounter, name in names
+            for match in re.finditer(re.escape(name).replace(r"\ ", r"\s+"), notes[encounter])
+        ]
+        found = sum(_covers(one, [(i.start, i.end) for i in find_identifiers(one.text)]) for one in texts)
+        print(f"full names of patients (aci-bench, {split}): found whole {wilson(found, len(texts))}")
 
 
 def _report_identifiers(name: str, texts: Sequence[Seeded], finder: Finder) -> None:

@@ -15,7 +15,7 @@ from services.notes.clinical.language import Language, detect_language
 from services.notes.clinical.lexicon import find_mentions
 from services.notes.clinical.sections import Section, SectionKind, find_sections, section_at
 
-VERSION = 1
+VERSION = 2
 """Of the rules. A stored analysis keeps the version that made it."""
 
 

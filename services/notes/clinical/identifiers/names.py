@@ -1,4 +1,5 @@
-"""Names of persons: after titles and labels, before degrees, by a list of names, and wherever a found one comes again.
+"""Names of persons: after titles and labels, before degrees and ages, where persons act or are spoken to, by a list of
+names, and wherever a found one comes again.
 
 The list is that of the US Census of 1990 (in the package `names`): a first name before a last name, both capitalised.
 """
@@ -30,6 +31,21 @@ _LABELLED = re.compile(
 _DEGREED = re.compile(
     rf"\b(?P<value>{_NAME}(?: {_INITIAL})?(?: {_LAST}){{1,2}}),? (?=(?:M\.?D|D\.?O|R\.?N|N\.?P|PA-?C|Ph\.?D|FRCP|FRCR|"
     r"MBBS|MBChB|FACP|LPN|CRNA|DPM|MRCP)\b)"
+)
+_FULL = rf"{_NAME}(?: {_INITIAL})?(?: {_LAST}){{1,2}}"
+_AGED = re.compile(
+    rf"(?<![\w'-])(?P<value>{_FULL}),? (?:(?:is|was) )?an? (?:[a-z]+(?:,|-[a-z]+)? ){{0,3}}[0-9]{{1,3}}[- ]?"
+    r"(?:year|yr|month|week|day|y\.?/?o)"
+)
+"""`Roe Ward is a pleasant 60-year-old`: whoever has an age is a person, whatever words the name is made of."""
+_ACTING = re.compile(
+    rf"(?<![\w'-])(?P<value>{_FULL})(?:'s (?:mother|father|wife|husband|son|daughter|family)| (?:is|was|has|had|will|"
+    r"presents?|presented|returns?|returned|comes?|came|reports?|reported|den(?:ies|ied)|states?|stated|notes?|noted|"
+    r"complains?|complained|feels?|felt|underwent|tolerated|agrees?|agreed|understands?|lives?|works?|called|asked))\b"
+)
+_SPOKEN_TO = re.compile(
+    r"\b(?i:saw|met(?: with)?|called|interviewed|(?:spoke|spoken|talked|discussed|reviewed|visited?)(?: \w+){0,2} "
+    rf"(?:with|to)|according to|per|on behalf of|care of|informed|told|asked) (?P<value>{_FULL})(?![\w'-])"
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019-]*")
 _PAIR = re.compile(rf"(?<![\w'-])(?=(?P<first>{_NAME})(?: {_INITIAL})? (?P<last>{_NAME})(?![\w'-]))")
@@ -69,6 +85,9 @@ def find_names(text: str) -> Iterator[Identifier]:
 def _cued(text: str) -> Iterator[tuple[int, int]]:
     for pattern in (_TITLED, _DEGREED):
         yield from (_trimmed(text, *match.span("value")) for match in pattern.finditer(text))
+    yield from (match.span("value") for match in _AGED.finditer(text))
+    for pattern in (_ACTING, _SPOKEN_TO):
+        yield from (match.span("value") for match in pattern.finditer(text) if _is_full_name(match["value"]))
     for match in _LABELLED.finditer(text):
         # Without its colon, a label is a word of a sentence: `patient Denies`, `contact Dermatitis`.
         if _is_name(match["value"], sure=match["mark"].strip() in (":", "=")):
@@ -85,6 +104,17 @@ def _is_name(value: str, *, sure: bool) -> bool:
         # The list knows few names from outside the United States.
         return any(known) or (len(words) > 1 and not any(word.lower() in ORDINARY for word in words))
     return words[0].upper() in first or (len(known) > 1 and all(known))
+
+
+def _is_full_name(value: str) -> bool:
+    """Whether words that stand where a person would are one: the list knows the first of them.
+
+    Its last names hold half the words of medicine, `Medicine` among them.
+    """
+    words = _WORD.findall(value)
+    if any(word.lower() in ORDINARY or (len(word) > 1 and word.isupper()) for word in words):
+        return False
+    return words[0].upper() in _census()[0]
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
