@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.load.memory_slope import Slope, resident_mib, slope_of
-from tests.load.steady_senders import GOOD, Senders
+from tests.load.steady_senders import GOOD, PATIENTS, Senders
 from tests.support.suite import RunningSuite, running_suite
 
 SAMPLE_S = 15.0
@@ -99,7 +99,8 @@ def main() -> None:
 def soak(suite: RunningSuite, seconds: float, rate: float) -> Record:
     """Send by every door at its rate for so long, and look at the memory meanwhile."""
     senders, record, processes = Senders(suite), Record(), suite.pids()
-    senders.admit()
+    for _ in range(PATIENTS):
+        senders.admit()
     doors = senders.by_door()
     begun = time.monotonic()
     due = [(begun + SAMPLE_S, ""), *((begun + every / rate, door) for door, every in EVERY_S.items())]

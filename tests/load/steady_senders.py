@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,12 +16,12 @@ from pydicom.uid import generate_uid
 
 from services.diagnosis.ward.generate import generate_patient
 from tests.services.notes.hl7_messages import END, START, mdm
-from tests.support.cases import Case, admit, dicom_bytes, dicom_copy, rename, send_vitals, stow
+from tests.support.cases import Case, admit, dicom_bytes, dicom_copy, send_vitals, stow
 from tests.support.suite import FINAL, RunningSuite
 
 ANSWER_S = 60.0
 PATIENTS = 12
-"""Whom diagnoses are asked of: each has all kinds of evidence, and gets more of it all the time."""
+"""Who are there at a time. One comes with each diagnosis, and one goes: what is known of a patient does not grow."""
 SAMPLES = 20
 
 
@@ -30,16 +31,17 @@ class Senders:
 
     suite: RunningSuite
     _numbers: Iterator[int] = field(default_factory=itertools.count)
-    _patients: list[str] = field(default_factory=list)
+    _patients: deque[str] = field(default_factory=lambda: deque(maxlen=PATIENTS))
     _pending: list[str] = field(default_factory=list)
-    _case: Case = field(default_factory=lambda: Case.of(generate_patient(55, 0)))
+    _cases: list[Case] = field(default_factory=lambda: [Case.of(generate_patient(55, n)) for n in range(PATIENTS)])
 
-    def admit(self) -> None:
-        """Bring the patients in whom diagnoses are asked of."""
-        for number in range(PATIENTS):
-            case = Case.of(rename(generate_patient(55, number), f"SOAK-{number:03d}"))
-            admit(self.suite, case)
-            self._patients.append(case.patient)
+    def admit(self) -> str:
+        """Bring a patient in with all kinds of evidence."""
+        number = next(self._numbers)
+        case = self._cases[number % PATIENTS].renamed(f"SOAK-{number:06d}")
+        admit(self.suite, case)
+        self._patients.append(case.patient)
+        return case.patient
 
     def by_door(self) -> dict[str, Callable[[], str]]:
         """The sender of each door."""
@@ -133,7 +135,7 @@ class Senders:
         return str(asked[next(self._numbers) % len(asked)]().status_code)
 
     def diagnose(self) -> str:
-        """Ask for a diagnosis, and look what became of those before."""
+        """Bring a patient in and ask for a diagnosis, and look what became of those before."""
         http = self.suite.clinician
         for job in list(self._pending):
             answer = http.get(f"/diagnoses/{job}").raise_for_status().json()
@@ -143,7 +145,7 @@ class Senders:
                 self._pending.remove(job)
         if len(self._pending) > PATIENTS:
             return "the worker falls behind"
-        answer = http.post("/diagnoses", json={"patient": self._patients[next(self._numbers) % PATIENTS]})
+        answer = http.post("/diagnoses", json={"patient": self.admit()})
         self._pending.append(answer.json()["id"])
         return str(answer.status_code)
 
@@ -152,19 +154,19 @@ class Senders:
         return str(self.suite.ehr.post(f"/fhir/{kind}", json=body, headers=headers).status_code)
 
     def _film(self) -> FileDataset:
-        film = dicom_copy(self._case.dataset)
+        film = dicom_copy(self._cases[0].dataset)
         film.StudyInstanceUID, film.SeriesInstanceUID = generate_uid(), generate_uid()
         film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         film.PatientID = self._patient()
         return film
 
     def _patient(self) -> str:
-        """A patient of whom diagnoses are asked every other time, else somebody new."""
+        """One of those who are there every other time, else somebody of whom nothing else is known."""
         number = next(self._numbers)
-        return self._patients[number // 2 % PATIENTS] if number % 2 else f"SOAK-NEW-{number}"
+        return self._patients[number // 2 % len(self._patients)] if number % 2 else f"SOAK-NEW-{number}"
 
     def _text(self) -> str:
-        return f"{self._case.note['text']} Seen {next(self._numbers)} times."
+        return f"{self._cases[0].note['text']} Seen {next(self._numbers)} times."
 
 
 GOOD = frozenset({"200", "201", "202", "0000", "AA"})
