@@ -12,7 +12,7 @@ from services.vitals.signs import possible_range
 from services.vitals.sources import device_name
 from services.vitals.units import Conversion, conversion_for
 from shared.errors import FieldProblem
-from shared.intake import CLOCK_SKEW, EARLIEST, TIME_FIX, parse_time, patient_problem, read_time
+from shared.intake import CLOCK_SKEW, EARLIEST, PATIENT_MAX, TIME_FIX, parse_time, patient_problem, read_time
 
 MAX_DEVICE = 128
 MAX_UNIT = 64
@@ -62,7 +62,8 @@ def rule_for(code: str, unit: str) -> Rule:
     """The rule of a LOINC code and a UCUM unit. Raises: LineRefused."""
     if len(unit) > MAX_UNIT:
         raise LineRefused("unit", f"is longer than {MAX_UNIT} characters", "send a UCUM code without remarks")
-    found = _rule(code, unit)
+    # No code is as long as a unit may be; what is remembered must not be what a stranger made long.
+    found = _rule(code[: MAX_UNIT + 1], unit)
     if isinstance(found, FieldProblem):
         raise _refused(found)
     return found
@@ -83,7 +84,8 @@ def _rule(code: str, unit: str) -> Rule | FieldProblem:
 
 def check_patient(patient: str) -> str:
     """A patient's identifier. Raises: LineRefused."""
-    if problem := _patient_problem(patient):
+    look = _patient_problem if len(patient) <= PATIENT_MAX else patient_problem
+    if problem := look(patient):
         raise _refused(problem)
     return intern(patient)
 

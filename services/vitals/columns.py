@@ -200,6 +200,7 @@ def _plain(column: Array) -> list[Any]:
 
 def _spelled(micros: int, zone: tzinfo) -> str:
     try:
-        return (_EPOCH + timedelta(microseconds=micros)).astimezone(zone).isoformat().replace("+00:00", "Z")
+        text = (_EPOCH + timedelta(microseconds=micros)).astimezone(zone).isoformat()
     except OverflowError:
         return "beyond the calendar"
+    return text.replace("+00:00", "Z") if zone is UTC else text

@@ -127,11 +127,14 @@ def test_rows_are_read_as_lines_are(rows: list[dict[str, Any]], is_encoded: bool
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize(
-    ("zone", "minutes"), [("UTC", None), ("+00:00", None), ("+05:30", 330), ("-08:00", -480), ("Europe/Berlin", 60)]
+    ("zone", "minutes"),
+    [("UTC", None), ("+00:00", None), ("+05:30", 330), ("-08:00", -480), ("Europe/Berlin", 60), ("Europe/London", 0)],
 )
 def test_timestamps_are_moments_with_a_zone(unit: str, zone: str, minutes: int | None) -> None:
-    _, samples, _ = read(table([sample()], effective=pa.timestamp(unit, zone)))
-    assert [(s.effective, s.zone_minutes) for s in samples["P-1001"]] == [(AT, minutes)]
+    rows = [sample(), sample(unit="bpm")]  # together, and row by row beside a reject
+    for taken in (rows[:1], rows):
+        _, samples, _ = read(table(taken, effective=pa.timestamp(unit, zone)))
+        assert [(s.effective, s.zone_minutes) for s in samples["P-1001"]] == [(AT, minutes)]
 
 
 @pytest.mark.parametrize(
