@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 app = typer.Typer(name="audit", help="Check what the audit log says.", no_args_is_help=True)
+COMMANDS = ("receipt", "export", "log", "diff")
 
 
 @app.callback()
@@ -14,16 +13,17 @@ def _audit() -> None:
     """Check what the audit log says."""
 
 
-@app.command()
-def verify(
-    receipt: Annotated[str, typer.Argument(help="The .tlog-proof file.")],
-    key: Annotated[str, typer.Option(help="The log's public key line, or a file with it.")],
-    entry: Annotated[str | None, typer.Option(help="The entry, if the receipt does not hold it.")] = None,
-    origin: Annotated[str | None, typer.Option(help="The log's name, if it is not the key's.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
-) -> None:
-    """Check a receipt with nothing but the log's public key. Exits 0 when good, 1 when bad, 2 when it cannot check."""
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def verify(context: typer.Context) -> None:
+    """Check a receipt, an export, the whole log, or two checkpoints: `verify receipt|export|log|diff --help`."""
     # Only this command needs `cryptography`: `consilium --help` stays quick.
-    from services.audit.verify import run
+    from services.audit.verify import main
 
-    raise typer.Exit(run(receipt, key, entry, origin, json))
+    arguments = context.args
+    if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+        # As it was before there were several commands.
+        arguments = ["receipt", *arguments]
+    raise typer.Exit(main(arguments))

@@ -31,8 +31,8 @@ IndexTerm = Annotated[int | None, Field(ge=0, le=MAX_INDEX)]
 Index = Annotated[int, Path(ge=0, le=MAX_INDEX)]
 
 
-class EntryQuery(Wire):
-    """Query of `GET /audit/entries`. Times are those at which the acts occurred; `from` is in, `to` is out."""
+class EntryTerms(Wire):
+    """Which entries. Times are those at which the acts occurred; `from` is in, `to` is out."""
 
     type: Term = None
     subtype: Term = None
@@ -45,13 +45,18 @@ class EntryQuery(Wire):
     occurred_to: AwareDatetime | None = Field(default=None, alias="to")
     first_index: IndexTerm = None
     last_index: IndexTerm = None
-    order: Literal["newest", "oldest"] = "newest"
-    limit: int = Field(default=100, ge=1, le=500)
-    cursor: str | None = Field(default=None, max_length=400)
 
     def to_domain(self) -> EntryFilter:
         names = EntryFilter.__dataclass_fields__
         return EntryFilter(**{name: getattr(self, name) for name in names})
+
+
+class EntryQuery(EntryTerms):
+    """Query of `GET /audit/entries`."""
+
+    order: Literal["newest", "oldest"] = "newest"
+    limit: int = Field(default=100, ge=1, le=500)
+    cursor: str | None = Field(default=None, max_length=400)
 
 
 @router.get("", response_model=EntryPage, responses={200: {"content": {NDJSON: {}}}})

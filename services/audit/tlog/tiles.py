@@ -21,6 +21,9 @@ MAX_ENTRY_BYTES = 65_535
 TileReader = Callable[[int, int], bytes]
 """`(level, n)` -> the hashes of that tile, at least as many as the tree size asked about has there."""
 
+Known = dict[tuple[int, int], bytes]
+"""Subtree roots that were computed before, by height and number: whoever makes many proofs keeps them between."""
+
 
 class TilePathError(ValueError):
     """A path that names no tile."""
@@ -94,17 +97,17 @@ def root_at(size: int, read: TileReader) -> bytes:
     return _subtree(0, size, read) if size else EMPTY_ROOT
 
 
-def inclusion_proof(index: int, size: int, read: TileReader) -> list[bytes]:
+def inclusion_proof(index: int, size: int, read: TileReader, known: Known | None = None) -> list[bytes]:
     """RFC 6962 section 2.1.1: from the leaf's sibling up to the root's child. `index` < `size`."""
     proof: list[bytes] = []
     start, end = 0, size
     while end - start > 1:
         middle = start + split(end - start)
         if index < middle:
-            proof.append(_subtree(middle, end, read))
+            proof.append(_subtree(middle, end, read, known))
             end = middle
         else:
-            proof.append(_subtree(start, middle, read))
+            proof.append(_subtree(start, middle, read, known))
             start = middle
     return proof[::-1]
 
@@ -129,13 +132,14 @@ def consistency_proof(size1: int, size2: int, read: TileReader) -> list[bytes]:
     return proof[::-1]
 
 
-def _subtree(start: int, end: int, read: TileReader) -> bytes:
+def _subtree(start: int, end: int, read: TileReader, known: Known | None = None) -> bytes:
     """MTH of leaves [start, end), where `start` is a multiple of the next power of two of the length."""
     length = end - start
     if length & (length - 1) == 0:
-        return perfect_subtree(length.bit_length() - 1, start // length, read)
+        height, number = length.bit_length() - 1, start // length
+        return perfect_subtree(height, number, read) if known is None else _remembered(height, number, read, known)
     middle = start + split(length)
-    return node_hash(_subtree(start, middle, read), _subtree(middle, end, read))
+    return node_hash(_subtree(start, middle, read, known), _subtree(middle, end, read, known))
 
 
 def perfect_subtree(height: int, number: int, read: TileReader) -> bytes:
@@ -145,6 +149,16 @@ def perfect_subtree(height: int, number: int, read: TileReader) -> bytes:
     first = number * count
     offset = first % WIDTH * HASH_BYTES
     return fold(hashes_of(read(level, first // WIDTH)[offset : offset + count * HASH_BYTES]))
+
+
+def _remembered(height: int, number: int, read: TileReader, known: Known) -> bytes:
+    if (height, number) not in known:
+        if height % HEIGHT == 0:
+            known[height, number] = perfect_subtree(height, number, read)
+        else:
+            left, right = (_remembered(height - 1, 2 * number + side, read, known) for side in (0, 1))
+            known[height, number] = node_hash(left, right)
+    return known[height, number]
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:

@@ -15,6 +15,7 @@ from services.audit.store import bundles as store
 from shared.auth import Principal
 from shared.contracts.audit import AuditEvent
 from shared.database import reading
+from shared.digests import digest_json
 from shared.ids import uuid7
 
 
@@ -44,7 +45,7 @@ def register_bundle(
     if known is not None:
         return get_bundle(context, known.id), False
     bundle = Bundle(uuid7(), name, version, digest, card, context.clock())
-    event = _event(context, principal, "model-registered", "C", bundle, {}, request_id)
+    event = _event(context, principal, "model-registered", "C", bundle, {"cardDigest": digest_json(card)}, request_id)
 
     def _apply(session: Session, index: int) -> None:
         _refuse_clash(session, name, version, digest)

@@ -16,7 +16,8 @@ import pytest
 from services.audit.tlog.checkpoint import open_checkpoint
 from services.audit.tlog.note import parse_verifier_key
 from services.audit.tlog.tiles import decode_bundle
-from services.audit.verify import parse_key, verify
+from services.audit.verify.notes import parse_key
+from services.audit.verify.receipt import verify
 from services.suite.servers import free_port
 from shared.auth import Role
 from tests.services.audit.support import ORIGIN, Audit, event, open_audit
@@ -103,4 +104,4 @@ def test_killed_log_keeps_every_acknowledged_event_exactly_once(bed: TestBed, fa
         receipt = audit.get(f"/audit/entries/{len(leaves) - 1}/receipt").content
     assert acknowledged.items() <= again.items()
     assert sorted(again.values()) == list(range(len(sent))) == list(range(len(leaves)))
-    assert verify(receipt, parse_key(audit.vkey)).entry == leaves[-1]
+    assert verify(receipt, [parse_key(audit.vkey)]).entry == leaves[-1]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from services.audit.verify import parse_key, verify
+from services.audit.verify.notes import parse_key
+from services.audit.verify.receipt import verify
 from shared.auth import Role
 from tests.services.audit.support import Audit, event, open_audit
 from tests.support.common import TestBed
@@ -33,7 +34,7 @@ def test_receipts_consents_models_and_queries_work_there_too(audit: Audit) -> No
     active = audit.post(f"/models/{registered['id']}/promote", {"stage": "active"}, Role.ADMIN).json()
     found = audit.get("/audit/entries", objectId=given["id"]).json()["items"]
     receipt = audit.get(f"/audit/entries/{placed[-1]['index']}/receipt").content
-    assert verify(receipt, parse_key(audit.vkey)).index == 299
+    assert verify(receipt, [parse_key(audit.vkey)]).index == 299
     assert (withdrawn["version"], active["stage"]) == (2, "active")
     assert [entry["index"] for entry in found] == [withdrawn["index"], given["index"]]
     assert audit.get(f"/models/{registered['id']}/card").json() == {"auroc": 0.9}

@@ -28,6 +28,7 @@ from shared.contracts.audit import Actor, AuditEvent
 from shared.database import Sessions, create_engine, migrate, reading, session_factory
 from shared.errors import Conflict
 from shared.ids import uuid7
+from tests.services.audit.support import lift_guards
 from tests.services.audit.tlog import naive
 
 SIGNER = NoteSigner("test/log", Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
@@ -323,6 +324,7 @@ def test_edited_store_is_never_signed(sessions: Sessions, statement: str) -> Non
     """Three entries are signed, two more committed; then the store is edited before they are signed."""
     _fill(sessions)
     with sessions.begin() as session:
+        lift_guards(session.connection())
         text = sa.text(statement)
         session.execute(text, {"blob": b"\x00" * 32} if ":blob" in statement else {})
     damaged = Sequencer(sessions, SIGNER)

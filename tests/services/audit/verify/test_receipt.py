@@ -1,11 +1,9 @@
-"""The standalone checker: apart from the service, from a file alone, and against every forgery we can think of."""
+"""Receipts: from a file alone, and against every forgery we can think of."""
 
 from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from services.audit import verify as checker
 from services.audit.cli import app as cli
 from services.audit.tlog import tiles
 from services.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
 from services.audit.tlog.note import NoteSigner
 from services.audit.tlog.proof import TlogProof, format_proof
 from services.audit.tlog.tree import leaf_hash
+from services.audit.verify.entries import summarise
+from services.audit.verify.faults import Bad
+from services.audit.verify.notes import parse_key
+from services.audit.verify.receipt import verify
+from services.audit.verify.tree import root_from_path
 from shared.auth import Role
-from tests.services.audit.support import ORIGIN, Audit, event
+from tests.services.audit.support import Audit, event
 from tests.services.audit.tlog import naive
+from tests.services.audit.verify.support import run_alone
 
 SIGNER = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
-KEY = checker.parse_key(str(SIGNER.verifier_key))
+KEYS = [parse_key(str(SIGNER.verifier_key))]
 ENTRIES = [b'{"n":%d}' % n for n in range(20)]
 
 
@@ -40,15 +43,15 @@ def _receipt(
 
 def _reason(receipt: str | bytes, **more: Any) -> str:
     content = receipt.encode() if isinstance(receipt, str) else receipt
-    with pytest.raises(checker.BadReceipt) as caught:
-        checker.verify(content, KEY, **more)
+    with pytest.raises(Bad) as caught:
+        verify(content, KEYS, **more)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("size", range(1, 21))
 def test_every_true_receipt_is_good(size: int) -> None:
     for index in range(size):
-        finding = checker.verify(_receipt(index, size).encode(), KEY)
+        finding = verify(_receipt(index, size).encode(), KEYS)
         assert (finding.index, finding.size, finding.entry) == (index, size, ENTRIES[index])
 
 
@@ -58,8 +61,8 @@ def test_any_changed_byte_makes_a_receipt_bad(data: st.DataObject) -> None:
     receipt = bytearray(_receipt().encode())
     at = data.draw(st.integers(0, len(receipt) - 1))
     receipt[at] = data.draw(st.integers(0, 255).filter(lambda value: value != receipt[at]))
-    with pytest.raises(checker.BadReceipt):
-        checker.verify(bytes(receipt), KEY)
+    with pytest.raises(Bad):
+        verify(bytes(receipt), KEYS)
 
 
 @given(st.data())
@@ -67,8 +70,8 @@ def test_any_changed_byte_makes_a_receipt_bad(data: st.DataObject) -> None:
 def test_any_missing_line_makes_a_receipt_bad(data: st.DataObject) -> None:
     lines = _receipt().splitlines(keepends=True)
     del lines[data.draw(st.integers(0, len(lines) - 1))]
-    with pytest.raises(checker.BadReceipt):
-        checker.verify("".join(lines).encode(), KEY)
+    with pytest.raises(Bad):
+        verify("".join(lines).encode(), KEYS)
 
 
 def test_root_of_another_log_is_refused() -> None:
@@ -96,7 +99,7 @@ def test_receipt_of_another_entry_than_the_one_given_is_refused() -> None:
 def test_receipt_without_entry_needs_the_entry() -> None:
     lines = [line for line in _receipt().splitlines(keepends=True) if not line.startswith("extra ")]
     assert "--entry" in _reason("".join(lines))
-    assert checker.verify("".join(lines).encode(), KEY, ENTRIES[6]).index == 6
+    assert verify("".join(lines).encode(), KEYS, ENTRIES[6]).index == 6
 
 
 @pytest.mark.parametrize("spelling", ["+6", "06", " 6", "6 ", "0_6", "٦", "-6", "6.0", ""])
@@ -117,7 +120,7 @@ def test_checker_and_service_agree_on_every_path(size: int, data: st.DataObject)
     held = tiles.grow(0, leaves, lambda level, n: b"")
     proof = tiles.inclusion_proof(index, size, lambda level, n: held[level, n])
     root = tiles.root_at(size, lambda level, n: held[level, n])
-    assert checker._root_from_path(index, size, leaves[index], proof) == root
+    assert root_from_path(index, size, leaves[index], proof) == root
 
 
 @pytest.fixture
@@ -130,60 +133,47 @@ def files(audit: Audit, tmp_path: Path) -> dict[str, str]:
     return {"receipt": str(receipt), "key": str(audit.bed.directory / "log.pub"), "entry": str(entry)}
 
 
-def _run_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The one file, copied nowhere near the project, in an interpreter that sees no project path."""
-    script = Path(checker.__file__)
-    return subprocess.run(
-        [sys.executable, "-I", str(script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd="/",
-    )
-
-
-def test_checker_runs_alone_on_a_receipt_of_the_service(files: dict[str, str]) -> None:
-    answer = _run_alone(files["receipt"], "--key", files["key"])
-    assert answer.returncode == 0, answer.stderr
-    for expected in (ORIGIN, "index      4", "tree size  6", "diagnosis-released", "demo-clinician"):
-        assert expected in answer.stdout
-
-
-def test_checker_imports_nothing_of_the_project() -> None:
-    code = (
-        "import runpy, sys; runpy.run_path(sys.argv[1]);"
-        "print([m for m in sys.modules if m.startswith(('services', 'shared'))])"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", code, checker.__file__], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert answer.stdout.strip() == "[]"
-
-
 def test_entry_as_the_service_answers_it_is_taken(files: dict[str, str]) -> None:
-    assert _run_alone(files["receipt"], "--key", files["key"], "--entry", files["entry"]).returncode == 0
+    assert run_alone("receipt", files["receipt"], "--key", files["key"], "--entry", files["entry"]).returncode == 0
 
 
 def test_forged_receipt_exits_1_and_says_why(files: dict[str, str]) -> None:
     Path(files["receipt"]).write_text(Path(files["receipt"]).read_text().replace("index 4", "index 3"))
-    answer = _run_alone(files["receipt"], "--key", files["key"])
+    answer = run_alone("receipt", files["receipt"], "--key", files["key"])
     assert (answer.returncode, answer.stdout.split(":")[0]) == (1, "BAD")
 
 
 @pytest.mark.parametrize("arguments", [[], ["missing", "--key", "missing"], ["/dev/null", "--key", "x+y+z"]])
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
-    assert _run_alone(*arguments).returncode == 2
+    assert run_alone("receipt", *arguments).returncode == 2
 
 
 def test_command_of_the_suite_gives_the_same_verdicts(files: dict[str, str]) -> None:
-    good = CliRunner().invoke(cli, ["verify", files["receipt"], "--key", files["key"], "--json"])
+    arguments = [files["receipt"], "--key", files["key"], "--json"]
+    good = CliRunner().invoke(cli, ["verify", "receipt", *arguments])
+    before = CliRunner().invoke(cli, ["verify", *arguments])
     Path(files["receipt"]).write_text("not a receipt")
-    bad = CliRunner().invoke(cli, ["verify", files["receipt"], "--key", files["key"], "--json"])
+    bad = CliRunner().invoke(cli, ["verify", "receipt", *arguments])
+    assert before.stdout == good.stdout, "the form without `receipt` goes on working"
     assert (good.exit_code, json.loads(good.stdout)["good"]) == (0, True)
     assert (bad.exit_code, json.loads(bad.stdout)["good"]) == (1, False)
 
 
 def test_summary_cannot_steer_a_terminal() -> None:
     leaf = {"event": event(subtype="\x1b[2J"), "receivedAt": "x"}
-    assert "\x1b" not in str(checker.summarise(json.dumps(leaf).encode()))
+    assert "\x1b" not in str(summarise(json.dumps(leaf).encode()))
+
+
+def test_two_lines_of_a_rotated_key_are_accepted_and_either_key_will_do() -> None:
+    following = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x09" * 32))
+    receipt = _receipt() + following.sign(_receipt().split("\n\n")[1] + "\n").split("\n\n")[1]
+    for signer in (SIGNER, following):
+        assert verify(receipt.encode(), [parse_key(str(signer.verifier_key))]).index == 6
+
+
+def test_a_bad_line_of_a_second_known_key_rejects_the_receipt() -> None:
+    following = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x09" * 32))
+    receipt = _receipt() + following.sign("another text\n").split("\n\n")[1]
+    assert verify(receipt.encode(), KEYS).index == 6, "an unknown key's line is ignored"
+    with pytest.raises(Bad, match="does not verify"):
+        verify(receipt.encode(), [*KEYS, parse_key(str(following.verifier_key))])

@@ -1,0 +1,160 @@
+"""An export of the log: a manifest with the signed checkpoint, entries with their proofs, and an end that counts them.
+
+One JSON document a line. Nothing else is needed to check it, and no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .entries import event_of
+from .faults import Bad, Report
+from .notes import Checkpoint, Key, hash_of, open_checkpoint
+from .policy import NO_WITNESS, Policy
+from .producers import Producers
+from .tree import leaf_hash, root_from_path
+
+FORMAT = "consilium-audit-export/1"
+RANGE = frozenset({"first_index", "last_index"})
+FIELDS = {
+    "type": "type",
+    "subtype": "subtype",
+    "producer": "producer",
+    "outcome": "outcome",
+    "subject_ref": "subjectRef",
+}
+
+
+def verify_export(lines: Iterable[bytes], keys: Sequence[Key], policy: Policy = NO_WITNESS) -> Report:
+    """Check an export line by line.
+
+    A good one proves that each of its entries is in the signed log. Without a filter other than a range it also proves
+    that no entry of the range was left out (`complete`).
+
+    Raises: Bad: the first line is not that of an export, or its checkpoint is not the log's.
+    """
+    stream, whole = iter(lines), hashlib.sha256()
+    first = next(stream, b"")
+    manifest, checkpoint = _manifest(first, keys, policy)
+    whole.update(first)
+    check = _Check(Report(), manifest, checkpoint)
+    end: dict[str, Any] | None = None
+    for line in stream:
+        if end is not None:
+            check.report.fault(None, "there is something behind the end")
+            break
+        end = _end_of(line)
+        if end is None:
+            whole.update(line)
+            check.line(line)
+            if check.report.full:
+                break
+    check.finish(end, whole.hexdigest())
+    return check.report
+
+
+class _Check:
+    def __init__(self, report: Report, manifest: dict[str, Any], checkpoint: Checkpoint) -> None:
+        self.report, self._checkpoint = report, checkpoint
+        self._filter: dict[str, Any] = manifest.get("filter") or {}
+        self._count, self._last = 0, -1
+        self._complete = set(self._filter) <= RANGE
+        self._expected = self._filter.get("first_index", 0)
+        self._producers = Producers()
+
+    def line(self, line: bytes) -> None:
+        """Check one entry."""
+        self._count += 1
+        try:
+            index, entry, proof = _parts(line)
+        except (ValueError, KeyError, TypeError, Bad):
+            self.report.fault(None, f"line {self._count + 1} is not an entry of an export")
+            return
+        try:
+            root = root_from_path(index, self._checkpoint.size, leaf_hash(entry), proof)
+            if root != self._checkpoint.root:
+                self.report.fault(index, "it is not this entry of the signed log: the proof leads to another root")
+        except Bad as error:
+            self.report.fault(index, str(error))
+        event = event_of(entry)
+        if event is None or not self._wanted(event, index):
+            self.report.fault(index, "it is not what the manifest's filter asks for")
+        elif self._complete:
+            self._producers.saw(event)
+        self._place(index)
+
+    def _place(self, index: int) -> None:
+        if index <= self._last:
+            self.report.fault(index, "the entries are not in the order of the log")
+        elif self._complete and index != self._expected:
+            self.report.fault(self._expected, "it is missing from the export")
+        self._last, self._expected = index, index + 1
+
+    def _wanted(self, event: dict[str, Any], index: int) -> bool:
+        wanted = self._filter
+        thing = event.get("object") or {}
+        return (
+            all(event.get(field) == wanted[name] for name, field in FIELDS.items() if name in wanted)
+            and wanted.get("actor", event["actor"]["subject"]) == event["actor"]["subject"]
+            and wanted.get("object_id", thing.get("id")) == thing.get("id")
+            and wanted.get("occurred_from", "") <= event["occurredAt"]
+            and event["occurredAt"] < wanted.get("occurred_to", "~")
+            and wanted.get("first_index", index) <= index <= wanted.get("last_index", index)
+        )
+
+    def finish(self, end: dict[str, Any] | None, digest: str) -> None:
+        """Check that it is all there."""
+        report = self.report
+        if end is None:
+            report.fault(None, "the export has no end: it was cut")
+        elif end.get("entries") != self._count or end.get("sha256") != digest:
+            report.fault(None, "the end does not belong to the lines before it: some were taken out, added or changed")
+        last = min(self._filter.get("last_index", self._checkpoint.size - 1), self._checkpoint.size - 1)
+        if self._complete and not report.full and self._expected <= last:
+            report.fault(self._expected, "it is missing from the export")
+        report.facts |= {
+            "log": self._checkpoint.origin, "treeSize": self._checkpoint.size, "entries": self._count,
+            "filter": self._filter, "complete": self._complete and report.good,
+        }  # fmt: skip
+        if self._complete and not self._filter:
+            report.facts |= self._producers.facts()
+
+
+def _manifest(line: bytes, keys: Sequence[Key], policy: Policy) -> tuple[dict[str, Any], Checkpoint]:
+    try:
+        head = json.loads(line)
+        manifest, note = head["manifest"], head["checkpoint"]
+        known = manifest["format"] == FORMAT and isinstance(note, str) and isinstance(manifest.get("filter"), dict)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Bad("not an export: the first line holds no manifest") from error
+    if not known:
+        raise Bad(f"not an export of the form {FORMAT}")
+    checkpoint = open_checkpoint(note, keys, policy.keys)
+    if not policy.holds_for(checkpoint):
+        raise Bad("the checkpoint is not cosigned by a quorum of the witnesses")
+    if (manifest.get("origin"), manifest.get("size")) != (checkpoint.origin, checkpoint.size):
+        raise Bad("the manifest does not belong to the checkpoint")
+    return manifest, checkpoint
+
+
+def _end_of(line: bytes) -> dict[str, Any] | None:
+    if not line.startswith(b'{"end":'):
+        return None
+    try:
+        end = json.loads(line)["end"]
+    except ValueError:
+        return {}
+    return end if isinstance(end, dict) else {}
+
+
+def _parts(line: bytes) -> tuple[int, bytes, list[bytes]]:
+    """Index, the leaf's very bytes, and the proof."""
+    head, leaf_mark, rest = line.rstrip(b"\n").partition(b',"leaf":')
+    entry, proof_mark, proof = rest.rpartition(b',"proof":')
+    index = json.loads(head + b"}")["index"]
+    if not leaf_mark or not proof_mark or type(index) is not int:
+        raise ValueError("not an entry")
+    return index, entry, [hash_of(text, "proof") for text in json.loads(proof[:-1])]

@@ -1,0 +1,45 @@
+"""35: what was logged by older code verifies under the code of today, for ever."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from services.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
+from services.audit.tlog.note import NoteSigner
+from services.audit.tlog.proof import TlogProof, format_proof
+from services.audit.tlog.tree import leaf_hash
+from services.audit.verify.entries import event_of, summarise
+from services.audit.verify.export import verify_export
+from services.audit.verify.notes import parse_key
+from services.audit.verify.receipt import verify
+from tests.services.audit.tlog.signers import signer_of
+from tests.support.common import PROJECT_ROOT
+
+GOLDEN = PROJECT_ROOT / "tests" / "golden"
+SIGNER: NoteSigner = signer_of(7)
+
+
+@pytest.fixture
+def lines() -> list[bytes]:
+    """An export of the first day."""
+    return (GOLDEN / "audit-export-v1.ndjson").read_bytes().splitlines(keepends=True)
+
+
+def test_export_of_the_first_day_is_good(lines: list[bytes]) -> None:
+    report = verify_export(lines, [parse_key((GOLDEN / "audit-export-v1.vkey").read_text())])
+    assert (report.faults, report.facts["entries"], report.facts["complete"]) == ([], 6, True)
+
+
+def test_fields_that_a_leaf_may_get_one_day_change_nothing(lines: list[bytes]) -> None:
+    leaf = json.loads(lines[1])["leaf"]
+    leaf["event"] |= {"schemaVersion": 9, "invented": {"later": [1, 2]}}
+    entry = json.dumps(leaf).encode()
+    note = sign_checkpoint(Checkpoint(SIGNER.verifier_key.name, 1, leaf_hash(entry)), SIGNER)
+    receipt = format_proof(TlogProof(0, (), note, entry))
+    assert verify(receipt.encode(), [parse_key(str(SIGNER.verifier_key))]).entry == entry
+    event = event_of(entry)
+    assert event is not None
+    assert event["invented"] == {"later": [1, 2]}
+    assert summarise(entry)["by"] == "clinician demo-clinician"
