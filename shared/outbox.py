@@ -1,8 +1,13 @@
 """Events reach the audit log by a transactional outbox: the event is written in the same transaction as what it tells
 of.
 
-A service has one outbox table on its own metadata (`class OutboxRow(OutboxMixin, Base)`) and one relay per process.
-The relay sends in order, at least once; the audit service drops repeats by `event_id`. A broker is not involved.
+A service has one outbox table on its own metadata (`class OutboxRow(OutboxMixin, Base)`), the counter beside it
+(`class OutboxCounterRow(OutboxCounterMixin, Base)`), and one relay per process. The relay sends in order, at least
+once; the audit service drops repeats by `event_id`. A broker is not involved.
+
+Events bear their producer's number, 1, 2, 3 and so on without a gap, so that the log sees when one was taken out of the
+outbox. Numbers are given as the last thing before the commit: the counter's row, which is locked for that, is locked no
+longer than the commit takes, and whoever waits for it holds nothing that others of its kind wait for afterwards.
 """
 
 from __future__ import annotations
@@ -18,12 +23,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.clock import utc_now
 from shared.contracts.audit import AuditEvent
-from shared.database import Sessions, UtcDateTime, reading
+from shared.database import Sessions, UtcDateTime, insert_into, reading
 
 BATCH = 256
 POLL_S = 1.0
 GATHER_S = 0.1
 """Between two sendings: under load a batch then costs the audit service, and us, what a single event does."""
+UNNUMBERED = "outbox"
+"""Where a session keeps the events that have no number yet."""
 log = structlog.get_logger(__name__)
 
 Send = Callable[[Sequence[AuditEvent]], Any]
@@ -42,11 +49,55 @@ class OutboxMixin:
     body: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    producer_seq: Mapped[int | None] = mapped_column(sa.BigInteger, index=True, unique=True)
+    """The event's number; None only in rows from before there were numbers."""
+
+
+class OutboxCounterMixin:
+    """Columns of the table that remembers the number given last."""
+
+    __tablename__ = "outbox_counter"
+
+    producer: Mapped[str] = mapped_column(primary_key=True)
+    last: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 def add(session: Session, row: type[OutboxMixin], event: AuditEvent) -> None:
-    """Put an event into the outbox, inside the caller's transaction."""
-    session.add(row(event_id=event.event_id, body=event.model_dump_json(by_alias=True), created_at=utc_now()))  # type: ignore[call-arg]  # a mixin has no __init__ of its own
+    """Put an event into the outbox, inside the caller's transaction; it gets its number when that commits."""
+    entry = row(event_id=event.event_id, body=event.model_dump_json(by_alias=True), created_at=utc_now())  # type: ignore[call-arg]  # a mixin has no __init__ of its own
+    session.add(entry)
+    if UNNUMBERED not in session.info:
+        session.info[UNNUMBERED] = []
+        sa.event.listen(session, "before_commit", _number)
+    session.info[UNNUMBERED].append((event.producer, entry))
+
+
+def _number(session: Session) -> None:
+    """Give numbers to what this transaction has put into the outbox and not taken back."""
+    if session.in_nested_transaction():
+        return
+    waiting, session.info[UNNUMBERED] = session.info[UNNUMBERED], []
+    if not waiting:
+        return
+    session.flush()
+    kept = [(producer, entry) for producer, entry in waiting if sa.inspect(entry).persistent]
+    for producer in dict(kept):
+        entries = [entry for named, entry in kept if named == producer]
+        last = _advance(session, entries[0].metadata.tables[OutboxCounterMixin.__tablename__], producer, len(entries))
+        for number, entry in enumerate(entries, last - len(entries) + 1):
+            entry.producer_seq = number
+
+
+def _advance(session: Session, counter: Any, producer: str, count: int) -> int:
+    """Take the next `count` numbers of a producer; the last of them. Others wait here until this commit."""
+    insert = insert_into(session, counter).values(producer=producer, last=count)
+    return int(
+        session.execute(
+            insert.on_conflict_do_update(index_elements=["producer"], set_={"last": counter.c.last + count}).returning(
+                counter.c.last
+            )
+        ).scalar_one()
+    )
 
 
 class OutboxRelay:
@@ -83,12 +134,12 @@ class OutboxRelay:
         """
         row: Any = self._row
         with reading(self._sessions) as session:
-            query = sa.select(row.seq, row.body).where(row.sent_at.is_(None)).order_by(row.seq).limit(BATCH)
-            waiting = session.execute(query).all()
+            query = sa.select(row.seq, row.body, row.producer_seq).where(row.sent_at.is_(None))
+            waiting = session.execute(query.order_by(row.seq).limit(BATCH)).all()
         if waiting:
-            self._send([AuditEvent.model_validate_json(body) for _, body in waiting])
+            self._send([_numbered(body, number) for _, body, number in waiting])
             with self._sessions.begin() as session:
-                sent = sa.update(row).where(row.seq.in_([seq for seq, _ in waiting])).values(sent_at=utc_now())
+                sent = sa.update(row).where(row.seq.in_([seq for seq, *_ in waiting])).values(sent_at=utc_now())
                 session.execute(sent)
         return len(waiting)
 
@@ -111,3 +162,7 @@ class OutboxRelay:
                 # Whatever failed, the events are still in the outbox: say so and try again, whoever wakes us meanwhile.
                 pause = min(max(pause, POLL_S) * 2, 10.0)
                 log.warning("audit events wait in the outbox", reason=type(error).__name__, retry_s=pause)
+
+
+def _numbered(body: str, number: int | None) -> AuditEvent:
+    return AuditEvent.model_validate_json(body).model_copy(update={"producer_seq": number})

@@ -20,6 +20,7 @@ from pydantic import (
 
 from services.audit.domain.consent import Consent
 from services.audit.domain.entries import StoredEntry
+from services.audit.domain.producers import Producer
 from services.audit.domain.registry import BundleChange, Stage
 from services.audit.usecases.consents import NewConsent
 from services.audit.usecases.registry import StagedBundle
@@ -198,6 +199,42 @@ class EntryPage(Wire):
     items: list[EntryOut]
     next: str | None
     """Send it as `cursor` to go on; null at the end."""
+
+
+class NumberGap(Wire):
+    """Numbers that have not come, both ends included."""
+
+    first: int
+    last: int
+    found_at: datetime
+
+
+class ProducerOut(Wire):
+    """How far one producer's count of its events has come, and what is missing below."""
+
+    producer: str
+    highest: int
+    missing: int
+    """How many numbers below the highest have not come."""
+    gaps: list[NumberGap]
+    """Where, oldest first; at most 100."""
+    repeated: int
+    """Events that came under a number which another had before, as after a restored backup."""
+    seen_at: datetime
+
+    @classmethod
+    def from_domain(cls, producer: Producer) -> ProducerOut:
+        gaps = [NumberGap(first=gap.first, last=gap.last, found_at=gap.found_at) for gap in producer.gaps]
+        return cls(
+            producer=producer.name, highest=producer.highest, missing=producer.missing, gaps=gaps,
+            repeated=producer.repeated, seen_at=producer.seen_at,
+        )  # fmt: skip
+
+
+class ProducerList(Wire):
+    """`GET /audit/producers`."""
+
+    items: list[ProducerOut]
 
 
 def entry_json(entry: StoredEntry) -> bytes:

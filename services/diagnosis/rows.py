@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database import DeclarativeBase, UtcDateTime, new_metadata
-from shared.outbox import OutboxMixin
+from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
 class Base(DeclarativeBase):
@@ -177,3 +177,7 @@ class ReplayNightRow(Base):
     __tablename__ = "replay_night"
 
     night: Mapped[date] = mapped_column(primary_key=True)
+
+
+class OutboxCounterRow(OutboxCounterMixin, Base):
+    """The number that an audit event was given last."""

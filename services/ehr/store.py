@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from shared.database import UtcDateTime, insert_into, new_metadata
-from shared.outbox import OutboxMixin
+from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
 class Base(DeclarativeBase):
@@ -22,6 +22,10 @@ class Base(DeclarativeBase):
 
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way."""
+
+
+class OutboxCounterRow(OutboxCounterMixin, Base):
+    """The number that an audit event was given last."""
 
 
 class CardRow(Base):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from services.imaging.dicom.syntaxes import RADIOGRAPHS
 from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
 from shared.database import UtcDateTime, insert_into, new_metadata
-from shared.outbox import OutboxMixin
+from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
 class Base(DeclarativeBase):
@@ -26,6 +26,10 @@ class Base(DeclarativeBase):
 
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way."""
+
+
+class OutboxCounterRow(OutboxCounterMixin, Base):
+    """The number that an audit event was given last."""
 
 
 class OwnerRow(Base):

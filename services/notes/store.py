@@ -12,7 +12,7 @@ from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, NewNote, Note
 from shared.database import UtcDateTime, insert_into, new_metadata
 from shared.hl7v2.once import MessageMixin
-from shared.outbox import OutboxMixin
+from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
 class Base(DeclarativeBase):
@@ -23,6 +23,10 @@ class Base(DeclarativeBase):
 
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way."""
+
+
+class OutboxCounterRow(OutboxCounterMixin, Base):
+    """The number that an audit event was given last."""
 
 
 class NoteRow(Base):

@@ -20,7 +20,7 @@ from services.vitals.domain import Arrival, Batch, Point, Sample, Window, in_ord
 from services.vitals.signs import SIGN_OF
 from shared.database import UtcDateTime, insert_into, new_metadata
 from shared.hl7v2.once import MessageMixin
-from shared.outbox import OutboxMixin
+from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 READINGS = 32
 """Looks at a clock that an estimate rests on."""
@@ -35,6 +35,10 @@ class Base(DeclarativeBase):
 
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way."""
+
+
+class OutboxCounterRow(OutboxCounterMixin, Base):
+    """The number that an audit event was given last."""
 
 
 class BatchRow(Base):

@@ -49,6 +49,8 @@ class AuditEvent(Wire):
     tenant: str
     producer: str
     """The service that speaks."""
+    producer_seq: int | None = Field(default=None, ge=1, le=2**53 - 1)
+    """The producer's own count of its events, without a gap; absent where it did not pass through an outbox."""
     type: str
     """`ingest`, `read`, `prediction`, `feedback`, `consent`, `model`, `query`, `delivery`, `access-denied`."""
     subtype: str

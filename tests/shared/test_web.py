@@ -31,6 +31,10 @@ class OutboxRow(outbox.OutboxMixin, Base):
     pass
 
 
+class OutboxCounterRow(outbox.OutboxCounterMixin, Base):
+    pass
+
+
 class Thing(Base):
     __tablename__ = "thing"
     name: Mapped[str] = mapped_column(sa.String(20), primary_key=True)

@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse
 
 from services.audit.api.deps import ContextDep
 from services.audit.errors import EventConflict, MalformedTilePath
+from services.audit.schemas import ProducerList, ProducerOut
 from services.audit.tlog.tiles import TileName, TilePathError, parse_tile_path
 from services.audit.usecases import entries as usecases
 from shared.auth import Principal, Role, require
@@ -76,6 +77,21 @@ def get_entry_bundle(path: str, context: ContextDep, accept_encoding: Annotated[
 def get_tile(level: Level, path: str, context: ContextDep) -> Response:
     """A tile of hashes: `tile/<L>/<N>[.p/<W>]`."""
     return Response(usecases.read_tile(context, int(level), _tile_name(path)), media_type=OCTETS, headers=IMMUTABLE)
+
+
+@router.get("/audit/producers")
+def list_producers(
+    principal: Annotated[Principal, Depends(require(Role.AUDITOR, Role.ADMIN))],
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> ProducerList:
+    """How far each producer's own count of its events has come, and which numbers are missing. Who asked is logged.
+
+    A number is missing for a moment when two processes of one service send at once; one that stays missing was taken
+    out of the service's outbox before it was sent.
+    """
+    usecases.record_query(context, principal, "audit-producers", {}, request_id)
+    return ProducerList(items=[ProducerOut.from_domain(producer) for producer in usecases.list_producers(context)])
 
 
 @router.get("/audit/key", response_class=PlainTextResponse, dependencies=[Depends(require(*Role))])

@@ -90,6 +90,7 @@ def add_leaves(session: Session, leaves: Iterable[NewLeaf], received_at: datetim
             "actor": leaf.entry.event.actor.subject,
             "subject_ref": leaf.entry.event.subject_ref,
             "object_id": leaf.entry.event.object.id if leaf.entry.event.object else None,
+            "producer_seq": leaf.entry.event.producer_seq,
         }
         for leaf in leaves
     ]

@@ -47,6 +47,30 @@ class LeafRow(Base):
     actor: Mapped[str]
     subject_ref: Mapped[str | None]
     object_id: Mapped[str | None]
+    producer_seq: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class ProducerRow(Base):
+    """How far one producer's own count of its events has come."""
+
+    __tablename__ = "producer"
+
+    producer: Mapped[str] = mapped_column(primary_key=True)
+    highest: Mapped[int] = mapped_column(sa.BigInteger)
+    repeated: Mapped[int] = mapped_column(sa.BigInteger)
+    """Events that came under a number which another had before."""
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ProducerGapRow(Base):
+    """Numbers of a producer, below its highest, that have not come."""
+
+    __tablename__ = "producer_gap"
+
+    producer: Mapped[str] = mapped_column(primary_key=True)
+    first: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    last: Mapped[int] = mapped_column(sa.BigInteger)
+    found_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class TileRow(Base):

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter, Page, Placed, StoredEntry, new_entry
+from services.audit.domain.producers import Producer
 from services.audit.errors import EventConflict, NoSuchEntry, NoSuchTile
 from services.audit.store import entries as entry_store
 from services.audit.store import log as log_store
+from services.audit.store import producers as producer_store
 from services.audit.tlog.proof import TlogProof, format_proof
 from services.audit.tlog.tiles import HEIGHT, MAX_LEVEL, WIDTH, TileName, encode_bundle, inclusion_proof
 from services.audit.tlog.tree import HASH_BYTES
@@ -99,6 +101,12 @@ def export_entries(context: AuditContext, wanted: EntryFilter, page: Page) -> It
     while chunk := find_entries(context, wanted, page, EXPORT_CHUNK):
         yield from chunk
         page = Page(page.order, page.size, chunk[-1].index)
+
+
+def list_producers(context: AuditContext) -> list[Producer]:
+    """Every producer that counts its events, by name."""
+    with reading(context.sessions) as session:
+        return producer_store.all_producers(session)
 
 
 def list_ingests(context: AuditContext, begin: int | None) -> IngestFeed:
