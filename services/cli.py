@@ -152,6 +152,7 @@ def _register() -> None:
     from services.diagnosis.ward.cli import synth
     from services.imaging.cli import export_research
     from services.vitals.cli import import_file
+    from services.witness.cli import witness
 
     app.command("synth")(synth)
     app.command("train")(train)
@@ -159,6 +160,7 @@ def _register() -> None:
     app.command("replay")(replay)
     app.command("import")(import_file)
     app.command("export-research")(export_research)
+    app.command("witness")(witness)
     app.add_typer(bundle_app, name="bundle")
     app.add_typer(bench_app, name="bench")
     app.add_typer(audit_app, name="audit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -14,6 +15,10 @@ from services.audit.domain.consent import Policy
 from services.audit.keys import open_signer
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
+from services.audit.verify.faults import CannotCheck
+from services.audit.verify.policy import NO_WITNESS, parse_policy
+from services.audit.verify.policy import Policy as WitnessPolicy
+from services.audit.witnessing import Witnessing
 from shared.clock import Clock, utc_now
 from shared.database import migrate
 from shared.settings import CommonSettings
@@ -34,15 +39,17 @@ def create_app(
     common = common or CommonSettings()
     migrate(settings.database_url, "audit")
     runtime = build_runtime("audit", common, settings.database_url, None, clock=clock)
-    context = _build_context(settings, runtime)
+    context, witnessing = _build_context(settings, runtime)
 
     @contextmanager
     def _running() -> Iterator[None]:
+        witnessing.start()
         context.sequencer.start()
         try:
             yield
         finally:
             context.sequencer.stop()
+            witnessing.stop()
             context.workers.shutdown()
 
     def _waiting_for() -> list[str]:
@@ -55,21 +62,35 @@ def create_app(
     return app
 
 
-def _build_context(settings: Settings, runtime: Runtime) -> AuditContext:
+def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, Witnessing]:
     signer = open_signer(settings.origin, settings.signing_key_file, settings.public_key_file)
+    policy = _read_policy(settings.witness_policy_file)
     sequencer = Sequencer(
         runtime.sessions,
         signer,
         clock=runtime.clock,
         max_pending_events=settings.max_pending_events,
         max_batch_events=settings.max_batch_events,
+        published=lambda: witnessing.wake(),
     )
-    return AuditContext(
+    witnessing = Witnessing(runtime.sessions, policy, clock=runtime.clock, halt=sequencer.halt)
+    context = AuditContext(
         sessions=runtime.sessions,
         sequencer=sequencer,
+        witnesses=policy,
         verifier_key=signer.verifier_key,
         events=runtime.events,
         policy=Policy.from_rules(settings.consent_policy),
         clock=runtime.clock,
         workers=ThreadPoolExecutor(WORKERS, "audit-worker"),
     )
+    return context, witnessing
+
+
+def _read_policy(file: Path | None) -> WitnessPolicy:
+    if file is None:
+        return NO_WITNESS
+    try:
+        return parse_policy(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, CannotCheck) as error:
+        raise ValueError(f"the witnesses' policy {file} cannot be used: {error}") from error

@@ -10,11 +10,12 @@ from typing import Any
 from services.audit.domain.consent import Policy
 from services.audit.domain.entries import Placed, new_entry
 from services.audit.sequencer import Apply, Sequencer
-from services.audit.tlog.note import VerifierKey
+from services.audit.verify.policy import Policy as WitnessPolicy
 from shared.auditing import EventWriter
 from shared.clock import Clock
 from shared.contracts.audit import AuditEvent
 from shared.database import Sessions
+from shared.tlog.note import VerifierKey
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class AuditContext:
 
     sessions: Sessions
     sequencer: Sequencer
+    witnesses: WitnessPolicy
     verifier_key: VerifierKey
     events: EventWriter
     policy: Policy

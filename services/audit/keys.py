@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit.tlog.note import NoteSigner, parse_verifier_key
 from shared.auth import write_secret
+from shared.tlog.note import NoteSigner, parse_verifier_key
 
 
 def open_signer(origin: str, signing_key_file: Path, public_key_file: Path) -> NoteSigner:

@@ -34,17 +34,20 @@ from services.audit.signing import check_signed_tree, sign_present_tree
 from services.audit.store import log as store
 from services.audit.store import producers
 from services.audit.store.durability import assert_durable
-from services.audit.tlog.note import NoteSigner
-from services.audit.tlog.tiles import grow
-from services.audit.tlog.tree import leaf_hash
 from shared.clock import Clock, utc_now
 from shared.database import Sessions, reading
+from shared.tlog.note import NoteSigner
+from shared.tlog.tiles import grow
+from shared.tlog.tree import leaf_hash
 
 ANSWER_TIMEOUT_S = 30.0
+STOPPED = "The audit log has stopped: what is stored is not what was signed."
 APPENDED = Counter("consilium_audit_entries_total", "Entries appended to the log.")
 WAITING = Gauge("consilium_audit_waiting_events", "Events that wait for the sequencer.")
 logger = structlog.get_logger(__name__)
 
+Published = Callable[[], None]
+"""Told after each new checkpoint; must return at once."""
 Apply = Callable[[Session, int], Any]
 """What changes together with an event, in its transaction; gets the event's log index. Raising refuses the event."""
 
@@ -72,9 +75,11 @@ class Sequencer:
         clock: Clock = utc_now,
         max_pending_events: int = 20_000,
         max_batch_events: int = 1_000,
+        published: Published = lambda: None,
     ) -> None:
         self._sessions, self._signer, self._clock = sessions, signer, clock
         self._max_pending, self._max_batch = max_pending_events, max_batch_events
+        self._published = published
         self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._pending = 0
@@ -92,11 +97,17 @@ class Sequencer:
             with self._sessions.begin() as session:
                 assert_durable(session)
                 check_signed_tree(session, self._signer)
-            self._publish()
+            if self.damage is None:
+                self._publish()
         except LogDamaged as error:
-            self._stop_signing(error)
+            self.halt(error.detail)
         self._running = True
         self._thread.start()
+
+    def halt(self, reason: str) -> None:
+        """Sign nothing more and take nothing more; readers are still answered."""
+        self.damage = reason
+        logger.critical("audit log is damaged and stopped", detail=reason)
 
     def stop(self) -> None:
         """Work off what waits, then end."""
@@ -116,7 +127,7 @@ class Sequencer:
         submission = Submission(entries, apply)
         with self._lock:
             if self.damage is not None:
-                raise LogDamaged("The audit log has stopped: what is stored is not what was signed.")
+                raise LogDamaged(STOPPED)
             if not self._running:
                 raise LogUnavailable("The audit log is not running; send the events again.")
             if self._pending + len(entries) > self._max_pending:
@@ -162,6 +173,8 @@ class Sequencer:
 
     def _work_off(self, group: list[Submission]) -> None:
         try:
+            if self.damage is not None:
+                raise LogDamaged(STOPPED)
             self._commit(group)
             reach("after-commit")
             self._publish()
@@ -218,12 +231,9 @@ class Sequencer:
                 sign_present_tree(session, self._signer, self._clock())
                 reach("before-publish")
         except LogDamaged as error:
-            self._stop_signing(error)
+            self.halt(error.detail)
             raise
-
-    def _stop_signing(self, error: LogDamaged) -> None:
-        self.damage = error.detail
-        logger.critical("audit log is damaged and stopped", detail=error.detail)
+        self._published()
 
 
 def _number(

@@ -30,3 +30,5 @@ class Settings(ServiceSettings):
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)
     """Events that one commit numbers."""
+    witness_policy_file: Path | None = None
+    """Witnesses, their addresses and the quorum (C2SP tlog-policy); without it nobody is asked."""

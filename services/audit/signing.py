@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from services.audit.errors import LogDamaged
 from services.audit.store import log as store
-from services.audit.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from services.audit.tlog.compact import CompactTree
-from services.audit.tlog.note import NoteError, NoteSigner
-from services.audit.tlog.tiles import TileReader, root_at
-from services.audit.tlog.tree import EMPTY_ROOT
+from shared.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from shared.tlog.compact import CompactTree
+from shared.tlog.note import NoteError, NoteSigner
+from shared.tlog.tiles import TileReader, root_at
+from shared.tlog.tree import EMPTY_ROOT
 
 
 def sign_present_tree(session: Session, signer: NoteSigner, now: datetime) -> None:

@@ -95,10 +95,13 @@ def get_entry(index: Index, principal: Auditor, context: ContextDep, request_id:
     response_class=PlainTextResponse,
     dependencies=[Depends(require(Role.AUDITOR, Role.CLINICIAN, Role.EHR_SYSTEM))],
 )
-def get_receipt(index: Index, context: ContextDep) -> Response:
-    """The entry's receipt (C2SP tlog-proof) for `consilium audit verify`; it holds no more than the public tiles do."""
+def get_receipt(index: Index, context: ContextDep, witnessed: bool = False) -> Response:
+    """The entry's receipt (C2SP tlog-proof) for `consilium audit verify`; it holds no more than the public tiles do.
+
+    With `witnessed=true` its checkpoint bears the lines of a quorum of the witnesses.
+    """
     headers = {"Content-Disposition": f'attachment; filename="entry-{index}.tlog-proof"'}
-    return PlainTextResponse(usecases.make_receipt(context, index), headers=headers)
+    return PlainTextResponse(usecases.make_receipt(context, index, witnessed), headers=headers)
 
 
 def _page_of(query: EntryQuery, wanted: EntryFilter, context: AuditContext) -> Page:

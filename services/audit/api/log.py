@@ -13,11 +13,12 @@ from fastapi.responses import PlainTextResponse
 from services.audit.api.deps import ContextDep
 from services.audit.errors import EventConflict, MalformedTilePath
 from services.audit.schemas import ProducerList, ProducerOut
-from services.audit.tlog.tiles import TileName, TilePathError, parse_tile_path
 from services.audit.usecases import entries as usecases
+from services.audit.usecases.witnessed import newest_witnessed
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import BatchReceipt, EventBatch, IngestFeed
 from shared.database import reading
+from shared.tlog.tiles import TileName, TilePathError, parse_tile_path
 from shared.web import RequestIdDep
 
 router = APIRouter(tags=["audit log"])
@@ -59,6 +60,14 @@ def get_checkpoint(context: ContextDep) -> Response:
     """The newest signed checkpoint (C2SP tlog-checkpoint)."""
     with reading(context.sessions) as session:
         note = usecases.newest_checkpoint(session).note
+    return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/audit/checkpoint/witnessed", response_class=PlainTextResponse)
+def get_witnessed_checkpoint(context: ContextDep) -> Response:
+    """The newest checkpoint that a quorum of the witnesses has cosigned, with their lines (C2SP tlog-cosignature)."""
+    with reading(context.sessions) as session:
+        note = newest_witnessed(context, session).note
     return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
 
 

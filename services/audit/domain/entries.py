@@ -16,11 +16,11 @@ from typing import Any, Literal
 import rfc8785
 
 from services.audit.errors import MalformedEvent
-from services.audit.tlog.tiles import MAX_ENTRY_BYTES
 from shared.clock import rfc3339
 from shared.contracts.audit import AuditEvent
 from shared.digests import canonical_json
 from shared.errors import FieldProblem
+from shared.tlog.tiles import MAX_ENTRY_BYTES
 
 MAX_BODY_BYTES = MAX_ENTRY_BYTES - 100
 """What the server adds around an event fits into the rest."""

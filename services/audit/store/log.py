@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from services.audit.domain.entries import NewEntry, Placed
 from services.audit.store.rows import Base, CheckpointRow, CoordinateRow, LeafRow, TileRow
-from services.audit.tlog.tiles import TileReader
 from shared.database import insert_into
+from shared.tlog.tiles import TileReader
 
 ID_CHUNK = 500
 

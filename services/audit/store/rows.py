@@ -104,6 +104,18 @@ class CheckpointRow(Base):
     signed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class CosignatureRow(Base):
+    """A witness's line under the checkpoint of one size."""
+
+    __tablename__ = "cosignature"
+
+    size: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    witness: Mapped[str] = mapped_column(primary_key=True)
+    """Name and key id."""
+    line: Mapped[str] = mapped_column(sa.Text)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class ConsentRow(Base):
     """One version of one consent; written once, never changed."""
 

@@ -18,12 +18,13 @@ from services.audit.errors import EventConflict, NoSuchEntry, NoSuchTile
 from services.audit.store import entries as entry_store
 from services.audit.store import log as log_store
 from services.audit.store import producers as producer_store
-from services.audit.tlog.proof import TlogProof, format_proof
-from services.audit.tlog.tiles import HEIGHT, MAX_LEVEL, WIDTH, TileName, encode_bundle, inclusion_proof
-from services.audit.tlog.tree import HASH_BYTES
+from services.audit.usecases.witnessed import first_witnessed
 from shared.auth import Principal
 from shared.contracts.audit import AuditEvent, Ingest, IngestFeed, Sequenced
 from shared.database import reading
+from shared.tlog.proof import TlogProof, format_proof
+from shared.tlog.tiles import HEIGHT, MAX_LEVEL, WIDTH, TileName, encode_bundle, inclusion_proof
+from shared.tlog.tree import HASH_BYTES
 
 EXPORT_CHUNK = 500
 
@@ -145,13 +146,15 @@ def get_entry(context: AuditContext, index: int) -> StoredEntry:
     return entry
 
 
-def make_receipt(context: AuditContext, index: int) -> str:
+def make_receipt(context: AuditContext, index: int, witnessed: bool = False) -> str:
     """The `tlog-proof` of an entry, with the entry in its extra line. Asked again, it is the same.
 
-    Raises: NoSuchEntry: no signed checkpoint covers this index.
+    Args: witnessed: with a checkpoint that a quorum of the witnesses has cosigned.
+    Raises: NoSuchEntry: no such checkpoint covers this index.
     """
     with reading(context.sessions) as session:
-        checkpoint = log_store.covering_checkpoint(session, index)
+        covering = log_store.covering_checkpoint(session, index)
+        checkpoint = first_witnessed(context, session, index) if witnessed else covering
         entry = entry_store.find_entry(session, index)
         if checkpoint is None or entry is None:
             raise NoSuchEntry("The log has no such entry yet.")

@@ -8,9 +8,9 @@ from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter, Page, StoredEntry
 from services.audit.store import entries as entry_store
 from services.audit.store import log as log_store
-from services.audit.tlog.tiles import Known, inclusion_proof
 from services.audit.usecases.entries import EXPORT_CHUNK
 from shared.database import reading
+from shared.tlog.tiles import Known, inclusion_proof
 
 Proven = tuple[StoredEntry, list[bytes]]
 """An entry, and the hashes that lead from it to the root."""

@@ -10,6 +10,8 @@ from .notes import ED25519, Checkpoint, Key, parse_key
 
 NONE = "none"
 MAX_POLICY_BYTES = 1_000_000
+LENGTHS = {"log": (1, 2), "witness": (2, 3), "group": (3, 1_000), "quorum": (1, 1)}
+"""How many words may follow each first word."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def parse_policy(text: str) -> Policy:
         if words and not words[0].startswith("#"):
             try:
                 reader.take(words)
-            except (ValueError, IndexError) as error:
+            except ValueError as error:
                 raise CannotCheck(f"line {number} of the policy is not one of a tlog-policy: {error}") from error
     return reader.policy()
 
@@ -90,21 +92,22 @@ class _Reader:
 
     def take(self, words: list[str]) -> None:
         kind, *rest = words
+        least, most = LENGTHS.get(kind, (0, -1))
+        if not least <= len(rest) <= most:
+            raise ValueError("it is none of log, witness, group and quorum, or has too few words or too many")
         if kind == "witness":
-            self._witness(*rest)
+            self._witness(rest[0], rest[1], rest[2] if len(rest) == most else None)
         elif kind == "group":
             self._group(rest[0], rest[1], rest[2:])
         elif kind == "quorum":
-            self._set_quorum(*rest)
-        elif kind != "log":
-            raise ValueError("it begins with none of log, witness, group, quorum")
+            self._set_quorum(rest[0])
 
     def policy(self) -> Policy:
         if self._quorum is None:
             raise CannotCheck("the policy has no quorum line")
         return Policy(tuple(self._witnesses.values()), self._groups, self._quorum)
 
-    def _witness(self, name: str, vkey: str, url: str | None = None) -> None:
+    def _witness(self, name: str, vkey: str, url: str | None) -> None:
         self._name(name)
         try:
             key = parse_key(vkey)
@@ -118,7 +121,7 @@ class _Reader:
 
     def _group(self, name: str, threshold: str, members: list[str]) -> None:
         self._name(name)
-        if not members or len(set(members)) < len(members):
+        if len(set(members)) < len(members):
             raise ValueError("a group has members, each once")
         for member in members:
             if member not in self._witnesses and member not in self._groups:

@@ -13,15 +13,15 @@ from typing import Any
 import httpx
 import pytest
 
-from services.audit.tlog.checkpoint import open_checkpoint
-from services.audit.tlog.note import parse_verifier_key
-from services.audit.tlog.tiles import decode_bundle
 from services.audit.verify.notes import parse_key
 from services.audit.verify.receipt import verify
 from services.suite.servers import free_port
 from shared.auth import Role
+from shared.tlog.checkpoint import open_checkpoint
+from shared.tlog.note import parse_verifier_key
+from shared.tlog.tiles import decode_bundle
 from tests.services.audit.support import ORIGIN, Audit, event, open_audit
-from tests.services.audit.tlog import naive
+from tests.shared.tlog import naive
 from tests.support.common import TestBed
 
 FAILPOINTS = ["after-enqueue", "after-leaves", "before-commit", "after-commit", "before-publish", "after-publish"]

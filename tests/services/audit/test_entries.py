@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.audit.tlog.tree import leaf_hash
 from services.audit.usecases import entries as usecases
 from shared.auth import Role
+from shared.tlog.tree import leaf_hash
 from tests.services.audit.support import Audit, event
 
 

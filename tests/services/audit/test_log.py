@@ -7,14 +7,14 @@ import base64
 import pytest
 from fastapi.testclient import TestClient
 
-from services.audit.tlog.checkpoint import Checkpoint, open_checkpoint
-from services.audit.tlog.note import parse_verifier_key
-from services.audit.tlog.proof import parse_proof, verify_proof
-from services.audit.tlog.tiles import decode_bundle
-from services.audit.tlog.tree import leaf_hash
 from shared.auth import Role
+from shared.tlog.checkpoint import Checkpoint, open_checkpoint
+from shared.tlog.note import parse_verifier_key
+from shared.tlog.proof import parse_proof, verify_proof
+from shared.tlog.tiles import decode_bundle
+from shared.tlog.tree import leaf_hash
 from tests.services.audit.support import ORIGIN, Audit, event
-from tests.services.audit.tlog import naive
+from tests.shared.tlog import naive
 from tests.support.common import TestBed
 
 

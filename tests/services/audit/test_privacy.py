@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.audit.tlog.tiles import decode_bundle
 from shared.auth import Role
+from shared.tlog.tiles import decode_bundle
 from tests.services.audit.support import Audit
 
 CANARY = "CANARY-4711"

@@ -20,16 +20,16 @@ from services.audit.sequencer import Sequencer
 from services.audit.store import entries as entry_store
 from services.audit.store import log as log_store
 from services.audit.store.durability import assert_durable
-from services.audit.tlog.checkpoint import open_checkpoint
-from services.audit.tlog.note import NoteSigner
-from services.audit.tlog.tiles import inclusion_proof
-from services.audit.tlog.tree import verify_consistency, verify_inclusion
 from shared.contracts.audit import Actor, AuditEvent
 from shared.database import Sessions, create_engine, migrate, reading, session_factory
 from shared.errors import Conflict
 from shared.ids import uuid7
+from shared.tlog.checkpoint import open_checkpoint
+from shared.tlog.note import NoteSigner
+from shared.tlog.tiles import inclusion_proof
+from shared.tlog.tree import verify_consistency, verify_inclusion
 from tests.services.audit.support import lift_guards
-from tests.services.audit.tlog import naive
+from tests.shared.tlog import naive
 
 SIGNER = NoteSigner("test/log", Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
 
@@ -357,7 +357,7 @@ def test_another_key_does_not_continue_the_log(sessions: Sessions, sequencer: Se
 
 
 def test_consistency_between_checkpoints_is_provable(sessions: Sessions, sequencer: Sequencer) -> None:
-    from services.audit.tlog.tiles import consistency_proof
+    from shared.tlog.tiles import consistency_proof
 
     sequencer.append([_entry() for _ in range(5)])
     sequencer.append([_entry() for _ in range(8)])

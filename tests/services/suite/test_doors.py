@@ -24,6 +24,7 @@ OPEN = {
     "/docs",
     "/docs/oauth2-redirect",
     "/audit/checkpoint",
+    "/audit/checkpoint/witnessed",
     "/audit/tile/entries/{path:path}",
     "/audit/tile/{level}/{path:path}",
 }

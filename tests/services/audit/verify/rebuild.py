@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
 from services.audit.store import log as store
-from services.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
-from services.audit.tlog.note import NoteSigner, parse_verifier_key
-from services.audit.tlog.tiles import grow, root_at
-from services.audit.tlog.tree import leaf_hash
 from services.audit.verify.entries import HEAD, TAIL
 from shared.database import create_engine, session_factory
+from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
+from shared.tlog.note import NoteSigner, parse_verifier_key
+from shared.tlog.tiles import grow, root_at
+from shared.tlog.tree import leaf_hash
 from tests.services.audit.support import lift_guards
 from tests.services.audit.verify.houses import Left
 

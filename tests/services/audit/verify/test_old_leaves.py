@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from services.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
-from services.audit.tlog.note import NoteSigner
-from services.audit.tlog.proof import TlogProof, format_proof
-from services.audit.tlog.tree import leaf_hash
 from services.audit.verify.entries import event_of, summarise
 from services.audit.verify.export import verify_export
 from services.audit.verify.notes import parse_key
 from services.audit.verify.receipt import verify
-from tests.services.audit.tlog.signers import signer_of
+from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
+from shared.tlog.note import NoteSigner
+from shared.tlog.proof import TlogProof, format_proof
+from shared.tlog.tree import leaf_hash
+from tests.shared.tlog.signers import signer_of
 from tests.support.common import PROJECT_ROOT
 
 GOLDEN = PROJECT_ROOT / "tests" / "golden"

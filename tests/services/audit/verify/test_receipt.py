@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from services.audit.cli import app as cli
-from services.audit.tlog import tiles
-from services.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
-from services.audit.tlog.note import NoteSigner
-from services.audit.tlog.proof import TlogProof, format_proof
-from services.audit.tlog.tree import leaf_hash
 from services.audit.verify.entries import summarise
 from services.audit.verify.faults import Bad
 from services.audit.verify.notes import parse_key
 from services.audit.verify.receipt import verify
 from services.audit.verify.tree import root_from_path
 from shared.auth import Role
+from shared.tlog import tiles
+from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
+from shared.tlog.note import NoteSigner
+from shared.tlog.proof import TlogProof, format_proof
+from shared.tlog.tree import leaf_hash
 from tests.services.audit.support import Audit, event
-from tests.services.audit.tlog import naive
 from tests.services.audit.verify.support import run_alone
+from tests.shared.tlog import naive
 
 SIGNER = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
 KEYS = [parse_key(str(SIGNER.verifier_key))]

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.audit.tlog import tiles
-from services.audit.tlog.tree import leaf_hash, verify_consistency, verify_inclusion
-from tests.services.audit.tlog import naive
+from shared.tlog import tiles
+from shared.tlog.tree import leaf_hash, verify_consistency, verify_inclusion
+from tests.shared.tlog import naive
 
 LEAVES = [f"entry {n}".encode() for n in range(301)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.audit.tlog.tiles import TileReader, perfect_subtree
-from services.audit.tlog.tree import EMPTY_ROOT, node_hash
+from shared.tlog.tiles import TileReader, perfect_subtree
+from shared.tlog.tree import EMPTY_ROOT, node_hash
 
 
 class CompactTree:

@@ -10,9 +10,9 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.audit.tlog.checkpoint import Checkpoint, open_checkpoint, parse_decimal
-from services.audit.tlog.note import NoteError, VerifierKey, decode_base64
-from services.audit.tlog.tree import leaf_hash, verify_inclusion
+from shared.tlog.checkpoint import Checkpoint, open_checkpoint, parse_decimal
+from shared.tlog.note import NoteError, NoteKey, decode_base64
+from shared.tlog.tree import leaf_hash, verify_inclusion
 
 HEADER = "c2sp.org/tlog-proof@v1"
 MAX_PROOF_HASHES = 63
@@ -53,7 +53,7 @@ def parse_proof(text: str) -> TlogProof:
     return TlogProof(index, tuple(decode_base64(line) for line in lines), checkpoint, extra)
 
 
-def verify_proof(proof: TlogProof, entry: bytes, origin: str, keys: Sequence[VerifierKey]) -> Checkpoint:
+def verify_proof(proof: TlogProof, entry: bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoint:
     """Check the checkpoint's signature and that `entry` is in the log it names; the checkpoint.
 
     Raises:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.tlog import tiles
-from services.audit.tlog.compact import CompactTree
-from services.audit.tlog.tree import leaf_hash
-from tests.services.audit.tlog import naive
+from shared.tlog import tiles
+from shared.tlog.compact import CompactTree
+from shared.tlog.tree import leaf_hash
+from tests.shared.tlog import naive
 
 LEAVES = [b"entry %d" % n for n in range(301)]
 HELD = tiles.grow(0, [leaf_hash(entry) for entry in LEAVES[:300]], lambda level, n: b"")

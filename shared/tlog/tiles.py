@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from services.audit.tlog.tree import EMPTY_ROOT, HASH_BYTES, fold, node_hash, split
+from shared.tlog.tree import EMPTY_ROOT, HASH_BYTES, fold, node_hash, split
 
 WIDTH = 256
 HEIGHT = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit.tlog.note import NoteSigner
+from shared.tlog.note import NoteSigner
 
 
 def signer_of(seed: int, name: str = "example.com/log") -> NoteSigner:

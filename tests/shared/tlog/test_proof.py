@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
-from services.audit.tlog.note import NoteError, NoteSigner
-from services.audit.tlog.proof import TlogProof, format_proof, parse_proof, verify_proof
-from services.audit.tlog.tree import ProofError
-from tests.services.audit.tlog import naive
+from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
+from shared.tlog.note import NoteError, NoteSigner
+from shared.tlog.proof import TlogProof, format_proof, parse_proof, verify_proof
+from shared.tlog.tree import ProofError
+from tests.shared.tlog import naive
 
 SIGNER = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
 KEYS = [SIGNER.verifier_key]

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,6 +24,24 @@ MAX_SIGNATURES = 16
 
 class NoteError(ValueError):
     """A note or key that is malformed, or signed by nobody known, or signed wrongly."""
+
+
+class NoteKey(Protocol):
+    """Whatever can tell whether it has signed a note."""
+
+    @property
+    def name(self) -> str:
+        """The name it signs under."""
+        ...
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell keys of one name apart."""
+        ...
+
+    def verify(self, text: str, signature: bytes) -> bool:
+        """Whether this key made this signature of this text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,11 +89,23 @@ class NoteSigner:
         self._private_key = private_key
         self.verifier_key = make_verifier_key(name, private_key.public_key().public_bytes_raw())
 
+    @property
+    def verifier_keys(self) -> Sequence[NoteKey]:
+        """Every key that signs."""
+        return [self.verifier_key]
+
+    def line(self, text: str) -> str:
+        """This key's signature line."""
+        return signature_line(self.verifier_key, self._private_key.sign(text.encode()))
+
     def sign(self, text: str) -> str:
         """The whole note: the text and this key's signature line."""
-        key = self.verifier_key
-        signature = base64.b64encode(key.key_id + self._private_key.sign(text.encode())).decode()
-        return f"{text}\n{SIGNATURE_PREFIX}{key.name} {signature}\n"
+        return f"{text}\n{self.line(text)}"
+
+
+def signature_line(key: NoteKey, signature: bytes) -> str:
+    """A signature as it stands under a note."""
+    return f"{SIGNATURE_PREFIX}{key.name} {base64.b64encode(key.key_id + signature).decode()}\n"
 
 
 def make_verifier_key(name: str, public_key: bytes) -> VerifierKey:
@@ -118,7 +149,7 @@ def parse_note(content: str | bytes) -> Note:
     return Note(text + "\n", tuple(_parse_signature(line) for line in lines))
 
 
-def open_note(content: str | bytes, keys: Sequence[VerifierKey]) -> Note:
+def open_note(content: str | bytes, keys: Sequence[NoteKey]) -> Note:
     """A note that at least one of these keys signed; signatures of unknown keys are ignored.
 
     Raises: NoteError: malformed, no signature of a known key, or a known key's signature that does not verify.

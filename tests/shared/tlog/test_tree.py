@@ -2,14 +2,14 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.audit.tlog.tree import EMPTY_ROOT, ProofError, leaf_hash, node_hash, verify_consistency, verify_inclusion
+from shared.tlog.tree import EMPTY_ROOT, ProofError, leaf_hash, node_hash, verify_consistency, verify_inclusion
+from tests.support.common import REFERENCE_DATA
 
-VECTORS = Path(__file__).parents[5] / "shared" / "data" / "tlog"
+VECTORS = REFERENCE_DATA / "tlog"
 
 
 def _vectors(name: str) -> list[Any]:

@@ -6,9 +6,10 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from services.audit.tlog.note import NoteError, NoteSigner, VerifierKey, decode_base64, open_note
-from services.audit.tlog.tree import HASH_BYTES
+from shared.tlog.note import NoteError, NoteKey, decode_base64, open_note
+from shared.tlog.tree import HASH_BYTES
 
 DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
@@ -27,7 +28,20 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> str:
+class CheckpointSigner(Protocol):
+    """Signs checkpoints, with one key or several."""
+
+    @property
+    def verifier_keys(self) -> Sequence[NoteKey]:
+        """Every key that signs."""
+        ...
+
+    def sign(self, text: str) -> str:
+        """The whole note."""
+        ...
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: CheckpointSigner) -> str:
     """The signed note of a checkpoint."""
     return signer.sign(checkpoint.text)
 
@@ -47,7 +61,7 @@ def parse_checkpoint_text(text: str) -> Checkpoint:
     return Checkpoint(origin, parse_decimal(size), digest)
 
 
-def open_checkpoint(note: str | bytes, origin: str, keys: Sequence[VerifierKey]) -> Checkpoint:
+def open_checkpoint(note: str | bytes, origin: str, keys: Sequence[NoteKey]) -> Checkpoint:
     """The checkpoint in a note that the log of this origin signed with one of these keys.
 
     Raises: NoteError: malformed, not signed, or of another log.

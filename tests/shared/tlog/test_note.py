@@ -5,8 +5,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint_text, sign_checkpoint
-from services.audit.tlog.note import NoteError, NoteSigner, open_note, parse_note, parse_verifier_key
+from shared.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint_text, sign_checkpoint
+from shared.tlog.note import NoteError, NoteSigner, open_note, parse_note, parse_verifier_key
 
 SIGNER = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
 STRANGER = NoteSigner("example.com/log", Ed25519PrivateKey.from_private_bytes(b"\x08" * 32))
