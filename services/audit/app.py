@@ -63,7 +63,13 @@ def create_app(
 
 
 def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, Witnessing]:
-    signer = open_signer(settings.origin, settings.signing_key_file, settings.public_key_file)
+    signer = open_signer(
+        settings.origin,
+        settings.signing_key_file,
+        settings.public_key_file,
+        settings.second_signing_key_file,
+        settings.ml_dsa_key_file,
+    )
     policy = _read_policy(settings.witness_policy_file)
     sequencer = Sequencer(
         runtime.sessions,
@@ -79,6 +85,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         sequencer=sequencer,
         witnesses=policy,
         verifier_key=signer.verifier_key,
+        public_keys=signer.verifier_keys,
         events=runtime.events,
         policy=Policy.from_rules(settings.consent_policy),
         clock=runtime.clock,

@@ -15,7 +15,7 @@ from shared.auditing import EventWriter
 from shared.clock import Clock
 from shared.contracts.audit import AuditEvent
 from shared.database import Sessions
-from shared.tlog.note import VerifierKey
+from shared.tlog.note import NoteKey, VerifierKey
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class AuditContext:
     sequencer: Sequencer
     witnesses: WitnessPolicy
     verifier_key: VerifierKey
+    public_keys: Sequence[NoteKey]
+    """Every key that signs checkpoints, the one above first."""
     events: EventWriter
     policy: Policy
     clock: Clock

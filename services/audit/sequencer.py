@@ -30,13 +30,12 @@ from sqlalchemy.orm import Session
 from services.audit.domain.entries import NewEntry, Placed, leaf_bytes
 from services.audit.errors import EventConflict, LogBusy, LogDamaged, LogUnavailable
 from services.audit.failpoints import reach
-from services.audit.signing import check_signed_tree, sign_present_tree
+from services.audit.signing import Signer, check_signed_tree, sign_present_tree
 from services.audit.store import log as store
 from services.audit.store import producers
 from services.audit.store.durability import assert_durable
 from shared.clock import Clock, utc_now
 from shared.database import Sessions, reading
-from shared.tlog.note import NoteSigner
 from shared.tlog.tiles import grow
 from shared.tlog.tree import leaf_hash
 
@@ -70,7 +69,7 @@ class Sequencer:
     def __init__(
         self,
         sessions: Sessions,
-        signer: NoteSigner,
+        signer: Signer,
         *,
         clock: Clock = utc_now,
         max_pending_events: int = 20_000,

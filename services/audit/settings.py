@@ -22,6 +22,10 @@ class Settings(ServiceSettings):
     """The log's Ed25519 private key (32 bytes in hex), made at the first start, readable by its owner only."""
     public_key_file: Path
     """The matching C2SP verifier key line; hand it to whoever checks receipts."""
+    second_signing_key_file: Path | None = None
+    """Another Ed25519 key that signs beside the first, while the one is changed for the other."""
+    ml_dsa_key_file: Path | None = None
+    """An ML-DSA-44 key that signs as well, made at the first start."""
     origin: str = "consilium.local/log"
     """The log's name in its checkpoints. It never changes during the life of a log."""
     consent_policy: dict[str, ConsentRule] = {}

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import hmac
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 from services.audit.errors import LogDamaged
 from services.audit.store import log as store
-from shared.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from shared.tlog.checkpoint import Checkpoint, CheckpointSigner, open_checkpoint, sign_checkpoint
 from shared.tlog.compact import CompactTree
-from shared.tlog.note import NoteError, NoteSigner
+from shared.tlog.note import NoteError, VerifierKey
 from shared.tlog.tiles import TileReader, root_at
 from shared.tlog.tree import EMPTY_ROOT
 
 
-def sign_present_tree(session: Session, signer: NoteSigner, now: datetime) -> None:
+class Signer(CheckpointSigner, Protocol):
+    """The log's keys."""
+
+    @property
+    def verifier_key(self) -> VerifierKey:
+        """The main one, whose name is the log's."""
+        ...
+
+
+def sign_present_tree(session: Session, signer: Signer, now: datetime) -> None:
     """Sign and store the checkpoint of the log's present size, unless it is there.
 
     The caller's transaction must have begun for writing; this takes the coordinate row, so that checkpoints are made
@@ -38,7 +48,7 @@ def sign_present_tree(session: Session, signer: NoteSigner, now: datetime) -> No
     store.add_checkpoint(session, store.SignedCheckpoint(size, root, note), now)
 
 
-def check_signed_tree(session: Session, signer: NoteSigner) -> None:
+def check_signed_tree(session: Session, signer: Signer) -> None:
     """Check that the last checkpoint is this key's and that the tiles still lead to its root.
 
     Raises: LogDamaged.
@@ -75,11 +85,11 @@ def _signed_tree(size: int, root: bytes, read: TileReader) -> CompactTree:
     return tree
 
 
-def _check_signed_by_us(last: store.SignedCheckpoint | None, signer: NoteSigner) -> None:
+def _check_signed_by_us(last: store.SignedCheckpoint | None, signer: Signer) -> None:
     if last is None:
         return
     try:
-        signed = open_checkpoint(last.note, signer.verifier_key.name, [signer.verifier_key])
+        signed = open_checkpoint(last.note, signer.verifier_key.name, signer.verifier_keys)
     except NoteError as error:
         raise LogDamaged(
             "The last checkpoint was not signed by this log's key: restore the key, or the database."

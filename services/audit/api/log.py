@@ -105,8 +105,11 @@ def list_producers(
 
 @router.get("/audit/key", response_class=PlainTextResponse, dependencies=[Depends(require(*Role))])
 def get_key(context: ContextDep) -> Response:
-    """The log's public key as a C2SP vkey line. Whoever does not trust this server gets it another way."""
-    return PlainTextResponse(f"{context.verifier_key}\n")
+    """The log's public key as a C2SP vkey line; the second and the ML-DSA key, if there are any, on lines of their own.
+
+    Whoever does not trust this server gets them another way.
+    """
+    return PlainTextResponse("".join(f"{key}\n" for key in context.public_keys))
 
 
 def _tile_name(path: str) -> TileName:

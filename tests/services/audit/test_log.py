@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,7 +19,7 @@ from shared.tlog.note import parse_verifier_key
 from shared.tlog.proof import parse_proof, verify_proof
 from shared.tlog.tiles import decode_bundle
 from shared.tlog.tree import leaf_hash
-from tests.services.audit.support import ORIGIN, Audit, event
+from tests.services.audit.support import ORIGIN, Audit, event, open_audit
 from tests.shared.tlog import naive
 from tests.support.common import TestBed
 
@@ -107,8 +113,6 @@ def test_entry_bundle_is_compressed_only_for_those_who_can_read_it(audit: Audit)
 
 
 def test_log_goes_on_after_a_restart(bed: TestBed) -> None:
-    from tests.services.audit.support import open_audit
-
     with open_audit(bed) as audit:
         audit.append(event(), event())
     with open_audit(bed) as audit:
@@ -199,3 +203,38 @@ def test_leaf_hash_in_the_answer_is_that_of_the_public_leaf(audit: Audit) -> Non
     placed = audit.append(event())
     (leaf,) = decode_bundle(audit.client.get("/audit/tile/entries/000.p/1").content)
     assert base64.b64decode(placed[0]["leafHash"]) == leaf_hash(leaf)
+
+
+def test_when_too_many_events_wait_the_sender_is_told_when_to_come_back(bed: TestBed) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with open_audit(bed, max_pending_events=1_000) as audit, ThreadPoolExecutor(1) as pool:
+        audit.append(event())
+        with _write_lock(bed.directory / "audit.db"):
+            full = pool.submit(audit.append, *(event() for _ in range(1_000)))
+            answer = _send_until(audit, 429)
+        assert (answer.headers["retry-after"], answer.headers["content-type"]) == ("1", "application/problem+json")
+        assert full.result(30)[-1]["index"] >= 1_000
+        assert audit.append(event()), "and then it goes on"
+
+
+@contextmanager
+def _write_lock(database: Path) -> Iterator[None]:
+    """Nobody else writes meanwhile."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("ROLLBACK")
+    connection.close()
+
+
+def _send_until(audit: Audit, status: int) -> Any:
+    """Events that nobody waits for, until one is answered at once with this status."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if audit.app.state.audit.sequencer._pending >= 1_000:
+            answer = audit.post("/internal/audit/events", {"events": [event()]}, Role.SERVICE)
+            assert answer.status_code == status, answer.text
+            return answer
+        time.sleep(0.01)
+    raise AssertionError("the queue never filled")

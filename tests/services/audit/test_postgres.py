@@ -52,3 +52,10 @@ def test_text_that_no_database_takes_is_refused(audit: Audit, patient: str) -> N
     body = json.dumps({"patient": patient, "decision": "permit", "purpose": "TREAT", "modalities": ["image"]})
     headers = {**audit.bed.headers(Role.CLINICIAN), "Content-Type": "application/json"}
     assert audit.client.post("/consents", content=body, headers=headers).status_code == 422
+
+
+def test_3_service_does_not_start_on_a_database_that_could_lose_entries(bed: TestBed, postgres_url: str) -> None:
+    weak = {"options": "-csearch_path=audit -csynchronous_commit=off"}
+    url = sa.engine.make_url(postgres_url).update_query_dict(weak).render_as_string(hide_password=False)
+    with pytest.raises(RuntimeError, match="synchronous_commit=off"), open_audit(bed, database_url=url):
+        pass

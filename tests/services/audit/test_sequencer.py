@@ -339,6 +339,28 @@ def test_edited_store_is_never_signed(sessions: Sessions, statement: str) -> Non
         assert session.execute(sa.text("SELECT max(size) FROM checkpoint")).scalar() == 3
 
 
+def test_9_bit_that_flips_on_its_way_to_the_disk_is_never_signed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/audit.db"
+    migrate(url, "audit")
+    engine = create_engine(url)
+    sessions = session_factory(engine)
+    with sessions.begin() as session:
+        lift_guards(session.connection())
+        flip = "UPDATE leaf SET entry = CAST(replace(CAST(entry AS TEXT), 'flip', 'flop') AS BLOB) WHERE idx = new.idx"
+        session.execute(sa.text(f"CREATE TRIGGER disk AFTER INSERT ON leaf BEGIN {flip}; END"))
+    sequencer = Sequencer(sessions, SIGNER)
+    sequencer.start()
+    sequencer.append([_entry()])
+    with pytest.raises(LogDamaged):
+        sequencer.append([_entry("flip")])
+    with pytest.raises(LogDamaged):
+        sequencer.append([_entry()])
+    sequencer.stop()
+    with reading(sessions) as session:
+        assert session.execute(sa.text("SELECT max(size) FROM checkpoint")).scalar() == 1
+    engine.dispose()
+
+
 def _fill(sessions: Sessions) -> None:
     first = Sequencer(sessions, SIGNER)
     first.start()

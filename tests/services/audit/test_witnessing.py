@@ -199,7 +199,7 @@ def test_16_rebuilt_log_is_not_continued_and_the_witness_keeps_the_evidence(hous
     assert main([*arguments, "--checkpoint", str(bed.directory / "held.note"), "--witness-key", house.keys[0]]) == 1
 
 
-NONSENSE = {
+NONSENSE: dict[str, Callable[[str], Response]] = {
     "error": lambda _: Response("no", 500),
     "nothing": lambda _: Response("", 200),
     "another key's line": lambda note: Response(_stranger(note), 200),
