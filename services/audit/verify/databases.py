@@ -22,7 +22,7 @@ TIMES = ("received_at", "occurred_at")
 CONSENT = ("id", "version", "subject_ref", "decision", "purpose", "modalities", "start", "end", "withdrawn")
 BUNDLE_EVENT = ("bundle_id", "change", "at", "actor")
 BUNDLE = ("name", "version", "digest", "card")
-Query = Callable[[str], Iterator[tuple[Any, ...]]]
+Query = Callable[[str], Iterator[Any]]
 
 
 class DatabaseSource:
@@ -33,8 +33,7 @@ class DatabaseSource:
 
     def notes(self) -> Iterator[tuple[int, bytes, str]]:
         """Size, root and note of every stored checkpoint, by size."""
-        for size, root, note in self._query("SELECT size, root, note FROM checkpoint ORDER BY size"):
-            yield size, bytes(root), note
+        yield from self._query("SELECT size, root, note FROM checkpoint ORDER BY size")
 
     def cosignatures(self) -> dict[int, list[str]]:
         """The witnesses' signature lines by size; empty in a database from before there were any."""
@@ -50,15 +49,13 @@ class DatabaseSource:
         names = [self._time(name) if name in TIMES else name for name in Columns._fields]
         if not self._has_column("leaf", "producer_seq"):
             names[Columns._fields.index("producer_seq")] = "NULL"
-        for index, entry, *columns in self._query(f"SELECT idx, entry, {', '.join(names)} FROM leaf ORDER BY idx"):  # noqa: S608
-            hashes = bytes(columns[0]), bytes(columns[1])
-            yield Row(index, bytes(entry), Columns(*hashes, *columns[2:]))
+        for row in self._query(f"SELECT idx, entry, {', '.join(names)} FROM leaf ORDER BY idx"):  # noqa: S608
+            yield Row(row[0], row[1], Columns._make(row[2:]))
 
     def tiles(self, level: int) -> Iterator[tuple[int, bytes]]:
         """Number and hashes of the tiles of one level, by number."""
         query = f"SELECT n, hashes FROM tile WHERE level = {int(level)} ORDER BY n"  # noqa: S608  # a number
-        for n, hashes in self._query(query):
-            yield n, bytes(hashes)
+        yield from self._query(query)
 
     def top_level(self) -> int:
         """The highest level that any tile has; -1 where there is no tile."""
@@ -105,7 +102,7 @@ class SqliteSource(DatabaseSource):
         self._connection = connection
         super().__init__(self._run, lambda name: name)
 
-    def _run(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def _run(self, statement: str) -> Iterator[Any]:
         cursor, done = self._connection.execute(statement), 0
         while True:
             try:
@@ -135,7 +132,7 @@ class PostgresSource(DatabaseSource):
         spelling = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
         super().__init__(self._run, spelling.format)
 
-    def _run(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def _run(self, statement: str) -> Iterator[Any]:
         self._cursors += 1
         with self._connection.cursor(name=f"verify_{self._cursors}") as cursor:
             cursor.itersize = FETCH

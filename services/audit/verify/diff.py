@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from .faults import Report
-from .log import Scan, Source, scan_entries
 from .notes import Checkpoint
+from .scan import Scan, scan_entries
+from .sources import Source
 from .tree import EMPTY_ROOT
 
 FORMAT = "consilium-audit-fork/1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .faults import plain
@@ -34,11 +33,10 @@ class Columns(NamedTuple):
     object_id: str | None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One stored entry; `columns` is None where the source has nothing but the entries."""
 
-    index: int
+    idx: int
     entry: bytes
     columns: Columns | None = None
 

@@ -46,6 +46,13 @@ class Mirror:
         """The highest level that the tree's tiles have."""
         return (self.claimed.bit_length() - 1) // 8 if self.claimed else -1
 
+    def cosigned(self) -> str | None:
+        """The newest note that witnesses have cosigned, where the log publishes one."""
+        try:
+            return text_of(self._read("checkpoint/witnessed"), MAX_NOTE_BYTES)
+        except CannotCheck:
+            return None
+
     def _read(self, path: str) -> bytes:
         if not self._place.startswith(("http://", "https://")):
             try:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.audit.verify.log import open_source, verify_log
+from services.audit.verify.log import verify_log
 from services.audit.verify.notes import parse_key
+from services.audit.verify.sources import open_source
 from tests.services.audit.support import event, open_audit
 from tests.support.common import TestBed
 

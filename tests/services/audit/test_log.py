@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -203,6 +204,40 @@ def test_leaf_hash_in_the_answer_is_that_of_the_public_leaf(audit: Audit) -> Non
     placed = audit.append(event())
     (leaf,) = decode_bundle(audit.client.get("/audit/tile/entries/000.p/1").content)
     assert base64.b64decode(placed[0]["leafHash"]) == leaf_hash(leaf)
+
+
+def _raw(audit: Audit, details: str) -> Any:
+    """One event whose details are spelt just so."""
+    sent = json.dumps({"events": [event(details={"here": 0})]}).replace('{"here": 0}', details)
+    headers = {**audit.bed.headers(Role.SERVICE), "Content-Type": "application/json"}
+    return audit.client.post("/internal/audit/events", content=sent.encode(), headers=headers)
+
+
+DISPUTED = [
+    '{"n": NaN}', '{"n": Infinity}', '{"n": -Infinity}', '{"n": 1e400}', '{"n": 1.0}', '{"n": 1e2}',
+    '{"n": 9007199254740993}', '{"n": -9007199254740993}', '{"a": ' + "[" * 40 + "]" * 40 + "}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("details", DISPUTED)
+def test_34_numbers_and_depths_that_readers_disagree_about_are_refused(audit: Audit, details: str) -> None:
+    answer = _raw(audit, details)
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["errors"]
+
+
+def test_34_of_a_name_given_twice_the_leaf_holds_one(audit: Audit) -> None:
+    assert _raw(audit, '{"n": 1, "n": 2}').status_code == 200
+    entry = audit.get("/audit/entries/0")
+    assert (entry.json()["leaf"]["event"]["details"], entry.text.count('"n":')) == ({"n": 2}, 1)
+
+
+def test_34_text_is_kept_as_it_came_whatever_its_normal_form(audit: Audit) -> None:
+    composed, decomposed, line = "\u00e9", "e\u0301", "agent\nFORGED line"
+    audit.append(*(event(details={"text": text}) for text in (composed, decomposed, line)))
+    kept = [audit.get(f"/audit/entries/{n}").json()["leaf"]["event"]["details"]["text"] for n in range(3)]
+    assert kept == [composed, decomposed, line]
+    assert b"\n" not in audit.get("/audit/entries/2").content, "a line of an export is one entry"
 
 
 def test_when_too_many_events_wait_the_sender_is_told_when_to_come_back(bed: TestBed) -> None:

@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.audit.verify.log import open_source, verify_log
+from services.audit.verify.log import verify_log
 from services.audit.verify.notes import parse_key
+from services.audit.verify.sources import open_source
 from services.notes.app import create_app as create_notes
 from services.notes.settings import Settings as NotesSettings
 from shared.auth import Role

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.audit.verify.log import open_source, verify_log
+from services.audit.verify.log import verify_log
 from services.audit.verify.notes import open_checkpoint, parse_key, read_log_keys
 from services.audit.verify.receipt import verify
+from services.audit.verify.sources import open_source
 from shared.auth import Role
 from tests.services.audit.support import event, open_audit
 from tests.support.common import TestBed

@@ -103,6 +103,9 @@ def test_cosigned_receipt_and_log_satisfy_whoever_asks_for_witnesses(
     with house.witness(), house.log() as audit:
         audit.append(*(event() for _ in range(5)))
         _witnessed(audit, 5)
+        with serve(_over(audit)) as url:
+            asked = ["--key", house.vkey.strip(), "--witness-key", house.keys[0]]
+            assert main(["log", f"{url}/audit", *asked]) == 0
         plain = audit.get("/audit/entries/3/receipt").text
         witnessed = audit.get("/audit/entries/3/receipt", witnessed=True).text
         (tmp_path / "held.note").write_text(house.known())
@@ -197,6 +200,13 @@ def test_16_rebuilt_log_is_not_continued_and_the_witness_keeps_the_evidence(hous
     assert main(arguments) == 0, "nothing in the database tells"
     assert main([*arguments, "--checkpoint", str(bed.directory / "held.note")]) == 1
     assert main([*arguments, "--checkpoint", str(bed.directory / "held.note"), "--witness-key", house.keys[0]]) == 1
+
+
+def _over(audit: Audit) -> FastAPI:
+    """The running service's own routes on a real socket."""
+    front = FastAPI()
+    front.mount("/", audit.app)
+    return front
 
 
 NONSENSE: dict[str, Callable[[str], Response]] = {

@@ -9,8 +9,9 @@ import pytest
 
 from services.audit.app import create_app
 from services.audit.verify import main
-from services.audit.verify.log import open_source, verify_log
+from services.audit.verify.log import verify_log
 from services.audit.verify.notes import parse_key
+from services.audit.verify.sources import open_source
 from tests.services.audit.support import Audit, event, open_audit, settings_of
 from tests.services.audit.verify.houses import Left
 from tests.services.audit.verify.support import run_alone

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.audit.verify.faults import Report
-from services.audit.verify.log import open_source, verify_log
+from services.audit.verify.log import verify_log
 from services.audit.verify.notes import open_checkpoint
+from services.audit.verify.sources import open_source
 from tests.services.audit.verify.houses import EVENTS, Left
 from tests.services.audit.verify.rebuild import rebuild
 
