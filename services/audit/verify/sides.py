@@ -25,11 +25,15 @@ class SideTables:
 
     def wrong_at(self, index: int, event: dict[str, Any]) -> Iterator[str]:
         """What the side tables say otherwise than this entry."""
-        kind = event["type"]
-        if kind == "consent" and event["subtype"] in CONSENT_SUBTYPES and event["outcome"] == "success":
-            yield from self._wrong_consent(self.consents.pop(index, None), event)
-        elif kind == "model" and event["outcome"] == "success":
-            yield from self._wrong_bundle(self.bundle_events.pop(index, None), event)
+        try:
+            if event["outcome"] != "success":
+                return
+            if event["type"] == "consent" and event["subtype"] in CONSENT_SUBTYPES:
+                yield from self._wrong_consent(self.consents.pop(index, None), event)
+            elif event["type"] == "model":
+                yield from self._wrong_bundle(self.bundle_events.pop(index, None), event)
+        except (KeyError, TypeError):
+            yield "it does not say what an entry of its kind says"
 
     def left_over(self) -> Iterator[tuple[int, str]]:
         """Rows that name an entry which does not tell of them."""

@@ -1,4 +1,4 @@
-"""The producers' own numbers: beside each entry, and how far each producer has come.
+"""The producers' own numbers, beside each entry and how far each has come; the witnesses' cosignatures.
 
 Works with the code before it, which writes no number.
 
@@ -16,9 +16,11 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+Index = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
-    """Add the column and the two tables."""
+    """Add the column and the three tables."""
     op.add_column("leaf", sa.Column("producer_seq", sa.BigInteger))
     op.create_table(
         "producer",
@@ -35,4 +37,12 @@ def upgrade() -> None:
         sa.Column("last", sa.BigInteger, nullable=False),
         sa.Column("found_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("producer", "first", name="pk_producer_gap"),
+    )
+    op.create_table(
+        "cosignature",
+        sa.Column("size", Index, autoincrement=False, nullable=False),
+        sa.Column("witness", sa.String, nullable=False),
+        sa.Column("line", sa.Text, nullable=False),
+        sa.Column("received_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("size", "witness", name="pk_cosignature"),
     )

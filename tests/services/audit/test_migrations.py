@@ -1,0 +1,64 @@
+"""The migrations build what the rows declare, and a log of the first version goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+
+from services.audit import migrations
+from services.audit.store.rows import Base
+from shared.database import create_engine, migrate
+from tests.services.audit.support import event, open_audit
+from tests.support.common import TestBed
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/audit.db"
+    parsed = sa.engine.make_url(request.getfixturevalue("postgres_url"))
+    return parsed.update_query_dict({"options": "-csearch_path=audit"}).render_as_string(hide_password=False)
+
+
+def test_migrations_and_rows_agree(url: str) -> None:
+    migrate(url, "audit")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+
+
+def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
+    """Its entries have no number and its database no guards; both come with the next start."""
+    with open_audit(bed, database_url=url) as audit:
+        audit.append(event(), event())
+    _back_to_the_first(url)
+    with open_audit(bed, database_url=url) as audit:
+        assert audit.append(event(producerSeq=1))[0]["index"] == 2
+        assert audit.get("/audit/producers").json()["items"][0]["highest"] == 1
+
+
+def _back_to_the_first(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in ("producer", "producer_gap", "cosignature"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
+        connection.execute(sa.text("ALTER TABLE leaf DROP COLUMN producer_seq"))
+        if engine.dialect.name == "sqlite":
+            names = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+            for name in names:
+                connection.execute(sa.text(f"DROP TRIGGER {name}"))
+        else:
+            connection.execute(sa.text("DROP FUNCTION refuse_change CASCADE"))
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+        config.attributes["connection"] = connection
+        command.stamp(config, "0001", purge=True)
+    engine.dispose()
