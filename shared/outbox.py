@@ -83,21 +83,21 @@ def _number(session: Session) -> None:
     kept = [(producer, entry) for producer, entry in waiting if sa.inspect(entry).persistent]
     for producer in dict(kept):
         entries = [entry for named, entry in kept if named == producer]
-        last = _advance(session, entries[0].metadata.tables[OutboxCounterMixin.__tablename__], producer, len(entries))
-        for number, entry in enumerate(entries, last - len(entries) + 1):
-            entry.producer_seq = number
+        table, counter = entries[0].__table__, entries[0].metadata.tables[OutboxCounterMixin.__tablename__]
+        last = _advance(session, counter, producer, len(entries))
+        numbered = [{"row": e.seq, "number": n} for n, e in enumerate(entries, last - len(entries) + 1)]
+        update = sa.update(table).where(table.c.seq == sa.bindparam("row")).values(producer_seq=sa.bindparam("number"))
+        session.connection().execute(update, numbered)
 
 
 def _advance(session: Session, counter: Any, producer: str, count: int) -> int:
     """Take the next `count` numbers of a producer; the last of them. Others wait here until this commit."""
-    insert = insert_into(session, counter).values(producer=producer, last=count)
-    return int(
-        session.execute(
-            insert.on_conflict_do_update(index_elements=["producer"], set_={"last": counter.c.last + count}).returning(
-                counter.c.last
-            )
-        ).scalar_one()
+    insert = insert_into(session, counter)
+    advance = insert.on_conflict_do_update(
+        index_elements=["producer"], set_={"last": counter.c.last + insert.excluded.last}
     )
+    values = {"producer": producer, "last": count}
+    return int(session.connection().execute(advance.returning(counter.c.last), values).scalar_one())
 
 
 class OutboxRelay:

@@ -12,7 +12,7 @@ from services.audit.store import cosignatures as store
 from services.audit.store import log as log_store
 from services.audit.witnessing import identity_of
 
-LOOKED_AT = 200
+LOOKED_AT = 50
 """Cosigned sizes that are tried before the answer is that there is no quorum."""
 
 

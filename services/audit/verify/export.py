@@ -70,7 +70,7 @@ class _Check:
         self._count += 1
         try:
             index, entry, proof = _parts(line)
-        except (ValueError, KeyError, TypeError, Bad):
+        except (ValueError, KeyError, TypeError, RecursionError, Bad):
             self.report.fault(None, f"line {self._count + 1} is not an entry of an export")
             return
         try:
@@ -80,7 +80,7 @@ class _Check:
         except Bad as error:
             self.report.fault(index, str(error))
         event = event_of(entry)
-        if event is None or not self._wanted(event, index):
+        if event is None or not self._is_wanted(event, index):
             self.report.fault(index, "it is not what the manifest's filter asks for")
         elif self._complete:
             self._producers.saw(event)
@@ -92,6 +92,12 @@ class _Check:
         elif self._complete and index != self._expected:
             self.report.fault(self._expected, "it is missing from the export")
         self._last, self._expected = index, index + 1
+
+    def _is_wanted(self, event: dict[str, Any], index: int) -> bool:
+        try:
+            return self._wanted(event, index)
+        except (KeyError, TypeError, AttributeError):
+            return False
 
     def _wanted(self, event: dict[str, Any], index: int) -> bool:
         wanted = self._filter
@@ -127,8 +133,8 @@ def _manifest(line: bytes, keys: Sequence[Key], policy: Policy) -> tuple[dict[st
     try:
         head = json.loads(line)
         manifest, note = head["manifest"], head["checkpoint"]
-        known = manifest["format"] == FORMAT and isinstance(note, str) and isinstance(manifest.get("filter"), dict)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        known = manifest["format"] == FORMAT and isinstance(note, str) and _is_filter(manifest["filter"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Bad("not an export: the first line holds no manifest") from error
     if not known:
         raise Bad(f"not an export of the form {FORMAT}")
@@ -140,12 +146,18 @@ def _manifest(line: bytes, keys: Sequence[Key], policy: Policy) -> tuple[dict[st
     return manifest, checkpoint
 
 
+def _is_filter(value: Any) -> bool:
+    """Whether this is a filter as the log writes it."""
+    numbers = [value.get(name, 0) for name in RANGE]
+    return isinstance(value, dict) and all(type(number) is int and number >= 0 for number in numbers)
+
+
 def _end_of(line: bytes) -> dict[str, Any] | None:
     if not line.startswith(b'{"end":'):
         return None
     try:
         end = json.loads(line)["end"]
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return end if isinstance(end, dict) else {}
 

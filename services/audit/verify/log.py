@@ -60,7 +60,7 @@ def _signed(source: Source, keys: Sequence[Key], policy: Policy, report: Report)
     lines = source.cosignatures() if policy.keys else {}
     for size, root, note in source.notes():
         try:
-            checkpoint = open_checkpoint(note, keys)
+            checkpoint = open_checkpoint(str(note), keys)
         except Bad as error:
             report.fault(None, f"the checkpoint stored for size {size}: {error}")
             continue
@@ -68,7 +68,7 @@ def _signed(source: Source, keys: Sequence[Key], policy: Policy, report: Report)
             report.fault(None, f"the columns of the checkpoint for size {size} are not what its note says")
         if size in lines:
             try:
-                checkpoint = open_checkpoint(note + "".join(lines[size]), keys, policy.keys)
+                checkpoint = open_checkpoint(note + "".join(map(str, lines[size])), keys, policy.keys)
             except Bad as error:
                 report.fault(None, f"a cosignature of the checkpoint for size {size}: {error}")
         yield checkpoint

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,11 +63,19 @@ class Mirror:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  # an http address
                 body: bytes = answer.read(MAX_BUNDLE_BYTES)
-                return gzip.decompress(body) if answer.headers.get("Content-Encoding") == "gzip" else body
+                return _unpacked(body) if answer.headers.get("Content-Encoding") == "gzip" else body
         except urllib.error.HTTPError as error:
             raise CannotCheck(f"the log answered {error.code} to {path}") from error
         except OSError as error:
             raise CannotCheck(f"the log does not answer: {error}") from error
+
+
+def _unpacked(body: bytes) -> bytes:
+    """What was compressed, up to the size that a bundle may have: a hostile log must not fill the memory."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, MAX_BUNDLE_BYTES)
+    except zlib.error as error:
+        raise CannotCheck("the log answers what cannot be unpacked") from error
 
 
 def _entries(bundle: bytes, first: int) -> Iterator[bytes]:

@@ -16,10 +16,10 @@ class Producers:
 
     def saw(self, event: dict[str, Any]) -> None:
         """Note the number of an event, if it bears one."""
-        number = event.get("producerSeq")
-        if type(number) is not int:
+        number, producer = event.get("producerSeq"), event.get("producer")
+        if type(number) is not int or not isinstance(producer, str):
             return
-        ranges = self._ranges.setdefault(event["producer"], [])
+        ranges = self._ranges.setdefault(producer, [])
         if ranges and number == ranges[-1][1] + 1:
             ranges[-1][1] = number
         else:

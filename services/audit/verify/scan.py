@@ -11,7 +11,7 @@ from .faults import Report
 from .producers import Producers
 from .sides import SideTables
 from .sources import Source
-from .tree import HASH_BYTES, TILE_WIDTH, GrowingTree, fold, leaf_hash
+from .tree import EMPTY_ROOT, HASH_BYTES, TILE_WIDTH, GrowingTree, fold, leaf_hash
 
 
 @dataclass
@@ -63,6 +63,10 @@ class Scan:
             self.report.fault_within(self.sound, size, what)
 
     def _entry(self, row: Row) -> bytes:
+        if not isinstance(row.entry, bytes):
+            # SQLite keeps whatever is put into a column.
+            self.report.fault(row.idx, "it is not bytes")
+            return EMPTY_ROOT
         leaf = leaf_hash(row.entry)
         event = event_of(row.entry)
         if event is None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.audit.verify.entries import event_of, summarise
 from services.audit.verify.export import verify_export
+from services.audit.verify.faults import Bad
 from services.audit.verify.notes import parse_key
 from services.audit.verify.receipt import verify
 from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
@@ -43,3 +47,14 @@ def test_fields_that_a_leaf_may_get_one_day_change_nothing(lines: list[bytes]) -
     assert event is not None
     assert event["invented"] == {"later": [1, 2]}
     assert summarise(entry)["by"] == "clinician demo-clinician"
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_any_changed_byte_of_an_export_makes_it_bad(data: st.DataObject) -> None:
+    content = bytearray((GOLDEN / "audit-export-v1.ndjson").read_bytes())
+    keys = [parse_key((GOLDEN / "audit-export-v1.vkey").read_text())]
+    at = data.draw(st.integers(0, len(content) - 2))
+    content[at] = data.draw(st.integers(0, 255).filter(lambda value: value != content[at]))
+    with suppress(Bad):
+        assert not verify_export(bytes(content).splitlines(keepends=True), keys).good

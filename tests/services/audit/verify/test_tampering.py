@@ -5,6 +5,8 @@ The numbers are those of the list of faults (docs/reference/audit-faults.md).
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from services.audit.verify.faults import Report
 from services.audit.verify.log import verify_log
 from services.audit.verify.notes import open_checkpoint
 from services.audit.verify.sources import open_source
-from tests.services.audit.verify.houses import EVENTS, Left
+from tests.services.audit.verify.houses import EVENTS, Left, copy_sqlite
 from tests.services.audit.verify.rebuild import rebuild
 
 WHOLE = EVENTS + 6
@@ -70,6 +72,8 @@ EDITS = {
     "20 time of receipt edited": (["UPDATE leaf SET received_at = '2020-01-01 00:00:00' WHERE idx = 40"], 40),
     "21 table emptied": (["DELETE FROM leaf"], 0),
 }
+
+NO_PRODUCER = '{"event": {"actor": {"subject": 1}, "producerSeq": 5}}'
 
 
 def _check(log: Left, *notes: str) -> Report:
@@ -132,6 +136,29 @@ def test_19_bytes_in_place_of_text_are_found(log: Left) -> None:
         pytest.skip("PostgreSQL keeps text as text")
     log.edit("UPDATE leaf SET actor = CAST(x'ff00' AS TEXT) WHERE idx = 280")
     assert _check(log).first_bad == 280
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("UPDATE leaf SET entry = 'words' WHERE idx = 40", 40),
+        (f"UPDATE leaf SET entry = CAST('{NO_PRODUCER}' AS BLOB) WHERE idx = 40", 40),
+        ("UPDATE leaf SET leaf_hash = 'words' WHERE idx = 40", 40),
+        ("UPDATE tile SET hashes = 'words' WHERE level = 0 AND n = 0", 0),
+        ("UPDATE checkpoint SET note = x'00' WHERE size = 10", None),
+        ("UPDATE checkpoint SET root = 7 WHERE size = 10", None),
+        ("UPDATE coordinate SET size = 7", 306),
+        ("UPDATE consent SET modalities = 'words' WHERE version = 1", EVENTS),
+        ("UPDATE bundle SET card = 'words'", EVENTS + 2),
+    ],
+)
+def test_values_of_another_type_are_found_too(
+    sqlite_log: Left, tmp_path: Path, statement: str, index: int | None
+) -> None:
+    copied = copy_sqlite(sqlite_log, tmp_path)
+    copied.edit(statement)
+    report = _check(copied)
+    assert (report.good, report.first_bad) == (False, index)
 
 
 def test_checkpoint_whose_columns_were_edited_is_found(log: Left) -> None:
