@@ -3,7 +3,7 @@
 Works with the code before it: rows without a number are sent without one.
 
 Revision ID: 0005
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa

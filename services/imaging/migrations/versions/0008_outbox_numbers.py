@@ -3,7 +3,7 @@
 Works with the code before it: rows without a number are sent without one.
 
 Revision ID: 0008
-Revises: 0006
+Revises: 0007
 """
 
 import sqlalchemy as sa
