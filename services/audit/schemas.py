@@ -4,98 +4,21 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import rfc8785
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    RootModel,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
-from services.audit.domain.consent import Consent
 from services.audit.domain.entries import StoredEntry
 from services.audit.domain.producers import Producer
 from services.audit.domain.registry import BundleChange, Stage
-from services.audit.usecases.consents import NewConsent
 from services.audit.usecases.registry import StagedBundle
-from shared.contracts.base import Modality, Purpose, Wire
+from shared.contracts.base import Wire
 from shared.digests import canonical_json
 
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
 """Text without control characters."""
 MAX_CARD_BYTES = 1_000_000
-PatientId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PLAIN)]
-
-
-class Period(Wire):
-    """When a consent holds: from `start` on, up to and without `end`; either may be absent."""
-
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Period:
-        if self.start is not None and self.end is not None and self.end <= self.start:
-            raise ValueError("the period's end must be after its start")
-        return self
-
-
-class ConsentIn(Wire):
-    """`POST /consents`."""
-
-    patient: PatientId
-    decision: Literal["permit", "deny"]
-    purpose: Purpose
-    modalities: list[Modality] = Field(min_length=1, max_length=20)
-    period: Period | None = None
-
-    def to_domain(self) -> NewConsent:
-        period = self.period or Period()
-        modalities = tuple(dict.fromkeys(self.modalities))
-        return NewConsent(self.patient, self.decision, self.purpose, modalities, period.start, period.end)
-
-
-class ConsentOut(Wire):
-    """One consent in its newest version."""
-
-    id: str
-    version: int
-    patient: str
-    subject_ref: str
-    """The patient's pseudonym in the log."""
-    status: Literal["active", "scheduled", "expired", "withdrawn"]
-    decision: Literal["permit", "deny"]
-    purpose: Purpose
-    modalities: list[Modality]
-    period: Period | None
-    given_at: datetime
-    recorded_at: datetime
-    index: int
-    """Log index of the event that tells of this version."""
-
-    @classmethod
-    def from_domain(cls, consent: Consent, now: datetime) -> ConsentOut:
-        period = Period(start=consent.start, end=consent.end) if consent.start or consent.end else None
-        return cls(
-            id=consent.id, version=consent.version, patient=consent.patient, subject_ref=consent.subject_ref,
-            status=_status(consent, now), decision=consent.decision, purpose=consent.purpose,
-            modalities=list(consent.modalities), period=period, given_at=consent.given_at,
-            recorded_at=consent.recorded_at, index=consent.index,
-        )  # fmt: skip
-
-
-class ConsentList(Wire):
-    """`GET /consents?patient=`: oldest first."""
-
-    items: list[ConsentOut]
-    epoch: int
-    """Grows with every change to this patient's consents."""
 
 
 class ModelIn(Wire):
@@ -241,13 +164,3 @@ def entry_json(entry: StoredEntry) -> bytes:
     """An `EntryOut` with the leaf's very bytes inside, so that a reader can hash them."""
     leaf_hash = base64.b64encode(entry.leaf_hash)
     return b'{"index":%d,"leafHash":"%b","leaf":%b}' % (entry.index, leaf_hash, entry.entry)
-
-
-def _status(consent: Consent, now: datetime) -> Literal["active", "scheduled", "expired", "withdrawn"]:
-    if consent.withdrawn:
-        return "withdrawn"
-    if consent.start is not None and consent.start > now:
-        return "scheduled"
-    if consent.end is not None and consent.end <= now:
-        return "expired"
-    return "active"

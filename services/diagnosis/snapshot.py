@@ -75,9 +75,7 @@ class Manifest:
                 "purpose": Purpose.TREAT.value,
                 "modalities": [kind.value for kind in self.requested],
                 "evidence": [_evidence_json(item) for item in self.evidence],
-                "consent": {
-                    kind.value: basis.model_dump(by_alias=True, mode="json") for kind, basis in self.consent.items()
-                },
+                "consent": {kind.value: _basis_json(basis) for kind, basis in self.consent.items()},
                 "withheld": [kind.value for kind in self.withheld],
             }
         )
@@ -180,6 +178,11 @@ def _recent(notes: Sequence[EvidenceRef], newest: Sequence[EvidenceRef]) -> list
 
 def _is_lateral(ref: EvidenceRef) -> bool:
     return str(ref.quality.get("viewPosition", "")).upper() in LATERAL_VIEWS
+
+
+def _basis_json(basis: ConsentBasis) -> dict[str, Any]:
+    # Cases frozen before decisions had a digest must keep their own.
+    return basis.model_dump(by_alias=True, mode="json", exclude=set() if basis.digest else {"digest"})
 
 
 def _evidence_json(item: Evidence) -> dict[str, Any]:

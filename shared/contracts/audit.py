@@ -37,6 +37,8 @@ class ConsentBasis(Wire):
     reason: str
     consent_ids: list[str] = []
     policy_digest: str | None = None
+    digest: str | None = None
+    """Of everything that was decided on: policy, purpose, modality, and the consents that bear on them by version."""
 
 
 class AuditEvent(Wire):
@@ -116,6 +118,8 @@ class ConsentQuestion(Wire):
     patient: str
     purpose: Purpose
     modalities: list[Modality]
+    actor: Actor | None = None
+    """For whom; where it is absent, consents that speak of somebody in particular permit nothing."""
 
 
 class ConsentAnswer(Wire):

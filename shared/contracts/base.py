@@ -33,6 +33,10 @@ class Purpose(StrEnum):
     """Health-care operations."""
     BTG = "BTG"
     """Break the glass: emergency access against a denial."""
+    ETREAT = "ETREAT"
+    """Emergency treatment, which may need what was denied to treatment."""
+    RECORDMGT = "RECORDMGT"
+    """Records management: that evidence of the patient is stored at all."""
 
 
 class CodeOut(Wire):

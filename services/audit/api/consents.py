@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from services.audit.api.deps import ContextDep, Id
-from services.audit.schemas import ConsentIn, ConsentList, ConsentOut, PatientId
+from services.audit.consent_schemas import ConsentHistory, ConsentIn, ConsentList, ConsentOut, PatientId
 from services.audit.usecases import consents as usecases
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion
@@ -36,6 +36,14 @@ def list_consents(
     consents, epoch = usecases.list_consents(context, principal, patient, request_id)
     now = context.clock()
     return ConsentList(items=[ConsentOut.from_domain(consent, now) for consent in consents], epoch=epoch)
+
+
+@router.get("/consents/{consent_id}/versions")
+def list_versions(consent_id: Id, principal: Reader, context: ContextDep, request_id: RequestIdDep) -> ConsentHistory:
+    """All that a consent ever said, the first version first. Who asked is logged."""
+    versions = usecases.consent_history(context, principal, consent_id, request_id)
+    now = context.clock()
+    return ConsentHistory(items=[ConsentOut.from_domain(version, now) for version in versions])
 
 
 @router.post("/consents/{consent_id}/withdraw", responses=refusals(Conflict, TooManyRequests))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.audit.domain.consent import Consent
+from services.audit.domain.consent import Consent, Recipient, provision_from_json, provision_json, recipient_json
 from services.audit.store.rows import ConsentRow
 from shared.contracts.base import Modality, Purpose
 
@@ -20,6 +20,12 @@ def find_consent(session: Session, consent_id: str) -> Consent | None:
     query = sa.select(ConsentRow).where(ConsentRow.id == consent_id).order_by(ConsentRow.version.desc()).limit(1)
     row = session.execute(query).scalar()
     return _to_domain(row) if row else None
+
+
+def versions_of(session: Session, consent_id: str) -> list[Consent]:
+    """All versions of a consent, the first one first."""
+    query = sa.select(ConsentRow).where(ConsentRow.id == consent_id).order_by(ConsentRow.version)
+    return [_to_domain(row) for row in session.execute(query).scalars()]
 
 
 def consents_of(session: Session, subject_ref: str) -> tuple[list[Consent], int]:
@@ -42,13 +48,18 @@ def _to_row(consent: Consent) -> dict[str, object]:
         "patient": consent.patient,
         "subject_ref": consent.subject_ref,
         "decision": consent.decision,
-        "purpose": str(consent.purpose),
+        "purpose": str(consent.purposes[0]),
+        "purposes": [str(purpose) for purpose in consent.purposes],
         "modalities": [str(modality) for modality in consent.modalities],
         "start": consent.start,
         "end": consent.end,
         "withdrawn": consent.withdrawn,
         "given_at": consent.given_at,
         "recorded_at": consent.recorded_at,
+        "recipients": [recipient_json(recipient) for recipient in consent.recipients],
+        "exceptions": [provision_json(exception) for exception in consent.exceptions],
+        "policy_uri": consent.policy_uri,
+        "source_digest": consent.source_digest,
     }
 
 
@@ -59,7 +70,7 @@ def _to_domain(row: ConsentRow) -> Consent:
         patient=row.patient,
         subject_ref=row.subject_ref,
         decision="permit" if row.decision == "permit" else "deny",
-        purpose=Purpose(row.purpose),
+        purposes=tuple(Purpose(value) for value in row.purposes or [row.purpose]),
         modalities=tuple(Modality(value) for value in row.modalities),
         start=row.start,
         end=row.end,
@@ -68,4 +79,8 @@ def _to_domain(row: ConsentRow) -> Consent:
         index=row.idx,
         given_at=row.given_at,
         recorded_at=row.recorded_at,
+        recipients=tuple(Recipient(**value) for value in row.recipients or []),
+        exceptions=tuple(provision_from_json(value) for value in row.exceptions or []),
+        policy_uri=row.policy_uri,
+        source_digest=row.source_digest,
     )

@@ -131,12 +131,19 @@ class ConsentRow(Base):
     subject_ref: Mapped[str]
     decision: Mapped[str]
     purpose: Mapped[str]
+    """The first of `purposes`."""
     modalities: Mapped[list[str]] = mapped_column(sa.JSON)
     start: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn: Mapped[bool]
     given_at: Mapped[datetime] = mapped_column(UtcDateTime)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    purposes: Mapped[list[str] | None] = mapped_column(sa.JSON)
+    """None in rows from before 2026-12, which have one."""
+    recipients: Mapped[list[dict[str, str]] | None] = mapped_column(sa.JSON)
+    exceptions: Mapped[list[dict[str, Any]] | None] = mapped_column(sa.JSON)
+    policy_uri: Mapped[str | None]
+    source_digest: Mapped[str | None]
 
 
 class BundleRow(Base):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.audit.context import AuditContext
-from services.audit.domain.consent import Consent, Decision, decide
+from services.audit.domain.consent import Consent, Decision, Provision, Recipient, Request, content_of, decide
 from services.audit.errors import ConsentAlreadyWithdrawn, NoSuchConsent
 from services.audit.store import consents as store
 from shared.auth import Principal
@@ -17,6 +17,7 @@ from shared.clock import rfc3339
 from shared.contracts.audit import ConsentAnswer, ConsentBasis, ConsentQuestion
 from shared.contracts.base import Modality, Purpose
 from shared.database import reading
+from shared.digests import digest_json
 from shared.ids import uuid7
 
 
@@ -26,28 +27,36 @@ class NewConsent:
 
     patient: str
     decision: Decision
-    purpose: Purpose
+    purposes: tuple[Purpose, ...]
     modalities: tuple[Modality, ...]
     start: datetime | None
     end: datetime | None
+    recipients: tuple[Recipient, ...] = ()
+    exceptions: tuple[Provision, ...] = ()
+    policy_uri: str | None = None
+    source_digest: str | None = None
 
 
 def give_consent(context: AuditContext, principal: Principal, given: NewConsent, request_id: str) -> Consent:
     """Record a consent and its log entry in one transaction; returns when a signed checkpoint covers it."""
-    consent_id, now = uuid7(), context.clock()
+    now = context.clock()
+    consent = Consent(
+        id=uuid7(), version=1, patient=given.patient, subject_ref=_subject_ref(context, given.patient),
+        decision=given.decision, purposes=given.purposes, modalities=given.modalities, start=given.start,
+        end=given.end, withdrawn=False, given_index=-1, index=-1, given_at=now, recorded_at=now,
+        recipients=given.recipients, exceptions=given.exceptions, policy_uri=given.policy_uri,
+        source_digest=given.source_digest,
+    )  # fmt: skip
     event = context.events.event(
         principal, "consent", "consent-given", "C",
-        patient=given.patient, kind="consent", object_id=consent_id, request_id=request_id, details=_details(given, 1),
+        patient=given.patient, kind="consent", object_id=consent.id, digest=digest_json(content_of(consent)),
+        request_id=request_id, details=_details(consent),
     )  # fmt: skip
 
     def _apply(session: Session, index: int) -> Consent:
-        consent = Consent(
-            id=consent_id, version=1, patient=given.patient, subject_ref=str(event.subject_ref),
-            decision=given.decision, purpose=given.purpose, modalities=given.modalities, start=given.start,
-            end=given.end, withdrawn=False, given_index=index, index=index, given_at=now, recorded_at=now,
-        )  # fmt: skip
-        store.add_version(session, consent)
-        return consent
+        numbered = replace(consent, given_index=index, index=index)
+        store.add_version(session, numbered)
+        return numbered
 
     return _recorded(context.record([event], _apply))
 
@@ -60,19 +69,18 @@ def withdraw_consent(context: AuditContext, principal: Principal, consent_id: st
     consent = get_consent(context, consent_id)
     if consent.withdrawn:
         return consent
-    details = {"decision": consent.decision, "purpose": str(consent.purpose), "version": consent.version + 1}
+    withdrawn = replace(consent, version=consent.version + 1, withdrawn=True)
     event = context.events.event(
         principal, "consent", "consent-withdrawn", "U",
-        patient=consent.patient, kind="consent", object_id=consent_id, request_id=request_id, details=details,
+        patient=consent.patient, kind="consent", object_id=consent_id, digest=digest_json(content_of(withdrawn)),
+        request_id=request_id, details=_details(withdrawn),
     )  # fmt: skip
 
     def _apply(session: Session, index: int) -> Consent:
         present = store.find_consent(session, consent_id)
         if present is None or present.withdrawn:
             raise ConsentAlreadyWithdrawn("This consent was withdrawn before.")
-        changed = replace(
-            present, version=present.version + 1, withdrawn=True, index=index, recorded_at=event.occurred_at
-        )
+        changed = replace(withdrawn, index=index, recorded_at=event.occurred_at)
         store.add_version(session, changed)
         return changed
 
@@ -91,6 +99,20 @@ def get_consent(context: AuditContext, consent_id: str) -> Consent:
     return consent
 
 
+def consent_history(context: AuditContext, principal: Principal, consent_id: str, request_id: str) -> list[Consent]:
+    """All versions of a consent, the first one first; who asked is logged before the answer. Raises: NoSuchConsent."""
+    with reading(context.sessions) as session:
+        versions = store.versions_of(session, consent_id)
+    if not versions:
+        raise NoSuchConsent("There is no such consent.")
+    event = context.events.event(
+        principal, "read", "consent-history-read", "R",
+        patient=versions[0].patient, kind="consent", object_id=consent_id, request_id=request_id,
+    )  # fmt: skip
+    context.record([event])
+    return versions
+
+
 def list_consents(
     context: AuditContext, principal: Principal, patient: str, request_id: str
 ) -> tuple[list[Consent], int]:
@@ -105,30 +127,38 @@ def list_consents(
 
 def decide_consent(context: AuditContext, question: ConsentQuestion) -> ConsentAnswer:
     """What this patient's consents allow now."""
-    subject_ref = context.events.pseudonyms.patient(context.tenant, question.patient)
     with reading(context.sessions) as session:
-        consents, epoch = store.consents_of(session, subject_ref)
-    verdicts = decide(consents, question.purpose, question.modalities, context.clock(), context.policy)
-    digest = context.policy.digest
+        consents, epoch = store.consents_of(session, _subject_ref(context, question.patient))
+    request = Request(question.purpose, question.modalities, question.actor)
+    verdicts = decide(consents, request, context.clock(), context.policy)
     decisions = {
         modality: ConsentBasis(
             decision=verdict.decision,
             reason=verdict.reason,
             consent_ids=[verdict.consent_id] if verdict.consent_id else [],
-            policy_digest=digest,
+            policy_digest=context.policy.digest,
+            digest=verdict.digest,
         )
         for modality, verdict in verdicts.items()
     }
     return ConsentAnswer(decisions=decisions, epoch=epoch)
 
 
-def _details(given: NewConsent, version: int) -> dict[str, Any]:
-    period = {"start": given.start, "end": given.end}
+def _subject_ref(context: AuditContext, patient: str) -> str:
+    return context.events.pseudonyms.patient(context.tenant, patient)
+
+
+def _details(consent: Consent) -> dict[str, Any]:
+    """What the log says of a version. Its leaves are public: whom a consent speaks of is behind the digest."""
+    period = {"start": consent.start, "end": consent.end}
     return {
-        "decision": given.decision,
-        "purpose": str(given.purpose),
-        "modalities": [str(modality) for modality in given.modalities],
-        "version": version,
+        "decision": consent.decision,
+        "purpose": str(consent.purposes[0]),
+        "purposes": [str(purpose) for purpose in consent.purposes],
+        "modalities": [str(modality) for modality in consent.modalities],
+        "version": consent.version,
+        "recipients": len(consent.recipients),
+        "exceptions": len(consent.exceptions),
         **{name: rfc3339(moment) for name, moment in period.items() if moment is not None},
     }
 

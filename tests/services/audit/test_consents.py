@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from shared.auth import Role
 from tests.services.audit.support import Audit, open_audit
@@ -121,6 +122,84 @@ def test_reading_a_patients_consents_is_in_the_log(audit: Audit) -> None:
     assert entry["leaf"]["event"]["actor"]["role"] == "auditor"
 
 
+RICH = {
+    "purpose": None,
+    "purposes": ["TREAT", "HRESCH"],
+    "period": {"start": "2026-01-01T00:00:00Z", "end": "2127-01-01T00:00:00Z"},
+    "actors": [{"role": "clinician", "subject": None, "clientId": "ward-7"}],
+    "exceptions": [
+        {"decision": "deny", "purposes": ["HRESCH"], "modalities": ["note"], "actors": [],
+         "period": {"start": "2026-02-01T00:00:00Z", "end": None}},
+    ],
+    "policyUri": "https://hospital.example/policies/7",
+    "sourceDigest": "sha256:" + "a" * 64,
+}  # fmt: skip
+
+
+def test_everything_a_consent_says_is_kept(audit: Audit) -> None:
+    answer = audit.post("/consents", _consent(**RICH))
+    assert answer.status_code == 201
+    listed = audit.get("/consents", patient="MRN-7").json()["items"]
+    assert listed == [answer.json()]
+    kept = {name: answer.json()[name] for name in RICH}
+    assert kept == {**RICH, "purpose": "TREAT"}
+
+
+def test_actors_and_exceptions_decide(audit: Audit) -> None:
+    audit.post("/consents", _consent(**RICH))
+    actor = {"issuer": "idp", "subject": "s", "role": "clinician", "clientId": "ward-7"}
+
+    def _of(purpose: str, who: dict[str, str] | None) -> list[str]:
+        body = {"patient": "MRN-7", "purpose": purpose, "modalities": ["image", "note"], "actor": who}
+        found = audit.post("/internal/audit/consent/decide", body, Role.SERVICE).json()["decisions"]
+        return [found[kind]["decision"] for kind in ("image", "note")]
+
+    assert _of("TREAT", actor) == ["permit", "permit"]
+    assert _of("HRESCH", actor) == ["permit", "deny"]
+    assert _of("TREAT", {**actor, "clientId": "ward-8"}) == _of("TREAT", None) == ["deny", "deny"]
+
+
+def test_versions_of_a_consent_are_all_readable(audit: Audit) -> None:
+    given = audit.post("/consents", _consent(**RICH)).json()
+    withdrawn = audit.post(f"/consents/{given['id']}/withdraw").json()
+    found = audit.get(f"/consents/{given['id']}/versions").json()["items"]
+    assert found[0] | {"status": "active"} == given
+    assert found[1] == withdrawn
+    (entry,) = audit.get("/audit/entries", subtype="consent-history-read").json()["items"]
+    assert entry["leaf"]["event"]["object"]["id"] == given["id"]
+
+
+def test_versions_of_no_consent_are_not_found(audit: Audit) -> None:
+    assert audit.get("/consents/none/versions").status_code == 404
+
+
+def test_the_log_commits_to_all_that_a_consent_says_and_shows_no_recipient(audit: Audit) -> None:
+    given = audit.post("/consents", _consent(**RICH)).json()
+    event = audit.get(f"/audit/entries/{given['index']}").json()["leaf"]["event"]
+    assert event["object"]["digest"].startswith("hmac:")
+    assert (event["details"]["recipients"], event["details"]["exceptions"]) == (1, 1)
+    assert "ward-7" not in str(event)
+
+
+def test_a_consent_from_before_has_one_purpose(audit: Audit) -> None:
+    given = audit.post("/consents", _consent()).json()
+    with audit.app.state.audit.sessions.begin() as session:
+        session.execute(sa.text("UPDATE consent SET purposes = NULL, recipients = NULL, exceptions = NULL"))
+    assert audit.get("/consents", patient="MRN-7").json()["items"] == [given]
+
+
+def test_a_decision_stands_with_the_digest_of_what_it_was_decided_on(audit: Audit) -> None:
+    def _digest() -> str:
+        body = {"patient": "MRN-7", "purpose": "TREAT", "modalities": ["image"]}
+        answer = audit.post("/internal/audit/consent/decide", body, Role.SERVICE).json()
+        digest: str = answer["decisions"]["image"]["digest"]
+        return digest
+
+    before = _digest()
+    audit.post("/consents", _consent())
+    assert _digest() != before
+
+
 def test_consents_survive_a_restart(bed: TestBed) -> None:
     with open_audit(bed) as audit:
         given = audit.post("/consents", _consent()).json()
@@ -141,6 +220,15 @@ def test_consents_survive_a_restart(bed: TestBed) -> None:
         ({"period": {"start": "2026-02-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}}, "period"),
         ({"period": {"start": "2026-02-01T00:00:00"}}, "period.start"),
         ({"surprise": 1}, "surprise"),
+        ({"purpose": None}, "body"),
+        ({"purposes": ["TREAT"]}, "body"),
+        ({"actors": [{}]}, "actors.0"),
+        ({"actors": [{"role": "plumber"}]}, "actors.0.role"),
+        ({"exceptions": [{"decision": "permit"}]}, "body"),
+        ({"exceptions": [{"decision": "deny", "purposes": ["HRESCH"]}]}, "body"),
+        ({"exceptions": [{"decision": "deny", "why": "x"}]}, "exceptions.0.why"),
+        ({"policyUri": "javascript:alert(1)"}, "policyUri"),
+        ({"sourceDigest": "md5:0"}, "sourceDigest"),
     ],
 )
 def test_malformed_consent_is_refused_naming_the_field(audit: Audit, change: dict[str, Any], field: str) -> None:
