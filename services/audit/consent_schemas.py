@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
@@ -26,6 +26,14 @@ def _at_most_once(items: list[T]) -> list[T]:
     return list(dict.fromkeys(items))
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no time that the calendar has in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Purposes = Annotated[list[Purpose], Field(max_length=20), AfterValidator(_at_most_once)]
 Modalities = Annotated[list[Modality], Field(max_length=20), AfterValidator(_at_most_once)]
 
@@ -33,8 +41,8 @@ Modalities = Annotated[list[Modality], Field(max_length=20), AfterValidator(_at_
 class Period(Wire):
     """When a consent holds: from `start` on, up to and without `end`; either may be absent."""
 
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Moment | None = None
+    end: Moment | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Period:
@@ -61,6 +69,8 @@ class ConsentActor(Wire):
     def _somebody(self) -> ConsentActor:
         if self.role is None and self.subject is None and self.client_id is None:
             raise ValueError("an actor needs a role, a subject or a clientId; leave actors out to mean everybody")
+        if self.subject is not None and self.client_id is not None:
+            raise ValueError("an actor has a subject or a clientId, not both")
         return self
 
     def to_domain(self) -> Recipient:

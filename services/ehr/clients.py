@@ -105,6 +105,28 @@ def _line(sample: Sample) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(sample, name)) is not None}
 
 
+class ConsentClient:
+    """The audit service's consents, as the caller may use them."""
+
+    def __init__(self, settings: CommonSettings) -> None:
+        self._http = httpx.Client(base_url=settings.audit_url, timeout=TIMEOUT, trust_env=False)
+
+    def give(self, caller: Caller, consent: dict[str, Any]) -> dict[str, Any]:
+        """Record a consent. Raises: AppError: what it was refused with."""
+        return _ask(self._http, "audit", "POST", "/consents", caller, json=consent)
+
+    def read(self, caller: Caller, consent_id: str) -> dict[str, Any]:
+        """The newest version of a consent; the audit service logs who asked. Raises: NotFound."""
+        versions: list[dict[str, Any]] = _ask(self._http, "audit", "GET", f"/consents/{consent_id}/versions", caller)[
+            "items"
+        ]
+        return versions[-1]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
 class ResultsClient:
     """The diagnosis service's finished results, for our own eyes: role `service`."""
 

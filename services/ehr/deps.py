@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from services.ehr.attachment_client import AttachmentClient
-from services.ehr.clients import Caller, NotesClient, ResultsClient, VitalsClient
+from services.ehr.clients import Caller, ConsentClient, NotesClient, ResultsClient, VitalsClient
 from services.ehr.settings import EhrSettings
 from services.ehr.usecases import Visit
 from shared.settings import CommonSettings
@@ -23,15 +23,22 @@ class Neighbours:
     vitals: VitalsClient
     results: ResultsClient
     attachments: AttachmentClient
+    consents: ConsentClient
 
     @classmethod
     def of(cls, common: CommonSettings, settings: EhrSettings) -> Neighbours:
         """Those that the settings name."""
-        return cls(NotesClient(common), VitalsClient(common), ResultsClient(common), AttachmentClient(settings))
+        return cls(
+            NotesClient(common),
+            VitalsClient(common),
+            ResultsClient(common),
+            AttachmentClient(settings),
+            ConsentClient(common),
+        )
 
     def close(self) -> None:
         """Close all connections."""
-        for client in (self.notes, self.vitals, self.results, self.attachments):
+        for client in (self.notes, self.vitals, self.results, self.attachments, self.consents):
             client.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -10,8 +10,9 @@ from fastapi import APIRouter, Body, Depends, Path, Request, Response
 
 from services.ehr import usecases
 from services.ehr.deps import NeighboursDep, VisitDep
+from services.ehr.fhir import consents, documents
 from services.ehr.fhir.capability import capability_statement
-from services.ehr.fhir.documents import ELEMENTS, from_note, to_note
+from services.ehr.fhir.documents import from_note, to_note
 from services.ehr.fhir.observations import from_samples, to_samples
 from services.ehr.fhir.outcome import FhirResponse
 from services.ehr.fhir.reading import Json
@@ -111,8 +112,7 @@ def create_document_reference(
     try:
         stored = usecases.create_note(session, runtime, neighbours.notes, visit, note)
     except AppError as error:
-        error.fields = tuple(FieldProblem(ELEMENTS.get(f.field, f.field), f.problem, f.fix) for f in error.fields)
-        raise
+        raise _in_elements(error, documents.ELEMENTS) from error
     return _created(request, base_url, from_note(stored), new=stored.new)
 
 
@@ -140,6 +140,33 @@ def create_observation(
     samples = to_samples(body)
     stored = usecases.add_samples(session, runtime, neighbours.vitals, visit, samples)
     return _created(request, base_url, from_samples(stored.id, samples, body), new=stored.new)
+
+
+@router.post("/Consent", status_code=201, dependencies=[Depends(check_content)])
+@on_own_threads
+def create_consent(
+    request: Request, body: Annotated[Any, Body()], neighbours: NeighboursDep, visit: VisitDep, base_url: BaseUrlDep
+) -> Response:
+    """Record what a patient permits or denies; what is not understood of it is refused. The audit service logs it."""
+    consent = consents.to_consent(body)
+    try:
+        kept = neighbours.consents.give(visit.caller, consent)
+    except AppError as error:
+        raise _in_elements(error, consents.ELEMENTS) from error
+    return _created(request, base_url, consents.from_consent(kept), new=True)
+
+
+@router.get("/Consent/{resource_id}")
+@on_own_threads
+def read_consent(resource_id: FhirId, neighbours: NeighboursDep, visit: VisitDep) -> FhirResponse:
+    """The newest version of a consent. The audit service logs who asked."""
+    return FhirResponse(consents.from_consent(neighbours.consents.read(visit.caller, resource_id)))
+
+
+def _in_elements(error: AppError, elements: Mapping[str, str]) -> AppError:
+    """A neighbour's refusal in the words of the resource."""
+    error.fields = tuple(FieldProblem(elements.get(f.field, f.field), f.problem, f.fix) for f in error.fields)
+    return error
 
 
 def _created(request: Request, base_url: str, resource: Json, *, new: bool) -> Response:

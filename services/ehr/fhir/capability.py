@@ -16,6 +16,7 @@ _SEARCH = [
 INTERACTIONS = {
     "DocumentReference": ("create", "read"),
     "Observation": ("create",),
+    "Consent": ("create", "read"),
     "DiagnosticReport": ("read", "search-type"),
     "RiskAssessment": ("read", "search-type"),
 }
@@ -33,7 +34,7 @@ def capability_statement(base_url: str) -> Json:
         "status": "active",
         "date": PUBLISHED,
         "kind": "instance",
-        "description": "Takes notes and vital signs, shows results of a decision-support model. Not a medical device.",
+        "description": "Takes notes, vital signs and consents, shows results of a model. Not a medical device.",
         "software": {"name": "Consilium", "version": SOFTWARE_VERSION},
         "implementation": {"description": "Consilium", "url": base_url},
         "fhirVersion": "4.0.1",

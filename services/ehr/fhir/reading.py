@@ -5,6 +5,7 @@ Errors name the element as a FHIRPath expression and how to mend it, never the v
 
 from __future__ import annotations
 
+import importlib
 import re
 from datetime import datetime
 from typing import Any, NoReturn
@@ -48,13 +49,8 @@ def parse(resource_type: str, body: Any) -> Json:
 
 def _model(resource_type: str) -> Any:
     # Imported at the first use: the package takes a fifth of a second, which start-up should not.
-    if resource_type == "Observation":
-        from fhir.resources.R4B.observation import Observation
-
-        return Observation
-    from fhir.resources.R4B.documentreference import DocumentReference
-
-    return DocumentReference
+    module = importlib.import_module(f"fhir.resources.R4B.{resource_type.lower()}")
+    return getattr(module, resource_type)
 
 
 def _complaint(resource_type: str, item: Json) -> FieldProblem:
@@ -65,16 +61,16 @@ def _complaint(resource_type: str, item: Json) -> FieldProblem:
     return FieldProblem(path, problem, "see https://hl7.org/fhir/R4/" + resource_type.lower() + ".html")
 
 
-def patient_of(resource: Json) -> str:
+def patient_of(resource: Json, name: str = "subject") -> str:
     """The patient identifier: `subject.identifier.value`, else the id in a `Patient/x` reference."""
-    element = f"{resource['resourceType']}.subject"
-    subject = resource.get("subject") or {}
+    element = f"{resource['resourceType']}.{name}"
+    subject = resource.get(name) or {}
     identifier = (subject.get("identifier") or {}).get("value")
     if identifier:
         return str(identifier)
     match = _PATIENT_REFERENCE.fullmatch(subject.get("reference") or "")
     if match is None:
-        refuse(element, "names no patient", "send subject.identifier.value, or subject.reference as Patient/<id>")
+        refuse(element, "names no patient", f"send {name}.identifier.value, or {name}.reference as Patient/<id>")
     return match.group(1)
 
 

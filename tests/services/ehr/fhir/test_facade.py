@@ -104,6 +104,8 @@ def test_every_declared_interaction_answers(door: Door) -> None:
     ids = {"DocumentReference": note, "DiagnosticReport": "result-1", "RiskAssessment": "result-1"}
     bodies = {"DocumentReference": document(), "Observation": heart_rate()}
     for kind, code in sorted(_declared(door)):
+        if kind == "Consent":  # needs an audit service: `test_consents.py`
+            continue
         answers = {
             "read": lambda kind=kind: door.get(f"/fhir/{kind}/{ids[kind]}"),
             "search-type": lambda kind=kind: door.get(f"/fhir/{kind}?patient=MRN-7"),
