@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.audit.api import ROUTERS
+from services.audit.clients import ReleaseBarrier
 from services.audit.context import AuditContext
 from services.audit.domain.consent import Policy
 from services.audit.keys import open_signer
@@ -51,6 +52,8 @@ def create_app(
             context.sequencer.stop()
             witnessing.stop()
             context.workers.shutdown()
+            if context.barrier is not None:
+                context.barrier.close()
 
     def _waiting_for() -> list[str]:
         return [context.sequencer.damage] if context.sequencer.damage else []
@@ -89,6 +92,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         events=runtime.events,
         policy=Policy.from_rules(settings.consent_policy),
         clock=runtime.clock,
+        barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,
         workers=ThreadPoolExecutor(WORKERS, "audit-worker"),
     )
     return context, witnessing

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from services.audit.clients import ReleaseBarrier
 from services.audit.domain.consent import Policy
 from services.audit.domain.entries import Placed, new_entry
 from services.audit.sequencer import Apply, Sequencer
@@ -31,6 +32,8 @@ class AuditContext:
     events: EventWriter
     policy: Policy
     clock: Clock
+    barrier: ReleaseBarrier | None
+    """None: this suite has no diagnosis service."""
     workers: ThreadPoolExecutor
     """Threads of this service's own: in one process with its callers, their waiting threads must not starve it."""
 

@@ -29,6 +29,12 @@ class LogDamaged(Unavailable):
     slug = "log-damaged"
 
 
+class BarrierNotReached(Unavailable):
+    """A consent is recorded, and it is not certain that no older decision can release a result."""
+
+    slug = "consent-barrier-not-reached"
+
+
 class NoSuchEntry(NotFound):
     """The index is beyond the newest signed checkpoint."""
 

@@ -30,6 +30,9 @@ class Settings(ServiceSettings):
     """The log's name in its checkpoints. It never changes during the life of a log."""
     consent_policy: dict[str, ConsentRule] = {}
     """Per purpose, what counts without a consent: `opt-in` (nothing, the default) or `opt-out` (everything)."""
+    release_barrier: bool = True
+    """Whether a withdrawal waits until the diagnosis service can release nothing on an older decision. Off only where
+    there is no diagnosis service."""
     max_pending_events: int = Field(default=20_000, ge=1_000)
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)

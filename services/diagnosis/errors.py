@@ -43,6 +43,10 @@ class FenceLost(Exception):
     """Another worker has claimed the job since: whatever this one did is void."""
 
 
+class ConsentMoved(Exception):
+    """The patient's consents changed after they were last asked: ask again before anything is shown."""
+
+
 class CaseFailed(AppError):
     """The case can never be computed; the detail says why and holds no patient data."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 
-from services.diagnosis import usecases
+from services.diagnosis import store, usecases
 from services.diagnosis.domain import RELEASED
 from services.diagnosis.schemas import diagnosis_out
 from shared.auth import Principal, Role, require
-from shared.contracts.diagnosis import ResultsList, ResultsQuestion
-from shared.web import RequestIdDep, RuntimeDep, SessionDep
+from shared.contracts.diagnosis import ConsentFence, ResultsList, ResultsQuestion
+from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/internal/diagnosis", tags=["internal"], include_in_schema=False)
 
@@ -36,3 +37,19 @@ def read_results(
         limit=body.limit,
     )
     return ResultsList(items=[diagnosis_out(*one) for one in shown])
+
+
+@router.post("/consent-fence", status_code=204, dependencies=[Depends(require(Role.SERVICE))])
+async def raise_consent_fence(body: ConsentFence, request: Request) -> Response:
+    """From the answer on, no result of this patient is released on a decision of an older epoch.
+
+    On a thread outside the pool of routes: embedded, the withdrawals that wait for this answer sit in that pool.
+    """
+    runtime: Runtime = request.app.state.runtime
+
+    def _raise() -> None:
+        with runtime.sessions.begin() as session:
+            store.raise_fence(session, body.subject_ref, body.epoch)
+
+    await asyncio.to_thread(_raise)
+    return Response(status_code=204)

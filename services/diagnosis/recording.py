@@ -94,4 +94,5 @@ def _basis(manifest: Manifest) -> ConsentBasis:
         reason=f"{len(used)} of {len(used) + len(denied)} modalities with evidence are permitted",
         consent_ids=sorted({consent for basis in bases for consent in basis.consent_ids}),
         policy_digest=policies.pop() if len(policies) == 1 else None,
+        digest=digest_json({kind.value: basis.digest for kind, basis in manifest.consent.items()}),
     )

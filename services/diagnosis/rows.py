@@ -167,6 +167,16 @@ class FollowedRow(Base):
     next_index: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class ConsentFenceRow(Base):
+    """The newest epoch of a patient's consents that the audit service has told of: a result is released only on a
+    decision of this epoch or a later one."""
+
+    __tablename__ = "consent_fence"
+
+    subject_ref: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    epoch: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class OutboxRow(OutboxMixin, Base):
     """Audit events on their way to the log."""
 

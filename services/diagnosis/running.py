@@ -2,6 +2,9 @@
 is done twice.
 
 claim -> consent again -> fetch -> predict -> keep the result -> log entry durable -> consent again -> release
+
+The release checks, in its own transaction, that the consents are still of the epoch that was last asked about: a
+withdrawal raises that epoch in the same database before it is answered.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
 from services.diagnosis.clients import ContentClient
 from services.diagnosis.domain import Job, StoredResult, backoff_s
-from services.diagnosis.errors import CaseFailed, FenceLost
+from services.diagnosis.errors import CaseFailed, ConsentMoved, FenceLost
 from services.diagnosis.inference.films import FilmAnswers
 from services.diagnosis.inference.prediction import Prediction, SimilarCase
 from services.diagnosis.pulse import Hold, Pulse
@@ -30,7 +33,7 @@ from services.diagnosis.results import Spent, compose
 from services.diagnosis.search.index import VectorIndex
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.snapshot import Manifest, parse_manifest
-from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion, Sequenced
 from shared.contracts.base import Purpose
 from shared.database import reading
 from shared.errors import Unavailable, origin_of
@@ -131,12 +134,13 @@ def _carry_out(worker: Worker, hold: Hold) -> None:
             continue
         worker.pulse.stage("record")
         entry = worker.runtime.audit.append([stored.event])[0]
-        narrower = _narrower_case(worker, job, stored)
-        if narrower is None:
-            with worker.runtime.sessions.begin() as session:
-                store.release(session, job, stored, entry, worker.runtime.clock())
+        manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
+        answer = _decide(worker, job, manifest)
+        narrower = manifest.under(answer.decisions) if answer is not None else manifest
+        if narrower != manifest:
+            _withhold(worker, job, stored, narrower)
+        elif _release(worker, job, stored, entry, manifest, answer):
             return
-        _withhold(worker, job, stored, narrower)
     raise Unavailable("This patient's consents keep changing.")
 
 
@@ -208,14 +212,18 @@ def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, s
 # --- releasing ----------------------------------------------------------------------------------------------------
 
 
-def _narrower_case(worker: Worker, job: Job, stored: StoredResult) -> Manifest | None:
-    """What would be left of the case under the consents of now; None where the result rests on nothing else."""
-    manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
-    answer = _decide(worker, job, manifest)
-    if answer is None or answer.epoch == stored.consent_epoch:
-        return None
-    narrower = manifest.under(answer.decisions)
-    return narrower if narrower != manifest else None
+def _release(
+    worker: Worker, job: Job, stored: StoredResult, entry: Sequenced, manifest: Manifest, answer: ConsentAnswer | None
+) -> bool:
+    """Show a result; False where consents changed since they were asked, and must be asked again."""
+    try:
+        with worker.runtime.sessions.begin() as session:
+            if answer is not None:
+                store.check_fence(session, manifest.subject, answer.epoch)
+            store.release(session, job, stored, entry, worker.runtime.clock())
+    except ConsentMoved:
+        return False
+    return True
 
 
 def _withhold(worker: Worker, job: Job, stored: StoredResult, narrower: Manifest) -> None:

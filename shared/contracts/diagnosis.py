@@ -19,6 +19,15 @@ def _patient(value: str) -> str:
     return value
 
 
+class ConsentFence(Wire):
+    """`POST /internal/diagnosis/consent-fence` (role service): answered 204 when no result of this patient can be
+    released any more that rests on a consent decision of an older epoch."""
+
+    subject_ref: str
+    """The patient's pseudonym."""
+    epoch: int = Field(ge=0)
+
+
 class JobStatus(StrEnum):
     """Where a diagnosis stands. The last three are final."""
 

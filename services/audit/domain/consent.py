@@ -84,6 +84,10 @@ class Consent:
         """What it comes to now, exceptions aside."""
         return "deny" if self.withdrawn else self.decision
 
+    def may_narrow(self, now: datetime) -> bool:
+        """Whether it may deny now what was permitted before it was given."""
+        return self.effect == "deny" or bool(self.exceptions) or _is_over(self.end, now)
+
 
 @dataclass(frozen=True)
 class Request:

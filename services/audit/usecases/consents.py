@@ -38,7 +38,11 @@ class NewConsent:
 
 
 def give_consent(context: AuditContext, principal: Principal, given: NewConsent, request_id: str) -> Consent:
-    """Record a consent and its log entry in one transaction; returns when a signed checkpoint covers it."""
+    """Record a consent and its log entry in one transaction; returns when a signed checkpoint covers it, and, where it
+    may deny what was permitted, when no result can be released any more on what held before.
+
+    Raises: BarrierNotReached.
+    """
     now = context.clock()
     consent = Consent(
         id=uuid7(), version=1, patient=given.patient, subject_ref=_subject_ref(context, given.patient),
@@ -58,26 +62,35 @@ def give_consent(context: AuditContext, principal: Principal, given: NewConsent,
         store.add_version(session, numbered)
         return numbered
 
-    return _recorded(context.record([event], _apply))
+    recorded = _recorded(context.record([event], _apply))
+    if recorded.may_narrow(now):
+        _raise_barrier(context, recorded)
+    return recorded
 
 
 def withdraw_consent(context: AuditContext, principal: Principal, consent_id: str, request_id: str) -> Consent:
-    """Withdraw a consent: from the answer on, every decision sees it. Withdrawing twice changes nothing.
+    """Withdraw a consent: from the answer on, every decision sees it, and no result is released that was decided on
+    before. Withdrawing twice changes nothing and makes sure of that again.
 
-    Raises: NoSuchConsent.
+    Raises: NoSuchConsent. BarrierNotReached: it is withdrawn; withdraw again until it answers.
     """
-    consent = get_consent(context, consent_id)
+    withdrawn = _withdraw(context, principal, get_consent(context, consent_id), request_id)
+    _raise_barrier(context, withdrawn)
+    return withdrawn
+
+
+def _withdraw(context: AuditContext, principal: Principal, consent: Consent, request_id: str) -> Consent:
     if consent.withdrawn:
         return consent
     withdrawn = replace(consent, version=consent.version + 1, withdrawn=True)
     event = context.events.event(
         principal, "consent", "consent-withdrawn", "U",
-        patient=consent.patient, kind="consent", object_id=consent_id, digest=digest_json(content_of(withdrawn)),
+        patient=consent.patient, kind="consent", object_id=consent.id, digest=digest_json(content_of(withdrawn)),
         request_id=request_id, details=_details(withdrawn),
     )  # fmt: skip
 
     def _apply(session: Session, index: int) -> Consent:
-        present = store.find_consent(session, consent_id)
+        present = store.find_consent(session, consent.id)
         if present is None or present.withdrawn:
             raise ConsentAlreadyWithdrawn("This consent was withdrawn before.")
         changed = replace(withdrawn, index=index, recorded_at=event.occurred_at)
@@ -87,7 +100,15 @@ def withdraw_consent(context: AuditContext, principal: Principal, consent_id: st
     try:
         return _recorded(context.record([event], _apply))
     except ConsentAlreadyWithdrawn:
-        return get_consent(context, consent_id)
+        return get_consent(context, consent.id)
+
+
+def _raise_barrier(context: AuditContext, consent: Consent) -> None:
+    if context.barrier is None:
+        return
+    with reading(context.sessions) as session:
+        _, epoch = store.consents_of(session, consent.subject_ref)
+    context.barrier.raise_to(consent.subject_ref, epoch)
 
 
 def get_consent(context: AuditContext, consent_id: str) -> Consent:

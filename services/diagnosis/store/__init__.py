@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.diagnosis.store.fences import check_fence, raise_fence
 from services.diagnosis.store.jobs import add_job, add_manifest, find_by_key, find_job, get_job, list_jobs
 from services.diagnosis.store.leases import (
     claim,
@@ -51,6 +52,7 @@ __all__ = [
     "add_question",
     "add_result",
     "answer_of",
+    "check_fence",
     "claim",
     "claim_night",
     "defer",
@@ -72,6 +74,7 @@ __all__ = [
     "mark_outdated",
     "mark_sent",
     "outdated",
+    "raise_fence",
     "release",
     "released_results",
     "released_since",

@@ -60,6 +60,7 @@ def settings_of(bed: TestBed, **more: Any) -> Settings:
         "signing_key_file": bed.directory / "log.key",
         "public_key_file": bed.directory / "log.pub",
         "origin": ORIGIN,
+        "release_barrier": False,
     }
     return Settings(**{**values, **more})
 
