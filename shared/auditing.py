@@ -81,6 +81,11 @@ class EventWriter:
 def _actor(principal: Principal | None, producer: str) -> Actor:
     if principal is None:
         return Actor(issuer="consilium", subject=producer, role=Role.SERVICE)
+    return actor_of(principal)
+
+
+def actor_of(principal: Principal) -> Actor:
+    """A caller as events and questions of consent name them."""
     return Actor(
         issuer=principal.issuer,
         subject=principal.subject,

@@ -42,6 +42,9 @@ class CommonSettings(BaseSettings):
     review_url: str = "http://127.0.0.1:8080"
     public_url: str = "http://127.0.0.1:8080"
     """The one origin under which people and other systems reach the suite; links in cards and resources lead there."""
+    consent_at_ingest: bool = True
+    """Whether every door asks, before it stores evidence, if the patient's consents permit that. Off: denials of
+    storing (RECORDMGT) have no effect, and the doors do not need the audit service to be there."""
     log_level: str = "INFO"
 
 

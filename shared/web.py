@@ -28,6 +28,7 @@ from shared.errors import CarriedError, FieldProblem, TooLarge, install_error_ha
 from shared.methods import DeclaredMethods, MethodTable
 from shared.openapi import describe_access_and_refusals
 from shared.settings import CommonSettings
+from shared.storing import StoringGate
 from shared.telemetry import Instrumented, metrics_response
 
 DRAIN_MAX_BYTES = 512 * 2**20
@@ -45,6 +46,7 @@ class Runtime:
     events: EventWriter
     blobs: BlobStore
     audit: AuditClient
+    storing: StoringGate
     relay: outbox.OutboxRelay | None
     outbox_row: type[outbox.OutboxMixin] | None
     clock: Clock = utc_now
@@ -78,6 +80,7 @@ def build_runtime(
         events=EventWriter.from_settings(service, common),
         blobs=open_blobs(common.blob_url),
         audit=audit,
+        storing=StoringGate(audit, enabled=common.consent_at_ingest),
         relay=outbox.OutboxRelay(sessions, outbox_row, audit.append) if outbox_row is not None else None,
         outbox_row=outbox_row,
         clock=clock,
@@ -208,15 +211,19 @@ async def _drain(receive: Receive) -> None:
         more = message["type"] == "http.request" and message.get("more_body", False)
 
 
-def runtime_of(request: Request) -> Runtime:
-    """FastAPI dependency: the runtime of the app that serves this request."""
+async def runtime_of(request: Request) -> Runtime:
+    """FastAPI dependency: the runtime of the app that serves this request. A coroutine: it needs no pool thread."""
+    return _runtime(request)
+
+
+def _runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
 def get_session(request: Request) -> Iterator[Session]:
     """FastAPI dependency: one transaction, committed before the answer leaves (`scope="function"`)."""
-    runtime = runtime_of(request)
+    runtime = _runtime(request)
     with runtime.sessions.begin() as session:
         yield session
     runtime.wake_relay()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from shared.contracts.audit import ConsentBasis
 from shared.errors import BadRequest, Conflict, FieldProblem, Forbidden, NotAcceptable, NotFound, UnsupportedMediaType
+from shared.storing import DENIED
 
 
 class Refused(Conflict):
@@ -110,6 +112,16 @@ class WrongInstance(Refused):
     """The data set is not the instance that the C-STORE request announces."""
 
     slug, failure_reason = "wrong-instance", 0xA900
+
+
+class ConsentDenied(Refused):
+    """The patient's consents do not let images be stored."""
+
+    slug, failure_reason = "consent-denies-storing", 0x0124
+
+    def __init__(self, basis: ConsentBasis) -> None:
+        super().__init__("PatientID", DENIED.problem, DENIED.fix)
+        self.basis = basis
 
 
 class OtherContent(Refused):

@@ -43,7 +43,9 @@ async def sent_note(
     try:
         body, is_xml = await read_body(request, settings)
         read = read_document if is_xml else read_note
-        return await run_in_threadpool(read, body, runtime.clock(), settings)
+        sent = await run_in_threadpool(read, body, runtime.clock(), settings)
+        await run_in_threadpool(runtime.storing.check, principal, [sent[0].patient], Modality.NOTE)
+        return sent
     except AppError as error:
         await run_in_threadpool(_record_refusal, runtime, Asker(principal, request_id), error)
         raise

@@ -12,6 +12,8 @@ from services.notes.usecases.asking import Asker
 from services.notes.usecases.messages import take_message
 from services.notes.usecases.storing import record_refusal
 from shared.auth import Principal
+from shared.contracts.base import Modality
+from shared.hl7v2.consent import check_consent
 from shared.hl7v2.header import Header
 from shared.hl7v2.message import read_message
 from shared.hl7v2.problems import RefusedMessage
@@ -32,6 +34,8 @@ class NotesDoor:
         act = read_act(header, settings)
         message = read_message(content, header, settings.mllp_charset)
         document = read_document(message, act, settings, runtime.clock())
+        if document.note is not None:  # taking a document back needs no consent
+            check_consent(runtime, sender, document.note.patient, Modality.NOTE)
         # Before the transaction: SQLite has one writer at a time.
         analysis = analyse(document.note.text, document.people) if document.note else None
         with runtime.sessions.begin() as session:

@@ -64,6 +64,7 @@ async def sent_batch(
             batch = await run_in_threadpool(read_batch, body, kind, received_at)
         if not batch.samples:
             raise _nothing_taken(batch, settings)
+        await run_in_threadpool(runtime.storing.check, principal, sorted(batch.samples), Modality.VITALS)
         return batch
     except AppError as error:
         await run_in_threadpool(record_refusal, runtime, Asker(principal, request_id), error)

@@ -23,6 +23,7 @@ from shared.auth import Principal
 from shared.errors import AppError, FieldProblem
 from shared.hl7v2.problems import Fault
 from shared.intake import is_late, patient_problem
+from shared.storing import basis_of
 from shared.web import Runtime
 
 MOST_READ = 1_000_000
@@ -124,6 +125,7 @@ def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppE
         outcome="refused",
         reason=error.slug,
         kind="vitals",
+        consent=basis_of(error),
         request_id=asker.request_id,
         details=details,
     )

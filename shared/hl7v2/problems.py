@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.contracts.audit import ConsentBasis
 from shared.errors import FieldProblem, InvalidInput
+from shared.storing import DENIED
 
 
 class Kind(StrEnum):
@@ -59,6 +61,16 @@ class RefusedMessage(InvalidInput):
         named = "; ".join(f"{fault.field} {fault.problem}" for fault in faults)
         super().__init__(f"The message was not taken: {named}.", fields=faults)
         self.faults = faults
+
+
+class StoringRefused(RefusedMessage):
+    """A message of a patient whose consents do not let notes be stored."""
+
+    slug = "consent-denies-storing"
+
+    def __init__(self, basis: ConsentBasis) -> None:
+        super().__init__(Fault("PID-3", DENIED.problem, DENIED.fix, Kind.INTERNAL))
+        self.basis = basis
 
 
 def fault_at(field: str, found: FieldProblem, kind: Kind = Kind.DATA_TYPE) -> Fault:

@@ -39,7 +39,12 @@ def make_test_bed(directory: Path, **settings: str) -> TestBed:
     issuer.create()
     (directory / "pseudonym.key").write_text(secrets.token_hex(32))
     (directory / "service.token").write_text(issuer.mint(Role.SERVICE))
-    defaults = {"audit_url": "http://127.0.0.1:9", "blob_url": f"file://{directory}/blobs"}
+    # Services are tested without their neighbours, unless a test says otherwise.
+    defaults = {
+        "consent_at_ingest": "false",
+        "audit_url": "http://127.0.0.1:9",
+        "blob_url": f"file://{directory}/blobs",
+    }
     common = CommonSettings(
         auth_jwks_file=issuer.jwks_file,
         service_token_file=directory / "service.token",

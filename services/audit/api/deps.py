@@ -10,8 +10,11 @@ from services.audit.context import AuditContext
 from services.audit.schemas import PLAIN
 
 
-def context_of(request: Request) -> AuditContext:
-    """FastAPI dependency: the audit context of the app that serves this request."""
+async def context_of(request: Request) -> AuditContext:
+    """FastAPI dependency: the audit context of the app that serves this request.
+
+    A coroutine: where all pool threads wait for a decision on consent, that decision must not need one.
+    """
     context: AuditContext = request.app.state.audit
     return context
 

@@ -45,7 +45,7 @@ def export_study(
     from services.imaging.usecases import research
 
     rows = reads.get_instances(runtime, body.study)
-    basis = research.research_consent(runtime, rows[0].patient)
+    basis = research.research_consent(runtime, rows[0].patient, researcher)
     if basis.decision != "permit":
         # Answered, not raised: the transaction that holds the audit event must be committed.
         research.record_export(session, runtime, researcher, rows, basis, None, [], request_id)

@@ -35,6 +35,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {"application/dicom+json": {}},
     },
     400: {"description": "No DICOM instance could be read.", "content": {"application/problem+json": {}}},
+    403: {"description": "The patient's consent lets none be stored.", "content": {"application/problem+json": {}}},
     409: {
         "description": "No instance was stored; `errors` and FailedSOPSequence say why.",
         "content": {"application/problem+json": {}},
@@ -94,7 +95,7 @@ def _store(
         # Answered, not raised: the transaction that holds the audit event must be committed.
         ingest.record_refused_request(session, runtime, error.slug, visit)
         return problem_response(error)
-    examined = [ingest.examine(runtime, content, decoders, study_instance_uid=study) for content in contents]
+    examined = [ingest.examine(runtime, content, decoders, visit, study_instance_uid=study) for content in contents]
     outcomes = ingest.file_instances(session, runtime, examined, visit)
     return answer(outcomes, root, request.headers.get("accept", ""))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import JSONResponse
 
-from services.imaging.errors import Refused
+from services.imaging.errors import ConsentDenied, Refused
 from shared.errors import PROBLEM_JSON, FieldProblem, problem
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ CANNOT_BE_SHOWN = 0xB007
 
 
 def answer(outcomes: Sequence[Outcome], root: str, accept: str) -> JSONResponse:
-    """200 when all are stored, 202 when some are or some cannot be shown, else 400 or 409.
+    """200 when all are stored, 202 when some are or some cannot be shown, else 400, 403 or 409.
 
     A request of which nothing was stored is answered with a problem document that names field and fix, and that holds
     FailedSOPSequence as a member too. Only a client that accepts `application/dicom+json` alone gets that media type.
@@ -31,10 +31,16 @@ def answer(outcomes: Sequence[Outcome], root: str, accept: str) -> JSONResponse:
         headers = {"Warning": ", ".join(f'299 consilium "{text}"' for text in dict.fromkeys(warnings))}
         status = 202 if refusals or warnings else 200
         return JSONResponse(body, status, headers if warnings else None, media_type=DICOM_JSON)
-    status = 400 if all(refusal.unreadable for refusal in refusals) else 409
+    status = _status(refusals)
     wanted = [media_range.split(";")[0].strip().lower() for media_range in accept.split(",")]
     media_type = DICOM_JSON if wanted == [DICOM_JSON] else PROBLEM_JSON
     return JSONResponse(_problem(status, refusals, body), status, media_type=media_type)
+
+
+def _status(refusals: Sequence[Refused]) -> int:
+    if all(refusal.unreadable for refusal in refusals):
+        return 400
+    return 403 if all(isinstance(refusal, ConsentDenied) for refusal in refusals) else 409
 
 
 def _problem(status: int, refusals: Sequence[Refused], dataset: dict[str, Any]) -> dict[str, Any]:

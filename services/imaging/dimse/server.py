@@ -135,6 +135,7 @@ class DimseServer:
             runtime,
             event.encoded_dataset(),
             self._decoders,
+            visit,
             sop_instance_uid=str(event.request.AffectedSOPInstanceUID),
         )
         with runtime.sessions.begin() as session:

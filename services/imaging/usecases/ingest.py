@@ -15,12 +15,14 @@ from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.description import describe, look_at
 from services.imaging.dicom.reading import ReadInstance, read_instance
 from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
-from services.imaging.errors import OtherContent, Refused, WrongInstance, WrongPatient, WrongStudy
+from services.imaging.errors import ConsentDenied, OtherContent, Refused, WrongInstance, WrongPatient, WrongStudy
 from shared.auth import Principal
+from shared.contracts.base import Modality
 from shared.database import reading
 from shared.digests import digest_bytes
 from shared.ids import uuid7
 from shared.intake import is_late
+from shared.storing import StoringDenied, basis_of
 from shared.web import Runtime
 
 
@@ -68,6 +70,7 @@ def examine(
     runtime: Runtime,
     content: bytes,
     decoders: Decoders,
+    visit: Visit,
     *,
     study_instance_uid: str | None = None,
     sop_instance_uid: str | None = None,
@@ -79,7 +82,7 @@ def examine(
     Args:
         study_instance_uid: the study that the sender announced, if any.
         sop_instance_uid: the instance that the sender announced, if any.
-    Raises: Unavailable: the blob store has no room, or all decoders are busy.
+    Raises: Unavailable: the blob store has no room, all decoders are busy, or the patient's consents are not known.
     """
     digest, read = digest_bytes(content), None
     try:
@@ -88,6 +91,7 @@ def examine(
             raise _wrong_study()
         if sop_instance_uid not in (None, read.key.sop_instance_uid):
             raise _wrong_instance()
+        _check_consent(runtime, read, visit)
         known = _known(runtime, read)
         prepared = None if known else _prepare(runtime, content, digest, read, decoders)
         return Examined(digest, read, prepared, known)
@@ -95,6 +99,14 @@ def examine(
         if read is not None:
             refusal.of(read.sop_class_uid, read.key.sop_instance_uid)
         return Examined(digest, read, refusal=refusal)
+
+
+def _check_consent(runtime: Runtime, read: ReadInstance, visit: Visit) -> None:
+    """Raises: ConsentDenied. Unavailable: nobody knows."""
+    try:
+        runtime.storing.check(visit.principal, [read.patient], Modality.IMAGE)
+    except StoringDenied as denied:
+        raise ConsentDenied(denied.basis) from denied
 
 
 def _known(runtime: Runtime, read: ReadInstance) -> Known | None:
@@ -204,6 +216,7 @@ def _record_refusal(session: Session, runtime: Runtime, examined: Examined, refu
         patient=examined.read.patient if examined.read else None,
         kind="image",
         digest=examined.digest,
+        consent=basis_of(refusal),
         request_id=visit.request_id,
         details={"door": visit.door, "field": refusal.fields[0].field, **stored},
     )

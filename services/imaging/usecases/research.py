@@ -19,6 +19,7 @@ from services.imaging.dicom.reading import read_instance
 from services.imaging.domain import Region, Review, ReviewState
 from services.imaging.errors import NoResearchConsent, NoSuchInstance, NothingToExport, Refused, RegionOutside
 from services.imaging.store import InstanceRow
+from shared.auditing import actor_of
 from shared.auth import Principal
 from shared.contracts.audit import ConsentBasis, ConsentQuestion
 from shared.contracts.base import Modality, Purpose
@@ -90,12 +91,14 @@ class Exporter:
             return review_queue.find(session, self.runtime.common.tenant, row.id)
 
 
-def research_consent(runtime: Runtime, patient: str) -> ConsentBasis:
-    """What the patient has said to research with images.
+def research_consent(runtime: Runtime, patient: str, researcher: Principal) -> ConsentBasis:
+    """What the patient has said to research with images by this researcher.
 
     Raises: Unavailable: nobody knows, so there is no consent.
     """
-    question = ConsentQuestion(patient=patient, purpose=Purpose.HRESCH, modalities=[Modality.IMAGE])
+    question = ConsentQuestion(
+        patient=patient, purpose=Purpose.HRESCH, modalities=[Modality.IMAGE], actor=actor_of(researcher)
+    )
     return runtime.audit.decide(question).decisions[Modality.IMAGE]
 
 

@@ -16,6 +16,7 @@ from shared.errors import AppError, FieldProblem
 from shared.hl7v2.problems import RefusedMessage
 from shared.ids import uuid7
 from shared.intake import is_late
+from shared.storing import basis_of
 from shared.web import Runtime
 
 _TELLABLE = frozenset(
@@ -63,6 +64,7 @@ def record_refusal(session: Session, runtime: Runtime, asker: Asker, error: AppE
         outcome="refused",
         reason=error.slug,
         kind="note",
+        consent=basis_of(error),
         request_id=asker.request_id,
         details={"status": error.status, "fields": sorted(told)},
     )

@@ -14,6 +14,8 @@ from services.vitals.settings import Settings
 from services.vitals.store import MessageRow
 from services.vitals.usecases import Asker
 from shared.auth import Principal
+from shared.contracts.base import Modality
+from shared.hl7v2.consent import check_consent
 from shared.hl7v2.header import Header
 from shared.hl7v2.message import read_message
 from shared.hl7v2.once import claim
@@ -45,6 +47,7 @@ class VitalsDoor:
         report = read_report(message, settings, now)
         if not report.samples:
             raise RefusedMessage(*_told(report.faults))
+        check_consent(runtime, sender, report.patient, Modality.VITALS)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         rejected = [Rejection(fault.sequence, fault) for fault in report.faults]
         samples = {report.patient: report.samples}

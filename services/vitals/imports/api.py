@@ -22,6 +22,7 @@ from services.vitals.imports.schemas import ImportProgress, RejectedRecords
 from services.vitals.imports.worker import ImportWorker
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker
+from shared.contracts.base import Modality
 from shared.database import reading
 from shared.errors import AppError, UnsupportedMediaType
 from shared.intake import patient_problem
@@ -43,6 +44,8 @@ async def sent_file(request: Request, principal: Clinical, runtime: RuntimeDep, 
     try:
         upload = await _received(request, runtime, settings)
         await run_in_threadpool(_check, upload, runtime, settings)
+        named = [upload.patient] if upload.patient else []
+        await run_in_threadpool(runtime.storing.check, principal, named, Modality.VITALS)
         return upload
     except AppError as error:
         await run_in_threadpool(record_refusal, runtime, Asker(principal, request_id), error)

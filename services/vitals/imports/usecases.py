@@ -25,9 +25,11 @@ from services.vitals.lines import check_sample
 from services.vitals.settings import Settings
 from services.vitals.usecases import Asker
 from shared.clock import Clock, utc_now
+from shared.contracts.base import Modality
 from shared.database import reading
 from shared.errors import FieldProblem
 from shared.ids import uuid7
+from shared.storing import DENIED, StoringDenied
 from shared.web import Runtime
 
 MAX_ATTEMPTS = 5
@@ -149,7 +151,7 @@ def _pass_over(work: Work, held: Claim, items: Iterator[Item]) -> bool:
 def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, bytes_done: int) -> Counts:
     """Store what is new of some records and move the checkpoint past them, in one transaction. Gives all counts."""
     runtime, job = work.runtime, held.job
-    samples, rejects = _checked(job, chunk, counts.read)
+    samples, rejects = _checked(runtime, job, chunk, counts.read)
     rejected = [Rejection(reject.number, reject.problem) for reject in rejects]
     batch = Batch(uuid7(), job.upload.digest, runtime.clock(), len(chunk), samples, rejected)
     with runtime.sessions.begin() as session:
@@ -166,7 +168,9 @@ def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, byt
     return counts.plus(new)
 
 
-def _checked(job: Import, chunk: list[Item], before: int) -> tuple[dict[str, list[Sample]], list[Reject]]:
+def _checked(
+    runtime: Runtime, job: Import, chunk: list[Item], before: int
+) -> tuple[dict[str, list[Sample]], list[Reject]]:
     samples, rejects = defaultdict[str, list[Sample]](list), list[Reject]()
     for number, item in enumerate(chunk, before + 1):
         if isinstance(item, Refused):
@@ -180,11 +184,20 @@ def _checked(job: Import, chunk: list[Item], before: int) -> tuple[dict[str, lis
             try:
                 # As of the time when the file came: a second look at a record gives the same answer.
                 sample = check_sample(_addressed(item.document, job.upload.patient), job.received_at)
+                _check_consent(runtime, job, sample.patient)
             except LineRefused as refused:
                 rejects.append(Reject(number, item.place, refused.problem))
             else:
                 samples[sample.patient].append(sample)
     return samples, rejects
+
+
+def _check_consent(runtime: Runtime, job: Import, patient: str) -> None:
+    """Raises: LineRefused. Unavailable: nobody knows; the import is tried again later."""
+    try:
+        runtime.storing.check(job.sender.principal, [patient], Modality.VITALS)
+    except StoringDenied as denied:
+        raise LineRefused(DENIED.field, DENIED.problem, DENIED.fix) from denied
 
 
 def _addressed(document: Mapping[str, Any], patient: str) -> Mapping[str, Any]:

@@ -1,0 +1,88 @@
+"""Whether a patient's consents let what comes through a door be stored at all (purpose `RECORDMGT`).
+
+Every door for evidence asks before it stores. Without any word of the patient the policy of the audit service decides:
+`opt-out`, so that everything is stored, unless the site says otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+from shared.auditing import actor_of
+from shared.auth import Principal
+from shared.clients import AuditClient
+from shared.contracts.audit import ConsentBasis, ConsentQuestion
+from shared.contracts.base import Modality, Purpose
+from shared.errors import FieldProblem, Forbidden, Unavailable
+
+REMEMBERED_S = 1.0
+"""A permission is asked for once a second for each patient: a study comes in hundreds of instances."""
+MOST_REMEMBERED = 1000
+DENIED = FieldProblem(
+    "patient", "has a consent that does not let this be stored (RECORDMGT)", "ask the patient, or leave it with you"
+)
+
+
+class StoringDenied(Forbidden):
+    """The patient's consents do not let this be stored."""
+
+    slug = "consent-denies-storing"
+
+    def __init__(self, basis: ConsentBasis) -> None:
+        super().__init__("Nothing was stored: the patient's consent does not permit it.", fields=[DENIED])
+        self.basis = basis
+
+
+class ConsentUnknown(Unavailable):
+    """Nobody knows whether this may be stored, so it is not."""
+
+    slug = "consent-unknown"
+
+
+class StoringGate:
+    """Asks the audit service. Thread-safe; one per process."""
+
+    def __init__(self, audit: AuditClient, *, enabled: bool = True) -> None:
+        self._audit, self._enabled = audit, enabled
+        self._permitted: dict[tuple[str, ...], float] = {}
+        self._lock = threading.Lock()
+
+    def check(self, principal: Principal, patients: Iterable[str], modality: Modality) -> None:
+        """Whether evidence of these patients may be stored for whom it comes from.
+
+        Raises: StoringDenied: of one of them it may not. ConsentUnknown: the audit service does not answer.
+        """
+        if self._enabled:
+            for patient in patients:
+                self._check(principal, patient, modality)
+
+    def _check(self, principal: Principal, patient: str, modality: Modality) -> None:
+        # Whatever a consent may tell people apart by.
+        key = (patient, modality, principal.role, principal.subject, principal.client_id or "")
+        if self._permitted.get(key, 0.0) > time.monotonic():
+            return
+        question = ConsentQuestion(
+            patient=patient, purpose=Purpose.RECORDMGT, modalities=[modality], actor=actor_of(principal)
+        )
+        asked_at = time.monotonic()
+        try:
+            basis = self._audit.decide(question).decisions[modality]
+        except Unavailable as error:
+            raise ConsentUnknown(
+                "Nothing was stored: the consents of this patient cannot be asked for just now.",
+                headers={"Retry-After": "2"},
+            ) from error
+        if basis.decision != "permit":
+            raise StoringDenied(basis)
+        with self._lock:
+            if len(self._permitted) >= MOST_REMEMBERED:
+                self._permitted.clear()
+            self._permitted[key] = asked_at + REMEMBERED_S
+
+
+def basis_of(error: Exception) -> ConsentBasis | None:
+    """The consent that a refusal rests on, if it rests on one."""
+    basis = getattr(error, "basis", None)
+    return basis if isinstance(basis, ConsentBasis) else None
