@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import Gauge
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.api import ROUTERS
 from services.audit.clients import ReleaseBarrier
-from services.audit.context import AuditContext
+from services.audit.context import AuditContext, BreakGlassRules
 from services.audit.domain.consent import Policy
 from services.audit.keys import open_signer
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
+from services.audit.usecases.break_glass import unreviewed
 from services.audit.verify.faults import CannotCheck
 from services.audit.verify.policy import NO_WITNESS, parse_policy
 from services.audit.verify.policy import Policy as WitnessPolicy
@@ -26,6 +30,8 @@ from shared.settings import CommonSettings
 from shared.web import Runtime, build_runtime, create_service_app
 
 WORKERS = 4
+UNREVIEWED = Gauge("consilium_consent_break_glass_unreviewed", "Accesses that broke the glass and were not reviewed.")
+OVERDUE = Gauge("consilium_consent_break_glass_overdue", "Those of them whose review is overdue.")
 DESCRIPTION = "The verifiable log, consents, and the registry of model bundles."
 
 
@@ -62,7 +68,17 @@ def create_app(
         "audit", runtime, ROUTERS, description=DESCRIPTION, readiness=_waiting_for, lifespan=_running
     )
     app.state.audit = context
+    UNREVIEWED.set_function(lambda: _count(context)[0])
+    OVERDUE.set_function(lambda: _count(context)[1])
     return app
+
+
+def _count(context: AuditContext) -> tuple[float, float]:
+    try:
+        return unreviewed(context)
+    except SQLAlchemyError:
+        # A page of metrics must not fail over one of them: nobody knows is no number.
+        return math.nan, math.nan
 
 
 def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, Witnessing]:
@@ -91,6 +107,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         public_keys=signer.verifier_keys,
         events=runtime.events,
         policy=Policy.from_rules(settings.consent_policy),
+        break_glass=BreakGlassRules(settings.break_glass_open_minutes, settings.break_glass_review_within_hours),
         clock=runtime.clock,
         barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,
         workers=ThreadPoolExecutor(WORKERS, "audit-worker"),

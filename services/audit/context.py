@@ -20,6 +20,14 @@ from shared.tlog.note import NoteKey, VerifierKey
 
 
 @dataclass(frozen=True)
+class BreakGlassRules:
+    """How long the glass stays broken, and how soon another person must look at it."""
+
+    open_minutes: int
+    review_within_hours: int
+
+
+@dataclass(frozen=True)
 class AuditContext:
     """The log and what is needed to write to it and read from it."""
 
@@ -31,6 +39,7 @@ class AuditContext:
     """Every key that signs checkpoints, the one above first."""
     events: EventWriter
     policy: Policy
+    break_glass: BreakGlassRules
     clock: Clock
     barrier: ReleaseBarrier | None
     """None: this suite has no diagnosis service."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import BadRequest, Conflict, InvalidInput, NotFound, TooManyRequests, Unavailable
+from shared.errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, TooManyRequests, Unavailable
 
 
 class MalformedEvent(InvalidInput):
@@ -57,6 +57,22 @@ class NoSuchConsent(NotFound):
 
 class ConsentAlreadyWithdrawn(Conflict):
     """It was withdrawn before; nothing changed."""
+
+
+class NoSuchAccess(NotFound):
+    """Nobody has broken the glass under this id."""
+
+
+class OwnAccess(Forbidden):
+    """Who broke the glass would review it."""
+
+    slug = "own-access"
+
+
+class AlreadyReviewed(Conflict):
+    """An access is reviewed once."""
+
+    slug = "already-reviewed"
 
 
 class NoSuchBundle(NotFound):

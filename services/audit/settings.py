@@ -33,6 +33,10 @@ class Settings(ServiceSettings):
     release_barrier: bool = True
     """Whether a withdrawal waits until the diagnosis service can release nothing on an older decision. Off only where
     there is no diagnosis service."""
+    break_glass_open_minutes: int = Field(default=60, ge=1, le=24 * 60)
+    """How long an access that broke the glass lasts."""
+    break_glass_review_within_hours: int = Field(default=24, ge=1, le=30 * 24)
+    """Within how many hours another person has to review it."""
     max_pending_events: int = Field(default=20_000, ge=1_000)
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)

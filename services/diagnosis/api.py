@@ -16,7 +16,7 @@ from services.diagnosis.live import Asker, running_risk
 from services.diagnosis.progress import progress_events
 from services.diagnosis.schemas import DiagnosisPage, FeedbackOut, RiskQuestion, SearchIn, diagnosis_out
 from shared.auth import Principal, Role, require
-from shared.contracts.base import Modality
+from shared.contracts.base import Modality, Purpose
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn, JobStatus
 from shared.digests import digest_json
 from shared.errors import Conflict
@@ -63,6 +63,7 @@ async def request_diagnosis(
     idempotency_key: IdempotencyKey = None,
 ) -> DiagnosisOut:
     """Freeze what is known of the patient as of a time, and queue its diagnosis. `Location` says where it will be."""
+    is_ordinary = body.purpose == Purpose.TREAT
     order = Order(
         patient=body.patient,
         as_of=body.as_of,
@@ -70,7 +71,9 @@ async def request_diagnosis(
         modalities=tuple(kind for kind in Modality if body.modalities is None or kind in body.modalities),
         requester=principal,
         key=idempotency_key,
-        digest=digest_json(body.model_dump(by_alias=True, mode="json")),
+        # Requests from before there were purposes keep their digest.
+        digest=digest_json(body.model_dump(by_alias=True, mode="json", exclude={"purpose"} if is_ordinary else None)),
+        purpose=Purpose(body.purpose),
     )
     job, replayed = await usecases.request_diagnosis(runtime, neighbours, order)
     response.headers["Location"] = f"/diagnoses/{job.id}"

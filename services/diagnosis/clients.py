@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from services.diagnosis.errors import EvidenceChanged, EvidenceGone
 from services.diagnosis.snapshot import Evidence
+from shared.auditing import actor_of
+from shared.auth import Principal
 from shared.clients import TIMEOUT, ServiceAuth, answer_of, service_client
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion, IngestFeed
 from shared.contracts.base import Modality, Purpose
@@ -63,9 +65,13 @@ class Neighbours:
         lists = await asyncio.gather(*(self.evidence(kind, patient, as_of) for kind in Modality))
         return dict(zip(Modality, lists, strict=True))
 
-    async def decide(self, patient: str, modalities: tuple[Modality, ...]) -> ConsentAnswer:
-        """Which modalities may be used for treatment now. Raises: Unavailable: nobody knows, so none may."""
-        question = ConsentQuestion(patient=patient, purpose=Purpose.TREAT, modalities=list(modalities))
+    async def decide(
+        self, patient: str, modalities: tuple[Modality, ...], purpose: Purpose, requester: Principal
+    ) -> ConsentAnswer:
+        """Which modalities may be used for this purpose now. Raises: Unavailable: nobody knows, so none may."""
+        question = ConsentQuestion(
+            patient=patient, purpose=purpose, modalities=list(modalities), actor=actor_of(requester)
+        )
         return await self._ask("audit", f"{self._audit_url}/internal/audit/consent/decide", question, ConsentAnswer)
 
     async def ingests(self, begin: int | None) -> IngestFeed:

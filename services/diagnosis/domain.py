@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.auth import Principal
 from shared.contracts.audit import AuditEvent
-from shared.contracts.base import Modality
+from shared.contracts.base import Modality, Purpose
 from shared.contracts.diagnosis import DiagnosisResult, JobStatus
 
 FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.ABSTAINED, JobStatus.FAILED})
@@ -29,6 +29,7 @@ class Order:
     requester: Principal
     key: str | None
     digest: str
+    purpose: Purpose = Purpose.TREAT
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Literal
 
 from services.diagnosis.domain import Job
 from services.diagnosis.snapshot import Manifest
-from shared.auditing import EventWriter
-from shared.contracts.audit import AuditEvent, ConsentBasis
+from shared.auditing import EventWriter, actor_of
+from shared.contracts.audit import AuditEvent, ConsentBasis, ConsentQuestion
 from shared.contracts.diagnosis import DiagnosisResult
 from shared.digests import digest_json
 
@@ -32,7 +34,7 @@ def released_event(events: EventWriter, job: Job, manifest: Manifest, result: Di
         kind="diagnosis",
         object_id=job.id,
         digest=digest_json(result.model_dump(by_alias=True, mode="json", exclude={"timings", "audit"})),
-        purpose="TREAT",
+        purpose=manifest.purpose,
         consent=_basis(manifest),
         details={
             "caseDigest": manifest.digest,
@@ -44,6 +46,35 @@ def released_event(events: EventWriter, job: Job, manifest: Manifest, result: Di
             "abstained": result.abstained,
         },
         event_id=derived_id("released", job.id, manifest.digest, result.model.digest),
+    )
+
+
+def question_of(job: Job, manifest: Manifest) -> ConsentQuestion:
+    """May what a case uses be used for its purpose, by who asked for it?"""
+    return ConsentQuestion(
+        patient=job.patient,
+        purpose=manifest.purpose,
+        modalities=list(manifest.used),
+        actor=actor_of(job.requester),
+    )
+
+
+def denied_event(events: EventWriter, job: Job, manifest: Manifest) -> AuditEvent:
+    """Evidence that exists was left out of a case when it was frozen, because no consent lets it be used."""
+    return events.event(
+        job.requester,
+        "prediction",
+        "evidence-withheld",
+        "E",
+        outcome="refused",
+        reason="consent denies its use",
+        patient=job.patient,
+        kind="diagnosis",
+        object_id=job.id,
+        purpose=manifest.purpose,
+        consent=_together("deny", "consent denies its use", [manifest.consent[kind] for kind in manifest.withheld]),
+        details={"caseDigest": manifest.digest, "withheld": [kind.value for kind in manifest.withheld]},
+        event_id=derived_id("denied", job.id),
     )
 
 
@@ -87,12 +118,16 @@ def _basis(manifest: Manifest) -> ConsentBasis:
     """One basis for all modalities together; the single decisions stand in the manifest and in the event's details."""
     used = [manifest.consent[kind] for kind in manifest.used]
     denied = [manifest.consent[kind] for kind in manifest.withheld]
-    bases = used or denied
+    reason = f"{len(used)} of {len(used) + len(denied)} modalities with evidence are permitted"
+    return _together("permit" if used else "deny", reason, used or denied)
+
+
+def _together(decision: Literal["permit", "deny"], reason: str, bases: Sequence[ConsentBasis]) -> ConsentBasis:
     policies = {basis.policy_digest for basis in bases}
     return ConsentBasis(
-        decision="permit" if used else "deny",
-        reason=f"{len(used)} of {len(used) + len(denied)} modalities with evidence are permitted",
+        decision=decision,
+        reason=reason,
         consent_ids=sorted({consent for basis in bases for consent in basis.consent_ids}),
         policy_digest=policies.pop() if len(policies) == 1 else None,
-        digest=digest_json({kind.value: basis.digest for kind, basis in manifest.consent.items()}),
+        digest=digest_json([basis.digest for basis in bases]),
     )

@@ -45,7 +45,7 @@ def compose(
     sentences = [*explanation.summary, *_stale_sentences(manifest, modalities), *_consent_sentences(manifest)]
     timings = prediction.timings if prediction else {}
     return DiagnosisResult(
-        case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient),
+        case=wire.CaseOut(digest=manifest.digest, as_of=manifest.as_of, patient=patient, purpose=manifest.purpose),
         model=wire.ModelOut(bundle=bundle.name, version=bundle.version, digest=bundle.digest),
         modalities=modalities,
         diagnoses=[

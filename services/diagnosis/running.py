@@ -28,13 +28,12 @@ from services.diagnosis.errors import CaseFailed, ConsentMoved, FenceLost
 from services.diagnosis.inference.films import FilmAnswers
 from services.diagnosis.inference.prediction import Prediction, SimilarCase
 from services.diagnosis.pulse import Hold, Pulse
-from services.diagnosis.recording import failed_event, released_event, withheld_event
+from services.diagnosis.recording import failed_event, question_of, released_event, withheld_event
 from services.diagnosis.results import Spent, compose
 from services.diagnosis.search.index import VectorIndex
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.snapshot import Manifest, parse_manifest
-from shared.contracts.audit import ConsentAnswer, ConsentQuestion, Sequenced
-from shared.contracts.base import Purpose
+from shared.contracts.audit import ConsentAnswer, Sequenced
 from shared.database import reading
 from shared.errors import Unavailable, origin_of
 from shared.ids import uuid7
@@ -200,8 +199,7 @@ def _decide(worker: Worker, job: Job, manifest: Manifest) -> ConsentAnswer | Non
     """Consent for what the manifest uses, as of now; None where it uses nothing."""
     if not manifest.used:
         return None
-    question = ConsentQuestion(patient=job.patient, purpose=Purpose.TREAT, modalities=list(manifest.used))
-    return worker.runtime.audit.decide(question)
+    return worker.runtime.audit.decide(question_of(job, manifest))
 
 
 def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, str]:

@@ -50,6 +50,7 @@ class Manifest:
     consent: Consents
     withheld: tuple[Modality, ...]
     """Evidence of these exists, and no consent lets it be used."""
+    purpose: Purpose = Purpose.TREAT
 
     def of(self, kind: Modality) -> tuple[Evidence, ...]:
         """The evidence of one modality, newest first."""
@@ -72,7 +73,7 @@ class Manifest:
                 "schema": SCHEMA,
                 "subject": self.subject,
                 "asOf": rfc3339(self.as_of),
-                "purpose": Purpose.TREAT.value,
+                "purpose": self.purpose.value,
                 "modalities": [kind.value for kind in self.requested],
                 "evidence": [_evidence_json(item) for item in self.evidence],
                 "consent": {kind.value: _basis_json(basis) for kind, basis in self.consent.items()},
@@ -113,11 +114,17 @@ def parse_manifest(content: bytes) -> Manifest:
         evidence=tuple(_evidence(item) for item in data["evidence"]),
         consent={Modality(kind): ConsentBasis.model_validate(basis) for kind, basis in data["consent"].items()},
         withheld=tuple(Modality(kind) for kind in data["withheld"]),
+        purpose=Purpose(data["purpose"]),
     )
 
 
 def freeze(
-    subject: str, as_of: datetime, requested: tuple[Modality, ...], known: Known, decisions: Consents
+    subject: str,
+    as_of: datetime,
+    requested: tuple[Modality, ...],
+    known: Known,
+    decisions: Consents,
+    purpose: Purpose = Purpose.TREAT,
 ) -> Manifest:
     """A manifest of the evidence that is selected and permitted."""
     chosen = {kind: select(kind, known[kind], as_of) for kind in requested}
@@ -131,6 +138,7 @@ def freeze(
         ),
         consent={kind: decisions[kind] for kind in requested},
         withheld=tuple(kind for kind in requested if chosen[kind] and kind not in permitted),
+        purpose=purpose,
     )
 
 

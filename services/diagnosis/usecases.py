@@ -29,6 +29,7 @@ from services.diagnosis.errors import (
     UnknownHeatmap,
     UnknownPatient,
 )
+from services.diagnosis.recording import denied_event
 from services.diagnosis.snapshot import Known, Manifest, case_time, freeze, select
 from shared.auth import Principal
 from shared.contracts.base import Modality
@@ -90,9 +91,9 @@ async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) 
     known = await evidence_at(neighbours, order.patient, lists, as_of)
     if not any(select(kind, known[kind], as_of) for kind in order.modalities):
         raise _no_evidence(order)
-    consent = await neighbours.decide(order.patient, order.modalities)
+    consent = await neighbours.decide(order.patient, order.modalities, order.purpose, order.requester)
     subject = runtime.events.pseudonyms.patient(runtime.common.tenant, order.patient)
-    return freeze(subject, as_of, order.modalities, known, consent.decisions)
+    return freeze(subject, as_of, order.modalities, known, consent.decisions, order.purpose)
 
 
 async def evidence_at(
@@ -138,7 +139,10 @@ def submit(runtime: Runtime, order: Order, manifest: Manifest) -> tuple[Job, boo
     try:
         with runtime.sessions.begin() as session:
             store.add_manifest(session, digest, now)
-            return store.add_job(session, uuid7(), order, digest, manifest, now), False
+            job = store.add_job(session, uuid7(), order, digest, manifest, now)
+            if manifest.withheld:
+                runtime.record(session, denied_event(runtime.events, job, manifest))
+            return job, False
     except IntegrityError:
         known = find_replay(runtime, order)
         if known is None:

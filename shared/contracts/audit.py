@@ -54,7 +54,8 @@ class AuditEvent(Wire):
     producer_seq: int | None = Field(default=None, ge=1, le=2**53 - 1)
     """The producer's own count of its events, without a gap; absent where it did not pass through an outbox."""
     type: str
-    """`ingest`, `read`, `prediction`, `feedback`, `consent`, `model`, `query`, `delivery`, `access-denied`."""
+    """`ingest`, `read`, `prediction`, `feedback`, `consent`, `model`, `query`, `delivery`, `access-denied`,
+    `break-glass`."""
     subtype: str
     """What exactly, such as `dicom-stored`, `note-read`, `diagnosis-released`."""
     action: Literal["C", "R", "U", "D", "E"]

@@ -66,6 +66,8 @@ class DiagnosisRequest(Wire):
     priority: Literal["stat", "routine"] = "routine"
     modalities: list[Modality] | None = Field(default=None, min_length=1)
     """Use only these; default: all."""
+    purpose: Literal["TREAT", "BTG", "ETREAT"] = "TREAT"
+    """BTG and ETREAT use what `POST /consents/break-glass` opened for whoever asks, and else what TREAT may."""
 
 
 class CaseOut(Wire):
@@ -73,6 +75,8 @@ class CaseOut(Wire):
     """Of the manifest: same manifest and bundle, same result."""
     as_of: datetime
     patient: str
+    purpose: str = "TREAT"
+    """What consent was asked for: BTG or ETREAT where the glass was broken for it."""
 
 
 class ModelOut(Wire):

@@ -146,6 +146,44 @@ class ConsentRow(Base):
     source_digest: Mapped[str | None]
 
 
+class BreakGlassRow(Base):
+    """One access that broke the glass; written once, never changed."""
+
+    __tablename__ = "break_glass"
+    __table_args__ = (
+        sa.Index("ix_break_glass_subject_ref", "subject_ref", "expires_at"),
+        sa.Index("ix_break_glass_review_due_at", "review_due_at"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    idx: Mapped[int] = mapped_column(Index, unique=True)
+    """Log index of the event that tells of it."""
+    patient: Mapped[str]
+    subject_ref: Mapped[str]
+    purpose: Mapped[str]
+    modalities: Mapped[list[str]] = mapped_column(sa.JSON)
+    reason: Mapped[str] = mapped_column(sa.Text)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    review_due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class BreakGlassReviewRow(Base):
+    """What another person made of an access; one at most."""
+
+    __tablename__ = "break_glass_review"
+
+    access_id: Mapped[str] = mapped_column(sa.ForeignKey("break_glass.id"), primary_key=True)
+    idx: Mapped[int] = mapped_column(Index, unique=True)
+    finding: Mapped[str]
+    comment: Mapped[str | None] = mapped_column(sa.Text)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class BundleRow(Base):
     """One registered model bundle."""
 

@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.audit.context import AuditContext
+from services.audit.domain.break_glass import EMERGENCIES, decide_emergency
 from services.audit.domain.consent import Consent, Decision, Provision, Recipient, Request, content_of, decide
 from services.audit.errors import ConsentAlreadyWithdrawn, NoSuchConsent
 from services.audit.store import consents as store
+from services.audit.store.break_glass import open_accesses
 from shared.auth import Principal
 from shared.clock import rfc3339
 from shared.contracts.audit import ConsentAnswer, ConsentBasis, ConsentQuestion
@@ -148,10 +150,15 @@ def list_consents(
 
 def decide_consent(context: AuditContext, question: ConsentQuestion) -> ConsentAnswer:
     """What this patient's consents allow now."""
-    with reading(context.sessions) as session:
-        consents, epoch = store.consents_of(session, _subject_ref(context, question.patient))
+    subject_ref, now = _subject_ref(context, question.patient), context.clock()
     request = Request(question.purpose, question.modalities, question.actor)
-    verdicts = decide(consents, request, context.clock(), context.policy)
+    with reading(context.sessions) as session:
+        consents, epoch = store.consents_of(session, subject_ref)
+        if question.purpose in EMERGENCIES:
+            accesses = open_accesses(session, subject_ref, now)
+            verdicts = decide_emergency(consents, accesses, request, now, context.policy)
+        else:
+            verdicts = decide(consents, request, now, context.policy)
     decisions = {
         modality: ConsentBasis(
             decision=verdict.decision,

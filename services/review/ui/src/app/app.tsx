@@ -1,5 +1,6 @@
 import { useRoute } from '@/app/router';
 import { Shell } from '@/app/shell';
+import { OpenAccesses } from '@/features/break-glass/components/open-accesses';
 import { CasePage } from '@/features/case/components/case-page';
 import { SignIn } from '@/features/session/components/sign-in';
 import { SessionProvider } from '@/features/session/session';
@@ -20,6 +21,9 @@ function Signed() {
   const route = useRoute();
   if (session.user === null) return <SignIn />;
   return (
-    <Shell>{route.page === 'case' ? <CasePage key={route.id} id={route.id} /> : <WorklistPage />}</Shell>
+    <Shell>
+      <OpenAccesses />
+      {route.page === 'case' ? <CasePage key={route.id} id={route.id} /> : <WorklistPage />}
+    </Shell>
   );
 }

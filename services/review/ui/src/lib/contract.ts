@@ -30,6 +30,9 @@ export type DeviceClock = Schemas['DeviceClock'];
 export type VitalsQuestion = Schemas['VitalsQuestion'];
 export type VitalsAnswer = Schemas['VitalsAnswer'];
 export type Feedback = Schemas['FeedbackIn'];
+export type BreakGlass = Schemas['BreakGlassOut'];
+export type BreakGlassList = Schemas['BreakGlassList'];
+export type BreakGlassReview = Schemas['AccessReviewIn'];
 
 export const MODALITIES: readonly Modality[] = ['image', 'note', 'vitals'];
 export const FINAL: readonly DiagnosisStatus[] = ['succeeded', 'abstained', 'failed'];

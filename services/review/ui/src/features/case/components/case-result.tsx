@@ -1,5 +1,6 @@
 import { EmptyState } from '@/components/states';
 import { Assessment } from '@/features/case/components/assessment';
+import { BrokenGlass } from '@/features/case/components/broken-glass';
 import { Contributions } from '@/features/case/components/contributions';
 import { FeedbackForm } from '@/features/case/components/feedback-form';
 import { ModalityStrip } from '@/features/case/components/modality-strip';
@@ -18,6 +19,7 @@ export function CaseResult({ diagnosis }: { diagnosis: Diagnosis }) {
   if (diagnosis.status === 'failed') return <Failed diagnosis={diagnosis} />;
   return (
     <>
+      <BrokenGlass diagnosis={diagnosis} />
       <Outdated diagnosis={diagnosis} />
       {diagnosis.abstained ? <Abstained diagnosis={diagnosis} /> : <Cautions reasons={diagnosis.reasons ?? []} />}
       <ModalityStrip diagnosis={diagnosis} />
