@@ -9,7 +9,7 @@ import httpx
 
 from shared.auth import read_service_token
 from shared.contracts.audit import AuditEvent, BatchReceipt, ConsentAnswer, ConsentQuestion, EventBatch, Sequenced
-from shared.errors import NotFound, Unavailable
+from shared.errors import ConsentUnknown, NotFound, Unavailable
 from shared.settings import CommonSettings
 
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
@@ -43,6 +43,12 @@ def answer_of(service: str, response: httpx.Response) -> Any:
     return response.json()
 
 
+def consent_unknown() -> ConsentUnknown:
+    """The refusal of whatever needs a consent while the audit service does not answer."""
+    detail = "Nothing was done: the consents of this patient cannot be asked for just now."
+    return ConsentUnknown(detail, headers={"Retry-After": "2"})
+
+
 class AuditClient:
     """The audit service, as the other services use it."""
 
@@ -59,11 +65,12 @@ class AuditClient:
         return BatchReceipt.model_validate(answer).sequenced
 
     def decide(self, question: ConsentQuestion) -> ConsentAnswer:
-        """Which modalities of this patient may be used for this purpose now. Raises: Unavailable: nobody knows, so
-        none may."""
-        return ConsentAnswer.model_validate(
-            self._post("/internal/audit/consent/decide", question.model_dump_json(by_alias=True))
-        )
+        """Which modalities of this patient may be used for this purpose now. Raises: ConsentUnknown: then none may."""
+        try:
+            answer = self._post("/internal/audit/consent/decide", question.model_dump_json(by_alias=True))
+        except (Unavailable, NotFound) as error:
+            raise consent_unknown() from error
+        return ConsentAnswer.model_validate(answer)
 
     def close(self) -> None:
         """Close the connections."""

@@ -131,6 +131,12 @@ class Unavailable(AppError):
     status, title, slug = 503, "Temporarily unavailable", "unavailable"
 
 
+class ConsentUnknown(Unavailable):
+    """Nobody knows what the patient's consents permit, so they permit nothing."""
+
+    slug = "consent-unknown"
+
+
 class CarriedError(HTTPException):
     """An `AppError` raised where FastAPI lets only its own exceptions through: while it reads a body."""
 

@@ -15,7 +15,7 @@ from shared.auth import Principal
 from shared.clients import AuditClient
 from shared.contracts.audit import ConsentBasis, ConsentQuestion
 from shared.contracts.base import Modality, Purpose
-from shared.errors import FieldProblem, Forbidden, Unavailable
+from shared.errors import FieldProblem, Forbidden
 
 REMEMBERED_S = 1.0
 """A permission is asked for once a second for each patient: a study comes in hundreds of instances."""
@@ -33,12 +33,6 @@ class StoringDenied(Forbidden):
     def __init__(self, basis: ConsentBasis) -> None:
         super().__init__("Nothing was stored: the patient's consent does not permit it.", fields=[DENIED])
         self.basis = basis
-
-
-class ConsentUnknown(Unavailable):
-    """Nobody knows whether this may be stored, so it is not."""
-
-    slug = "consent-unknown"
 
 
 class StoringGate:
@@ -67,13 +61,7 @@ class StoringGate:
             patient=patient, purpose=Purpose.RECORDMGT, modalities=[modality], actor=actor_of(principal)
         )
         asked_at = time.monotonic()
-        try:
-            basis = self._audit.decide(question).decisions[modality]
-        except Unavailable as error:
-            raise ConsentUnknown(
-                "Nothing was stored: the consents of this patient cannot be asked for just now.",
-                headers={"Retry-After": "2"},
-            ) from error
+        basis = self._audit.decide(question).decisions[modality]
         if basis.decision != "permit":
             raise StoringDenied(basis)
         with self._lock:

@@ -14,7 +14,7 @@ from services.diagnosis.errors import EvidenceChanged, EvidenceGone
 from services.diagnosis.snapshot import Evidence
 from shared.auditing import actor_of
 from shared.auth import Principal
-from shared.clients import TIMEOUT, ServiceAuth, answer_of, service_client
+from shared.clients import TIMEOUT, ServiceAuth, answer_of, consent_unknown, service_client
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion, IngestFeed
 from shared.contracts.base import Modality, Purpose
 from shared.contracts.evidence import EvidenceList, EvidenceQuestion, NoteContent, RenderedImage, VitalsWindow
@@ -68,11 +68,15 @@ class Neighbours:
     async def decide(
         self, patient: str, modalities: tuple[Modality, ...], purpose: Purpose, requester: Principal
     ) -> ConsentAnswer:
-        """Which modalities may be used for this purpose now. Raises: Unavailable: nobody knows, so none may."""
+        """Which modalities may be used for this purpose now. Raises: ConsentUnknown: then none may."""
         question = ConsentQuestion(
             patient=patient, purpose=purpose, modalities=list(modalities), actor=actor_of(requester)
         )
-        return await self._ask("audit", f"{self._audit_url}/internal/audit/consent/decide", question, ConsentAnswer)
+        url = f"{self._audit_url}/internal/audit/consent/decide"
+        try:
+            return await self._ask("audit", url, question, ConsentAnswer)
+        except Unavailable as error:
+            raise consent_unknown() from error
 
     async def ingests(self, begin: int | None) -> IngestFeed:
         """What came since, as the log tells of it; None: only where it ends. Raises: Unavailable."""

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from services.audit.api.deps import ContextDep, Id
 from services.audit.consent_schemas import Modalities, PatientId
-from services.audit.domain.break_glass import EMERGENCIES, Access, Finding, State
+from services.audit.domain.break_glass import EMERGENCIES, Access, Finding, Review, State
 from services.audit.usecases import break_glass as usecases
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality, Purpose, Wire
@@ -55,6 +55,12 @@ class AccessReviewOut(Wire):
     at: datetime
     index: int
 
+    @classmethod
+    def from_domain(cls, review: Review) -> AccessReviewOut:
+        return cls(
+            finding=review.finding, comment=review.comment, by=review.subject, at=review.at, index=review.index
+        )  # fmt: skip
+
 
 class BreakGlassOut(Wire):
     """One access."""
@@ -75,12 +81,7 @@ class BreakGlassOut(Wire):
 
     @classmethod
     def from_domain(cls, access: Access, now: datetime) -> BreakGlassOut:
-        found = access.review
-        review = (
-            AccessReviewOut(finding=found.finding, comment=found.comment, by=found.subject, at=found.at, index=found.index)
-            if found
-            else None
-        )
+        review = AccessReviewOut.from_domain(access.review) if access.review else None
         return cls(
             id=access.id, patient=access.patient, purpose=access.purpose, modalities=list(access.modalities),
             reason=access.reason, by=access.subject, opened_at=access.opened_at, expires_at=access.expires_at,

@@ -153,6 +153,13 @@ def test_a_known_patient_without_evidence_in_those_modalities_is_refused(busy: H
     assert (answer.status_code, fields(answer)) == (422, ["modalities"])
 
 
+def test_where_nobody_knows_of_consent_the_refusal_says_so(house: House) -> None:
+    house.ward.add_note("p-1", hours_ago(1))
+    house.ward.down.add("audit")
+    answer = house.ask()
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:consilium:problem:consent-unknown")
+
+
 @pytest.mark.parametrize("service", ["imaging", "notes", "vitals", "audit"])
 def test_while_a_neighbour_is_down_nothing_is_stored(house: House, service: str) -> None:
     admit(house, "p-1")

@@ -49,10 +49,11 @@ class Research:
     audit_url: str
     bed: TestBed
 
-    def consent(self, decision: str, purpose: str = "HRESCH") -> None:
-        body = {"patient": "P-1", "decision": decision, "purpose": purpose, "modalities": ["image"]}
+    def consent(self, decision: str, purpose: str = "HRESCH", **more: Any) -> Any:
+        body = {"patient": "P-1", "decision": decision, "purpose": purpose, "modalities": ["image"], **more}
         answer = httpx.post(f"{self.audit_url}/consents", json=body, headers=self.bed.headers(Role.CLINICIAN))
         assert answer.status_code == 201, answer.text
+        return answer.json()
 
     def stored(self, **attributes: Any) -> Dataset:
         ds = radiograph(PatientName=SEED, PatientComments=SEED, **attributes)
@@ -108,12 +109,38 @@ def test_without_consent_to_research_nothing_leaves(research: Research) -> None:
     assert research.export(ds).status_code == 403
 
 
+def test_consent_to_treatment_is_none_to_research(research: Research) -> None:
+    ds = research.stored()
+    research.consent("permit", "TREAT")
+    assert research.export(ds).status_code == 403
+
+
+def test_after_a_withdrawal_nothing_leaves_any_more(research: Research) -> None:
+    ds = research.stored()
+    given = research.consent("permit")
+    assert research.export(ds).status_code == 200
+    url = f"{research.audit_url}/consents/{given['id']}/withdraw"
+    assert httpx.post(url, headers=research.bed.headers(Role.CLINICIAN)).status_code == 200
+    assert research.export(ds).status_code == 403
+
+
+def test_a_consent_may_be_for_some_researchers_alone(research: Research) -> None:
+    ds = research.stored()
+    research.consent("permit", actors=[{"subject": "dr-hill"}])
+    found = []
+    for subject in ("dr-hill", "dr-lake"):
+        headers = research.bed.headers(Role.RESEARCHER, subject)
+        body = {"study": ds.StudyInstanceUID}
+        found.append(research.imaging.client.post("/research/exports", json=body, headers=headers).status_code)
+    assert found == [200, 403]
+
+
 def test_nobody_who_can_be_asked_for_consent_is_no_consent(imaging: Imaging) -> None:
     ds = radiograph()
     imaging.stow(encoded(ds))
     headers = imaging.bed.headers(Role.RESEARCHER)
     answer = imaging.client.post("/research/exports", json={"study": ds.StudyInstanceUID}, headers=headers)
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:consilium:problem:consent-unknown")
 
 
 def test_a_study_leaves_without_its_patient_and_the_same_each_time(research: Research) -> None:

@@ -147,6 +147,15 @@ def test_an_exception_that_denies_never_permits_more(
     assert _permitted(after, policy, actor) <= _permitted(before, policy, actor)
 
 
+@given(histories, any_consent, policies, actors)
+def test_what_may_not_narrow_takes_nothing_away(
+    consents: list[Consent], last: Consent, policy: Any, actor: Any
+) -> None:
+    added = replace(last, id="last", given_index=99)
+    if not added.may_narrow(NOW):
+        assert _permitted(consents, policy, actor) <= _permitted([*consents, added], policy, actor)
+
+
 @given(histories, policies)
 def test_whom_nobody_knows_is_permitted_no_more_than_anybody(consents: list[Consent], policy: Any) -> None:
     unknown = _permitted(consents, policy, None)
