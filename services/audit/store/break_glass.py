@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -10,8 +11,6 @@ from sqlalchemy.orm import Session
 from services.audit.domain.break_glass import Access, Finding, Review, State
 from services.audit.store.rows import BreakGlassReviewRow, BreakGlassRow
 from shared.contracts.base import Modality, Purpose
-
-Joined = sa.Select[tuple[BreakGlassRow, BreakGlassReviewRow | None]]
 
 
 def add_access(session: Session, access: Access) -> None:
@@ -65,7 +64,8 @@ def _outer() -> sa.FromClause:
     return sa.outerjoin(BreakGlassRow, BreakGlassReviewRow, on)
 
 
-def _joined() -> Joined:
+def _joined() -> sa.Select[Any, Any]:
+    """Accesses, each with its review or None, which the types of an outer join do not tell."""
     return sa.select(BreakGlassRow, BreakGlassReviewRow).select_from(_outer())
 
 

@@ -124,7 +124,8 @@ def test_a_last_denial_always_denies(consents: list[Consent], actor: Any) -> Non
 
 @given(histories, any_consent, policies, actors)
 def test_a_denial_added_never_permits_more(consents: list[Consent], added: Consent, policy: Any, actor: Any) -> None:
-    denial = replace(added, id="added", decision="deny", exceptions=(), given_index=added.given_index + 0.5)
+    consents = [replace(consent, given_index=2 * consent.given_index) for consent in consents]
+    denial = replace(added, id="added", decision="deny", exceptions=(), given_index=2 * added.given_index + 1)
     assert _permitted([*consents, denial], policy, actor) <= _permitted(consents, policy, actor)
 
 
