@@ -23,7 +23,17 @@ def page() -> str:
 
 
 def _bare(text: str) -> str:
-    for name in ("{index}", "{access_id}", "{consent_id}", "{model_id}", "{id}", "{level}", "{path}", "{L}", "{N}[.p/{W}]"):
+    for name in (
+        "{index}",
+        "{access_id}",
+        "{consent_id}",
+        "{model_id}",
+        "{id}",
+        "{level}",
+        "{path}",
+        "{L}",
+        "{N}[.p/{W}]",
+    ):
         text = text.replace(name, "{}")
     return text
 

@@ -2,14 +2,14 @@
 
 Works with the code before it: rows without a number are sent without one.
 
-Revision ID: outbox_numbers
+Revision ID: 0002
 Revises: 0001
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "outbox_numbers"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None

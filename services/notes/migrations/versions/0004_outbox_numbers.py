@@ -2,14 +2,14 @@
 
 Works with the code before it: rows without a number are sent without one.
 
-Revision ID: outbox_numbers
+Revision ID: 0004
 Revises: 0003
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "outbox_numbers"
+revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
