@@ -8,7 +8,15 @@ from typing import Any
 import httpx
 
 from shared.auth import read_service_token
-from shared.contracts.audit import AuditEvent, BatchReceipt, ConsentAnswer, ConsentQuestion, EventBatch, Sequenced
+from shared.contracts.audit import (
+    AuditEvent,
+    BatchReceipt,
+    ConsentAnswer,
+    ConsentQuestion,
+    EventBatch,
+    Sequenced,
+    StoringWords,
+)
 from shared.errors import ConsentUnknown, NotFound, Unavailable
 from shared.settings import CommonSettings
 
@@ -72,13 +80,23 @@ class AuditClient:
             raise consent_unknown() from error
         return ConsentAnswer.model_validate(answer)
 
+    def storing_words(self) -> StoringWords:
+        """Whose consents say anything of storing. Raises: ConsentUnknown."""
+        try:
+            return StoringWords.model_validate(self._ask("GET", "/internal/audit/consent/storing"))
+        except (Unavailable, NotFound) as error:
+            raise consent_unknown() from error
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
     def _post(self, path: str, body: str) -> Any:
+        return self._ask("POST", path, content=body, headers={"Content-Type": "application/json"})
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
-            response = self._http.post(path, content=body, headers={"Content-Type": "application/json"})
+            response = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
             raise Unavailable("The audit service is not answering.") from error
         return answer_of("audit", response)

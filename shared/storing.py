@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from shared.auditing import actor_of
 from shared.auth import Principal
@@ -17,6 +17,8 @@ from shared.contracts.audit import ConsentBasis, ConsentQuestion
 from shared.contracts.base import Modality, Purpose
 from shared.errors import FieldProblem, Forbidden
 
+SubjectOf = Callable[[str], str]
+"""A patient's pseudonym."""
 REMEMBERED_S = 1.0
 """A permission is asked for once a second for each patient: a study comes in hundreds of instances."""
 MOST_REMEMBERED = 1000
@@ -38,10 +40,12 @@ class StoringDenied(Forbidden):
 class StoringGate:
     """Asks the audit service. Thread-safe; one per process."""
 
-    def __init__(self, audit: AuditClient, *, enabled: bool = True) -> None:
-        self._audit, self._enabled = audit, enabled
+    def __init__(self, audit: AuditClient, subject_of: SubjectOf, *, enabled: bool = True) -> None:
+        self._audit, self._subject_of, self._enabled = audit, subject_of, enabled
         self._permitted: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
+        self._heard: frozenset[str] | None = None
+        self._heard_until = 0.0
 
     def check(self, principal: Principal, patients: Iterable[str], modality: Modality) -> None:
         """Whether evidence of these patients may be stored for whom it comes from.
@@ -55,7 +59,7 @@ class StoringGate:
     def _check(self, principal: Principal, patient: str, modality: Modality) -> None:
         # Whatever a consent may tell people apart by.
         key = (patient, modality, principal.role, principal.subject, principal.client_id or "")
-        if self._permitted.get(key, 0.0) > time.monotonic():
+        if self._permitted.get(key, 0.0) > time.monotonic() or self._never_spoke(patient):
             return
         question = ConsentQuestion(
             patient=patient, purpose=Purpose.RECORDMGT, modalities=[modality], actor=actor_of(principal)
@@ -68,6 +72,20 @@ class StoringGate:
             if len(self._permitted) >= MOST_REMEMBERED:
                 self._permitted.clear()
             self._permitted[key] = asked_at + REMEMBERED_S
+
+    def _never_spoke(self, patient: str) -> bool:
+        """Whether this patient has no consent about storing, and without one everything is stored.
+
+        Asked once a second for all patients together: most have none, and each comes in hundreds of pieces.
+        """
+        with self._lock:
+            if self._heard_until <= time.monotonic():
+                asked_at = time.monotonic()
+                words = self._audit.storing_words()
+                self._heard = frozenset(words.subjects) if words.unspoken == "permit" else None
+                self._heard_until = asked_at + REMEMBERED_S
+            heard = self._heard
+        return heard is not None and self._subject_of(patient) not in heard
 
 
 def basis_of(error: Exception) -> ConsentBasis | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -73,14 +74,15 @@ def build_runtime(
 ) -> Runtime:
     """Open what the settings name: database, blob store, audit client, outbox relay (not started)."""
     sessions = session_factory(create_engine(database_url))
-    audit = AuditClient(common)
+    audit, events = AuditClient(common), EventWriter.from_settings(service, common)
+    subject_of = partial(events.pseudonyms.patient, common.tenant)
     return Runtime(
         common=common,
         sessions=sessions,
-        events=EventWriter.from_settings(service, common),
+        events=events,
         blobs=open_blobs(common.blob_url),
         audit=audit,
-        storing=StoringGate(audit, enabled=common.consent_at_ingest),
+        storing=StoringGate(audit, subject_of, enabled=common.consent_at_ingest),
         relay=outbox.OutboxRelay(sessions, outbox_row, audit.append) if outbox_row is not None else None,
         outbox_row=outbox_row,
         clock=clock,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.api import ROUTERS
 from services.audit.clients import ReleaseBarrier
-from services.audit.context import AuditContext, BreakGlassRules
+from services.audit.context import AuditContext, BreakGlassRules, StoringSpeakers
 from services.audit.domain.consent import Policy
 from services.audit.keys import open_signer
 from services.audit.sequencer import Sequencer
@@ -107,6 +107,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         public_keys=signer.verifier_keys,
         events=runtime.events,
         policy=Policy.from_rules(settings.consent_policy),
+        storing=StoringSpeakers(),
         break_glass=BreakGlassRules(settings.break_glass_open_minutes, settings.break_glass_review_within_hours),
         clock=runtime.clock,
         barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,

@@ -123,6 +123,15 @@ class ConsentQuestion(Wire):
     """For whom; where it is absent, consents that speak of somebody in particular permit nothing."""
 
 
+class StoringWords(Wire):
+    """`GET /internal/audit/consent/storing` (role service): whose consents say anything of storing at all."""
+
+    unspoken: Literal["permit", "ask"]
+    """What holds for all others: their evidence may be stored, or `decide` must be asked for each."""
+    subjects: list[str]
+    """Pseudonyms of the patients for whom `decide` must be asked."""
+
+
 class ConsentAnswer(Wire):
     """One decision per modality asked for."""
 

@@ -11,7 +11,7 @@ from services.audit.api.deps import ContextDep, Id
 from services.audit.consent_schemas import ConsentHistory, ConsentIn, ConsentList, ConsentOut, PatientId
 from services.audit.usecases import consents as usecases
 from shared.auth import Principal, Role, require
-from shared.contracts.audit import ConsentAnswer, ConsentQuestion
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion, StoringWords
 from shared.errors import Conflict, TooManyRequests
 from shared.openapi import refusals
 from shared.web import RequestIdDep
@@ -51,6 +51,13 @@ def withdraw_consent(consent_id: Id, principal: Giver, context: ContextDep, requ
     """Withdraw a consent: it denies from now on. Withdrawing again changes nothing."""
     consent = usecases.withdraw_consent(context, principal, consent_id, request_id)
     return ConsentOut.from_domain(consent, context.clock())
+
+
+@router.get("/internal/audit/consent/storing", dependencies=[Depends(require(Role.SERVICE))])
+async def list_storing_words(context: ContextDep) -> StoringWords:
+    """Whose consents say anything of storing at all, so that the doors need not ask for everybody."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(context.workers, context.storing.words, context)
 
 
 @router.post("/internal/audit/consent/decide", dependencies=[Depends(require(Role.SERVICE))])

@@ -39,6 +39,16 @@ def consents_of(session: Session, subject_ref: str) -> tuple[list[Consent], int]
     return sorted(map(_to_domain, newest.values()), key=lambda c: c.given_index), len(versions)
 
 
+def speaking_since(session: Session, purpose: Purpose, index: int) -> tuple[set[str], int]:
+    """The patients of whom a version after a log index speaks of a purpose, and the newest version's index."""
+    newest = session.scalar(sa.select(sa.func.max(ConsentRow.idx)))
+    if newest is None or newest <= index:
+        return set(), index
+    named = sa.or_(ConsentRow.purpose == str(purpose), sa.cast(ConsentRow.purposes, sa.String).contains(f'"{purpose}"'))
+    query = sa.select(ConsentRow.subject_ref).where(ConsentRow.idx > index, ConsentRow.idx <= newest, named).distinct()
+    return set(session.scalars(query)), newest
+
+
 def _to_row(consent: Consent) -> dict[str, object]:
     return {
         "id": consent.id,

@@ -28,11 +28,12 @@ from tests.services.imaging.conftest import started
 from tests.services.imaging.dimse.associations import send as c_store
 from tests.services.imaging.radiographs import encoded, radiograph
 from tests.services.notes.conftest import NOTE
-from tests.services.notes.hl7_messages import code_of, faults_of, mdm, peer
+from tests.services.notes.hl7_messages import mdm
 from tests.services.vitals.conftest import SAMPLE
 from tests.services.vitals.imports.importing import import_file
 from tests.support.common import TestBed, make_test_bed
 from tests.support.ehr_neighbours import open_door
+from tests.support.mllp import code_of, faults_of, peer
 from tests.support.servers import serve
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -51,11 +52,12 @@ class Doors:
     vitals: httpx.Client
 
     def deny(self, patient: str, decision: str = "deny", **more: Any) -> None:
-        """The patient's word on storing."""
+        """The patient's word on storing, heard by every door."""
         body = {"patient": patient, "decision": decision, "purpose": "RECORDMGT", **more}
         body.setdefault("modalities", ["image", "note", "vitals"])
         answer = httpx.post(f"{self.audit_url}/consents", json=body, headers=self.bed.headers(), trust_env=False)
         assert answer.status_code == 201, answer.text
+        time.sleep(REMEMBERED_S + 0.1)
 
     def events(self) -> list[dict[str, Any]]:
         """All audit events of the three services."""
@@ -191,7 +193,6 @@ def test_a_consent_may_let_only_some_senders_store(doors: Doors) -> None:
 def test_a_denial_is_seen_though_the_patient_was_permitted_before(doors: Doors) -> None:
     assert _said(doors.sends["stow"]("P-later")) == 200
     doors.deny("P-later")
-    time.sleep(REMEMBERED_S + 0.1)
     assert _said(doors.sends["stow"]("P-later")) == 403
 
 
@@ -200,3 +201,15 @@ def test_records_of_patients_who_deny_are_left_out_of_a_file_that_names_several(
     records = [{**heart_rate(), "subject": {"identifier": {"value": patient}}} for patient in ("P-yes", "P-not")]
     found = import_file(doors.vitals, "\n".join(map(json.dumps, records)).encode())
     assert (found["counts"]["accepted"], found["counts"]["rejected"]) == (1, 1)
+
+
+def test_patients_who_never_said_anything_are_not_asked_for_one_by_one(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors.deny("P-spoke", decision="permit")
+    audit, asked = doors.runtimes["notes"].audit, []
+    decide = audit.decide
+    monkeypatch.setattr(audit, "decide", lambda question: asked.append(question.patient) or decide(question))
+    assert [_said(doors.sends["notes"](f"P-silent-{n}")) for n in range(3)] == [201, 201, 201]
+    assert _said(doors.sends["notes"]("P-spoke")) == 201
+    assert asked == ["P-spoke"]
