@@ -40,6 +40,24 @@ def test_receipts_consents_models_and_queries_work_there_too(audit: Audit) -> No
     assert audit.get(f"/models/{registered['id']}/card").json() == {"auroc": 0.9}
 
 
+def test_rich_consents_and_broken_glass_work_there_too(audit: Audit) -> None:
+    consent = {
+        "patient": "MRN-7", "decision": "permit", "purposes": ["TREAT", "HRESCH"], "modalities": ["image", "note"],
+        "actors": [{"role": "clinician"}], "exceptions": [{"decision": "deny", "modalities": ["image"]}],
+    }  # fmt: skip
+    given = audit.post("/consents", consent).json()
+    assert audit.get("/consents", patient="MRN-7").json()["items"] == [given]
+    access = {"patient": "MRN-7", "modalities": ["image"], "reason": "Unconscious, no relatives."}
+    opened = audit.post("/consents/break-glass", access).json()
+    actor = {"issuer": "consilium-dev", "subject": opened["by"], "role": "clinician"}
+    question = {"patient": "MRN-7", "purpose": "BTG", "modalities": ["image", "note"], "actor": actor}
+    found = audit.post("/internal/audit/consent/decide", question, Role.SERVICE).json()["decisions"]
+    assert [found[kind]["decision"] for kind in ("image", "note")] == ["permit", "permit"]
+    reviewed = audit.post(f"/consents/break-glass/{opened['id']}/review", {"finding": "justified"}, Role.AUDITOR).json()
+    listed = audit.get("/consents/break-glass", state="reviewed").json()["items"]
+    assert (reviewed["state"], listed) == ("reviewed", [reviewed])
+
+
 @pytest.mark.parametrize("path", ["/consents/a%00b/withdraw", "/models/a%00b/promote"])
 def test_nul_in_a_path_is_refused(audit: Audit, path: str) -> None:
     assert audit.post(path, {"stage": "active"}, Role.CLINICIAN).status_code in (403, 422)
