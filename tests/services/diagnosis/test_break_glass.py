@@ -58,7 +58,9 @@ def test_an_access_lets_who_opened_it_use_what_was_denied(course: Course) -> Non
 
 def test_what_was_left_out_when_a_case_was_frozen_is_an_event(course: Course) -> None:
     job = _post(course, course.diagnosis, "/diagnoses", {"patient": "p-1"})["id"]
-    course.worker.runtime.relay.drain()
+    relay = course.worker.runtime.relay
+    assert relay is not None
+    relay.drain()
     found = course.audit.get(
         "/audit/entries", params={"subtype": "evidence-withheld"}, headers=course.bed.headers(Role.AUDITOR)
     ).json()["items"]

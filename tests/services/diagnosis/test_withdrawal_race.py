@@ -42,7 +42,11 @@ def _race_before_release(course: Course, monkeypatch: pytest.MonkeyPatch) -> Rac
 
     monkeypatch.setattr(running, "_release", _late_release)
     monkeypatch.setattr(Course, "shows_evidence", _after_the_answer)
-    return course.race("p-1", lambda: asked.wait(20) or None)
+
+    def _until_asked() -> None:
+        assert asked.wait(20)
+
+    return course.race("p-1", _until_asked)
 
 
 def test_a_withdrawal_between_the_last_question_and_the_release_is_seen(
