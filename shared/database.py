@@ -117,14 +117,18 @@ def session_factory(engine: sa.Engine) -> Sessions:
     return sessionmaker(bound, expire_on_commit=False)
 
 
-def insert_into(session: Session, into: type[DeclarativeBase] | sa.Table) -> Any:
+def insert_into(session: Session, row: type[DeclarativeBase]) -> Any:
     """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike.
 
     Give the values as parameters of its execution where it is hot: the statement is then compiled once.
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     # Of the table, not the class: the unit of work has nothing to do with it, and would take as long as the database.
-    return insert(into if isinstance(into, sa.Table) else cast(sa.Table, into.__table__))
+    return insert_for(session.get_bind().dialect.name, cast(sa.Table, row.__table__))
+
+
+def insert_for(dialect: str, table: sa.Table) -> Any:
+    """The same for a database's name (`sqlite`, `postgresql`), to be built once and kept."""
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.clock import utc_now
 from shared.contracts.audit import AuditEvent
-from shared.database import Sessions, UtcDateTime, insert_into, reading
+from shared.database import Sessions, UtcDateTime, insert_for, reading
 
 BATCH = 256
 POLL_S = 1.0
@@ -66,38 +67,37 @@ def add(session: Session, row: type[OutboxMixin], event: AuditEvent) -> None:
     """Put an event into the outbox, inside the caller's transaction; it gets its number when that commits."""
     entry = row(event_id=event.event_id, body=event.model_dump_json(by_alias=True), created_at=utc_now())  # type: ignore[call-arg]  # a mixin has no __init__ of its own
     session.add(entry)
-    if UNNUMBERED not in session.info:
-        session.info[UNNUMBERED] = []
-        sa.event.listen(session, "before_commit", _number)
-    session.info[UNNUMBERED].append((event.producer, entry))
+    session.info.setdefault(UNNUMBERED, []).append((event.producer, entry))
 
 
 def _number(session: Session) -> None:
     """Give numbers to what this transaction has put into the outbox and not taken back."""
-    if session.in_nested_transaction():
+    if not session.info.get(UNNUMBERED) or session.in_nested_transaction():
         return
-    waiting, session.info[UNNUMBERED] = session.info[UNNUMBERED], []
-    if not waiting:
-        return
+    waiting = session.info.pop(UNNUMBERED)
     session.flush()
     kept = [(producer, entry) for producer, entry in waiting if sa.inspect(entry).persistent]
     for producer in dict(kept):
         entries = [entry for named, entry in kept if named == producer]
-        table, counter = entries[0].__table__, entries[0].metadata.tables[OutboxCounterMixin.__tablename__]
-        last = _advance(session, counter, producer, len(entries))
-        numbered = [{"row": e.seq, "number": n} for n, e in enumerate(entries, last - len(entries) + 1)]
-        update = sa.update(table).where(table.c.seq == sa.bindparam("row")).values(producer_seq=sa.bindparam("number"))
-        session.connection().execute(update, numbered)
+        advance, update = _statements(session.get_bind().dialect.name, entries[0].__table__)
+        # Others who want numbers wait here until this commit.
+        taken = session.connection().execute(advance, {"producer": producer, "last": len(entries)})
+        first = int(taken.scalar_one()) - len(entries) + 1
+        session.connection().execute(update, [{"row": e.seq, "number": n} for n, e in enumerate(entries, first)])
 
 
-def _advance(session: Session, counter: Any, producer: str, count: int) -> int:
-    """Take the next `count` numbers of a producer; the last of them. Others wait here until this commit."""
-    insert = insert_into(session, counter)
-    advance = insert.on_conflict_do_update(
-        index_elements=["producer"], set_={"last": counter.c.last + insert.excluded.last}
-    )
-    values = {"producer": producer, "last": count}
-    return int(session.connection().execute(advance.returning(counter.c.last), values).scalar_one())
+sa.event.listen(Session, "before_commit", _number)
+
+
+@cache
+def _statements(dialect: str, outbox: sa.Table) -> tuple[Any, Any]:
+    """To take a producer's next numbers, giving the last of them, and to write one into its row."""
+    counter = outbox.metadata.tables[OutboxCounterMixin.__tablename__]
+    insert = insert_for(dialect, counter)
+    last = {"last": counter.c.last + insert.excluded.last}
+    advance = insert.on_conflict_do_update(index_elements=["producer"], set_=last).returning(counter.c.last)
+    this = outbox.c.seq == sa.bindparam("row")
+    return advance, sa.update(outbox).where(this).values(producer_seq=sa.bindparam("number"))
 
 
 class OutboxRelay:
