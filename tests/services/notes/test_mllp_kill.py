@@ -27,6 +27,7 @@ def process(bed: TestBed, url: str, port: int) -> Iterator[subprocess.Popen[byte
     directory = bed.directory
     environment = {
         **os.environ,
+        "CONSILIUM_CONSENT_AT_INGEST": "false",
         "CONSILIUM_NOTES_DATABASE_URL": url,
         "CONSILIUM_NOTES_MLLP_PORT": str(port),
         "CONSILIUM_AUTH_JWKS_FILE": str(bed.issuer.jwks_file),

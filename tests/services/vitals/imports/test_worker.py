@@ -97,6 +97,7 @@ def test_an_import_killed_at_any_time_goes_on_and_stores_nothing_twice(
     location = send_file(client, seconds(2000)).headers["location"]
     environment = {
         **os.environ,
+        "CONSILIUM_CONSENT_AT_INGEST": "false",
         "PYTHONPATH": str(PROJECT_ROOT),
         "CONSILIUM_VITALS_DATABASE_URL": any_database,
         "CONSILIUM_AUTH_JWKS_FILE": str(bed.common.auth_jwks_file),
