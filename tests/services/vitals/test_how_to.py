@@ -47,6 +47,7 @@ def test_the_page_s_commands_run_as_written(database: str, tmp_path: Path) -> No
         service_token_file=data.secrets / "service.token",
         pseudonym_key_file=data.secrets / "pseudonym.key",
         audit_url="http://127.0.0.1:9",
+        consent_at_ingest=False,
         blob_url=f"file://{tmp_path}/blobs",
     )
     write_exports(tmp_path)
