@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
@@ -19,6 +19,7 @@ from fastapi.responses import StreamingResponse
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from services.audit.api.break_glass import BreakGlassList
 from services.review.app import create_app
 from services.review.settings import ReviewSettings
 from shared.auth import Role, current_principal, require
@@ -317,6 +318,10 @@ def make_router() -> APIRouter:
         if diagnosis_id not in cases:
             raise NotFound("There is no such diagnosis.")
         return cases[diagnosis_id]
+
+    @router.get("/consents/break-glass")
+    def list_accesses(state: Literal["open"]) -> BreakGlassList:
+        return BreakGlassList(items=[])
 
     @router.get("/diagnoses")
     def list_diagnoses(limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: str | None = None) -> DiagnosisPage:
