@@ -74,7 +74,7 @@ class Receiver:
         """Processor time that it and its children have taken so far."""
         process = psutil.Process(self.pid)
         times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-        return sum(one.user + one.system for one in times)
+        return float(sum(one.user + one.system for one in times))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import generate_uid
 
 from services.diagnosis.ward.generate import generate_patient
-from tests.services.notes.hl7_messages import END, START, mdm
+from tests.services.notes.hl7_messages import mdm
 from tests.support.cases import Case, admit, dicom_bytes, dicom_copy, send_vitals, stow
+from tests.support.mllp import END, START
 from tests.support.suite import FINAL, RunningSuite
 
 ANSWER_S = 60.0

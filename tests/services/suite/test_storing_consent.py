@@ -19,6 +19,7 @@ from services.notes.settings import Settings as NotesSettings
 from services.vitals import app as vitals_app
 from services.vitals.settings import Settings as VitalsSettings
 from shared.auth import Role
+from shared.contracts.audit import ConsentAnswer, ConsentQuestion
 from shared.database import migrate
 from shared.storing import REMEMBERED_S
 from tests.services.audit.support import settings_of
@@ -141,9 +142,9 @@ def _said(answer: Any) -> Any:
     return answer.status_code if hasattr(answer, "status_code") else code_of(answer)
 
 
-TAKEN = {"c-store": {0x0000}, "hl7": {"AA"}}
-REFUSED = {"c-store": 0x0124, "hl7": "AR"}
-NOT_NOW = {"c-store": 0xA700, "hl7": "AE"}
+TAKEN: dict[str, set[Any]] = {"c-store": {0x0000}, "hl7": {"AA"}}
+REFUSED: dict[str, Any] = {"c-store": 0x0124, "hl7": "AR"}
+NOT_NOW: dict[str, Any] = {"c-store": 0xA700, "hl7": "AE"}
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -207,9 +208,15 @@ def test_patients_who_never_said_anything_are_not_asked_for_one_by_one(
     doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doors.deny("P-spoke", decision="permit")
-    audit, asked = doors.runtimes["notes"].audit, []
+    audit, asked = doors.runtimes["notes"].audit, list[str]()
     decide = audit.decide
-    monkeypatch.setattr(audit, "decide", lambda question: asked.append(question.patient) or decide(question))
+
+    def _noted(question: ConsentQuestion) -> ConsentAnswer:
+        asked.append(question.patient)
+        answer: ConsentAnswer = decide(question)
+        return answer
+
+    monkeypatch.setattr(audit, "decide", _noted)
     assert [_said(doors.sends["notes"](f"P-silent-{n}")) for n in range(3)] == [201, 201, 201]
     assert _said(doors.sends["notes"]("P-spoke")) == 201
     assert asked == ["P-spoke"]

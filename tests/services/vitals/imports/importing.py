@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import httpx
 from fastapi.testclient import TestClient
 
+Sender = httpx.Client | TestClient
 
-def send_file(client: TestClient, content: bytes, name: str = "file", **fields: str) -> Any:
+
+def send_file(client: Sender, content: bytes, name: str = "file", **fields: str) -> Any:
     """The answer to a form with a file."""
     return client.post("/vitals/imports", files={"file": (name, content)}, data=fields)
 
 
-def outcome_of(client: TestClient, location: str, within_s: float = 60) -> dict[str, Any]:
+def outcome_of(client: Sender, location: str, within_s: float = 60) -> dict[str, Any]:
     """What an import has come to when it is over."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -24,7 +27,7 @@ def outcome_of(client: TestClient, location: str, within_s: float = 60) -> dict[
     raise AssertionError(f"the import is still {progress}")
 
 
-def import_file(client: TestClient, content: bytes, **fields: str) -> dict[str, Any]:
+def import_file(client: Sender, content: bytes, **fields: str) -> dict[str, Any]:
     """Send a file and wait until it is worked off."""
     answer = send_file(client, content, **fields)
     assert answer.status_code in (200, 202), answer.text

@@ -21,8 +21,8 @@ class Memory:
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
 
-    def put(self, content: bytes) -> str:
-        digest = digest_bytes(content)
+    def put(self, content: bytes, digest: str | None = None) -> str:
+        digest = digest or digest_bytes(content)
         self._known[digest] = content
         return digest
 
