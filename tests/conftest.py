@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from services.imaging.dicom.decoder_process import Limits
 from services.imaging.dicom.decoders import Decoders
@@ -19,6 +21,11 @@ from tests.support.common import REFERENCE_DATA, TestBed, make_test_bed
 # 0.4 seconds takes ten. Read when torch is first imported, here and in every process that a test starts.
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+# Machines are shared: how long an example takes to draw or to run says nothing of the code.
+hypothesis_settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("shared")
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from services.audit.usecases.witnessed import newest_witnessed
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import BatchReceipt, EventBatch, IngestFeed
 from shared.database import reading
+from shared.errors import NotFound
+from shared.openapi import refusals
 from shared.tlog.tiles import TileName, TilePathError, parse_tile_path
 from shared.web import RequestIdDep
 
@@ -63,7 +65,7 @@ def get_checkpoint(context: ContextDep) -> Response:
     return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
 
 
-@router.get("/audit/checkpoint/witnessed", response_class=PlainTextResponse)
+@router.get("/audit/checkpoint/witnessed", response_class=PlainTextResponse, responses=refusals(NotFound))
 def get_witnessed_checkpoint(context: ContextDep) -> Response:
     """The newest checkpoint that a quorum of the witnesses has cosigned, with their lines (C2SP tlog-cosignature)."""
     with reading(context.sessions) as session:

@@ -142,7 +142,12 @@ def create_observation(
     return _created(request, base_url, from_samples(stored.id, samples, body), new=stored.new)
 
 
-@router.post("/Consent", status_code=201, dependencies=[Depends(check_content)])
+@router.post(
+    "/Consent",
+    status_code=201,
+    dependencies=[Depends(check_content)],
+    responses=refusals(Conflict, UnsupportedMediaType),
+)
 @on_own_threads
 def create_consent(
     request: Request, body: Annotated[Any, Body()], neighbours: NeighboursDep, visit: VisitDep, base_url: BaseUrlDep

@@ -48,9 +48,11 @@ def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
 def _back_to_the_first(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        for table in ("producer", "producer_gap", "cosignature"):
+        for table in ("producer", "producer_gap", "cosignature", "break_glass_review", "break_glass"):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("ALTER TABLE leaf DROP COLUMN producer_seq"))
+        for column in ("purposes", "recipients", "exceptions", "policy_uri", "source_digest"):
+            connection.execute(sa.text(f"ALTER TABLE consent DROP COLUMN {column}"))
         if engine.dialect.name == "sqlite":
             names = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
             for name in names:
