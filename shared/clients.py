@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import httpx
+from pydantic import BaseModel
 
 from shared.auth import read_service_token
 from shared.contracts.audit import (
@@ -68,14 +69,25 @@ class AuditClient:
 
         Raises: Unavailable: they may or may not have arrived; sending them again is safe.
         """
-        body = EventBatch(events=list(events)).model_dump_json(by_alias=True)
-        answer = self._post("/internal/audit/events", body)
+        answer = self._ask("POST", "/internal/audit/events", **_json(EventBatch(events=list(events))))
         return BatchReceipt.model_validate(answer).sequenced
+
+    def holds(self, event: AuditEvent, index: int | None, leaf_hash: str | None) -> bool:
+        """Whether the log holds this very event, at this index.
+
+        It is sent again: the same event keeps its place, and another one under its id is refused, which the log
+        records. Raises: Unavailable.
+        """
+        response = self._send("POST", "/internal/audit/events", **_json(EventBatch(events=[event])))
+        if response.status_code == 409:
+            return False
+        (placed,) = BatchReceipt.model_validate(answer_of("audit", response)).sequenced
+        return (placed.index, placed.leaf_hash) == (index, leaf_hash)
 
     def decide(self, question: ConsentQuestion) -> ConsentAnswer:
         """Which modalities of this patient may be used for this purpose now. Raises: ConsentUnknown: then none may."""
         try:
-            answer = self._post("/internal/audit/consent/decide", question.model_dump_json(by_alias=True))
+            answer = self._ask("POST", "/internal/audit/consent/decide", **_json(question))
         except (Unavailable, NotFound) as error:
             raise consent_unknown() from error
         return ConsentAnswer.model_validate(answer)
@@ -91,12 +103,15 @@ class AuditClient:
         """Close the connections."""
         self._http.close()
 
-    def _post(self, path: str, body: str) -> Any:
-        return self._ask("POST", path, content=body, headers={"Content-Type": "application/json"})
-
     def _ask(self, method: str, path: str, **request: Any) -> Any:
+        return answer_of("audit", self._send(method, path, **request))
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, **request)
+            return self._http.request(method, path, **request)
         except httpx.HTTPError as error:
             raise Unavailable("The audit service is not answering.") from error
-        return answer_of("audit", response)
+
+
+def _json(body: BaseModel) -> dict[str, Any]:
+    return {"content": body.model_dump_json(by_alias=True), "headers": {"Content-Type": "application/json"}}

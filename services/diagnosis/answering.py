@@ -10,15 +10,12 @@ import structlog
 from services.diagnosis import store
 from services.diagnosis.assembly import assemble
 from services.diagnosis.case import CaseInput
-from services.diagnosis.domain import Job
 from services.diagnosis.errors import NO_EVIDENCE_LEFT, NO_JOINT_SPACE, ConsentMoved, Unanswerable
 from services.diagnosis.joint_schemas import QuestionBody, films_out, similar_out
-from services.diagnosis.recording import question_of
 from services.diagnosis.replay import replay
-from services.diagnosis.running import Reader, Worker
-from services.diagnosis.snapshot import Manifest, parse_manifest
+from services.diagnosis.running import Reader, Worker, permitted
+from services.diagnosis.snapshot import parse_manifest
 from services.diagnosis.store import Question
-from shared.contracts.audit import ConsentAnswer
 from shared.database import reading
 from shared.errors import AppError, Unavailable, origin_of
 
@@ -71,12 +68,12 @@ def _about_a_case(worker: Worker, reader: Reader, job_id: str, body: QuestionBod
     with reading(worker.runtime.sessions) as session:
         job = store.get_job(session, job_id)
     frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
-    manifest, before = _permitted(worker, job, frozen)
+    manifest, before = permitted(worker, job, frozen)
     if not manifest.used:
         raise Unanswerable(NO_EVIDENCE_LEFT)
     case = assemble(manifest.as_of, manifest.evidence, worker.contents.fetch_all(manifest.evidence))
     answer = _say(reader, case, body)
-    _, after = _permitted(worker, job, manifest)
+    _, after = permitted(worker, job, manifest)
     if before is None or after is None or before.epoch != after.epoch:
         raise Unavailable(CHANGED)
     return answer, (manifest.subject, after.epoch)
@@ -86,11 +83,3 @@ def _say(reader: Reader, case: CaseInput, body: QuestionBody) -> str:
     if body.ask == "films":
         return films_out(reader.ask(case, body.text or "")).model_dump_json(by_alias=True)
     return similar_out(reader.similar_to(case, body.target, body.k), body.target).model_dump_json(by_alias=True)
-
-
-def _permitted(worker: Worker, job: Job, manifest: Manifest) -> tuple[Manifest, ConsentAnswer | None]:
-    """What of a case consent lets us use now, and the answer that says so."""
-    if not manifest.used:
-        return manifest, None
-    answer = worker.runtime.audit.decide(question_of(job, manifest))
-    return manifest.under(answer.decisions), answer

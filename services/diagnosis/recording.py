@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from services.diagnosis.domain import Job
 from services.diagnosis.snapshot import Manifest
@@ -21,6 +21,11 @@ def derived_id(*parts: str) -> str:
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
 
 
+def answer_of(result: DiagnosisResult) -> dict[str, Any]:
+    """What of a result the log commits to: all but how long it took and where the log has it."""
+    return result.model_dump(by_alias=True, mode="json", exclude={"timings", "audit"})
+
+
 def released_event(events: EventWriter, job: Job, manifest: Manifest, result: DiagnosisResult) -> AuditEvent:
     """The prediction itself: who asked, which case, which bundle, which consent, and a commitment to the whole
     result.
@@ -33,7 +38,7 @@ def released_event(events: EventWriter, job: Job, manifest: Manifest, result: Di
         patient=job.patient,
         kind="diagnosis",
         object_id=job.id,
-        digest=digest_json(result.model_dump(by_alias=True, mode="json", exclude={"timings", "audit"})),
+        digest=digest_json(answer_of(result)),
         purpose=manifest.purpose,
         consent=_basis(manifest),
         details={

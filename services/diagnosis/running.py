@@ -134,8 +134,7 @@ def _carry_out(worker: Worker, hold: Hold) -> None:
         worker.pulse.stage("record")
         entry = worker.runtime.audit.append([stored.event])[0]
         manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
-        answer = _decide(worker, job, manifest)
-        narrower = manifest.under(answer.decisions) if answer is not None else manifest
+        narrower, answer = permitted(worker, job, manifest)
         if narrower != manifest:
             _withhold(worker, job, stored, narrower)
         elif _release(worker, job, stored, entry, manifest, answer):
@@ -154,10 +153,9 @@ def _compute(worker: Worker, job: Job) -> StoredResult | None:
     contents = worker.contents.fetch_all(manifest.evidence)
     case = assemble(manifest.as_of, manifest.evidence, contents)
     fetch_ms = (time.perf_counter() - started) * 1000
-    anything = bool(case.images or case.notes or case.vitals is not None)
-    prediction = worker.predictor.predict(case, on_stage=worker.pulse.stage) if anything else None
-    answer = _decide(worker, job, manifest)
-    if answer is not None and manifest.under(answer.decisions) != manifest:
+    prediction = predict(worker, case, worker.pulse.stage)
+    still, answer = permitted(worker, job, manifest)
+    if still != manifest:
         return None
     heatmaps = _keep_heatmaps(worker, prediction)
     spent = Spent(_ms(job.claimed_at, job.created_at), fetch_ms, _ms(worker.runtime.clock(), job.created_at))
@@ -183,10 +181,7 @@ def _permitted_manifest(worker: Worker, job: Job) -> Manifest:
     What was withdrawn since makes another case: it is frozen anew and the job points to it.
     """
     frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
-    answer = _decide(worker, job, frozen)
-    if answer is None:
-        return frozen
-    manifest = frozen.under(answer.decisions)
+    manifest, _ = permitted(worker, job, frozen)
     if manifest != frozen:
         worker.runtime.blobs.put(manifest.to_bytes())
         with worker.runtime.sessions.begin() as session:
@@ -195,11 +190,18 @@ def _permitted_manifest(worker: Worker, job: Job) -> Manifest:
     return manifest
 
 
-def _decide(worker: Worker, job: Job, manifest: Manifest) -> ConsentAnswer | None:
-    """Consent for what the manifest uses, as of now; None where it uses nothing."""
+def permitted(worker: Worker, job: Job, manifest: Manifest) -> tuple[Manifest, ConsentAnswer | None]:
+    """What of a case consent lets us use now, and the answer that says so; None where the case uses nothing."""
     if not manifest.used:
-        return None
-    return worker.runtime.audit.decide(question_of(job, manifest))
+        return manifest, None
+    answer = worker.runtime.audit.decide(question_of(job, manifest))
+    return manifest.under(answer.decisions), answer
+
+
+def predict(worker: Worker, case: CaseInput, on_stage: Callable[[str], None]) -> Prediction | None:
+    """What the model says of a case; None where consent left nothing to predict from."""
+    anything = bool(case.images or case.notes or case.vitals is not None)
+    return worker.predictor.predict(case, on_stage=on_stage) if anything else None
 
 
 def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, str]:

@@ -64,6 +64,7 @@ class Ward:
     appended: int = 0
     """How many events were sent, repeats included."""
     fetched: list[str] = field(default_factory=list)
+    consents_asked: list[ConsentQuestion] = field(default_factory=list)
     questions: list[tuple[str, datetime | None]] = field(default_factory=list)
 
     def add_image(self, patient: str, at: datetime, *, grey: float = 0.5, view: str = "PA") -> str:
@@ -164,7 +165,8 @@ def create_neighbours(ward: Ward) -> FastAPI:
             raise HTTPException(503)
         for event in batch.events:
             known = ward.events.setdefault(event.event_id, event)
-            assert known == event, "an event id was used for two different events"
+            if known != event:
+                raise HTTPException(409, "an event id was used for two different events")
         while ward.withdraw_at_append:
             ward.withdraw(*ward.withdraw_at_append.pop())
         order = list(ward.events)
@@ -188,6 +190,7 @@ def create_neighbours(ward: Ward) -> FastAPI:
 
     @app.post("/internal/audit/consent/decide")
     def decide(question: ConsentQuestion) -> ConsentAnswer:
+        ward.consents_asked.append(question)
         denied = ward.denied.get(question.patient, set())
         return ConsentAnswer(decisions={kind: _basis(kind in denied) for kind in question.modalities}, epoch=ward.epoch)
 

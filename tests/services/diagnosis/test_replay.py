@@ -106,6 +106,32 @@ def test_a_result_that_was_edited_is_not_the_logged_one(busy: House) -> None:
     assert replayed(busy, job)["verdict"] == "record-altered"
 
 
+def test_an_event_that_was_edited_with_it_is_not_the_log_s(busy: House) -> None:
+    job = diagnosed(busy, "p-event")
+    edit(
+        busy,
+        "UPDATE result SET event = replace(event, 'diagnosis-released', 'diagnosis-shown') WHERE job_id = :job",
+        job=job,
+    )
+    assert replayed(busy, job)["verdict"] == "record-altered"
+
+
+def test_a_result_that_points_to_another_entry_is_not_the_logged_one(busy: House) -> None:
+    job = diagnosed(busy, "p-moved")
+    edit(busy, "UPDATE result SET leaf_index = leaf_index + 1 WHERE job_id = :job", job=job)
+    assert replayed(busy, job)["verdict"] == "record-altered"
+
+
+def test_consent_is_asked_for_the_purpose_and_the_person_of_the_diagnosis(busy: House) -> None:
+    busy.ward.add_note("p-glass", hours_ago(4))
+    job = busy.ask("p-glass", purpose="BTG").json()["id"]
+    busy.finished(job)
+    released = busy.ward.consents_asked[-1]
+    assert replayed(busy, job)["verdict"] == "bitwise"
+    assert busy.ward.consents_asked[-1] == released
+    assert (released.purpose, released.actor is not None) == ("BTG", True)
+
+
 def test_a_model_that_nobody_has_is_named(busy: House) -> None:
     job = diagnosed(busy, "p-model")
     other = "sha256:" + "1" * 64
