@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from shared.auditing import actor_of
 from shared.auth import Principal
@@ -37,6 +38,14 @@ class StoringDenied(Forbidden):
         self.basis = basis
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """Of which patients must be asked, until when; None: of all."""
+
+    subjects: frozenset[str] | None
+    until: float
+
+
 class StoringGate:
     """Asks the audit service. Thread-safe; one per process."""
 
@@ -44,8 +53,7 @@ class StoringGate:
         self._audit, self._subject_of, self._enabled = audit, subject_of, enabled
         self._permitted: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
-        self._heard: frozenset[str] | None = None
-        self._heard_until = 0.0
+        self._heard = _Heard(frozenset(), until=0.0)
 
     def check(self, principal: Principal, patients: Iterable[str], modality: Modality) -> None:
         """Whether evidence of these patients may be stored for whom it comes from.
@@ -78,14 +86,13 @@ class StoringGate:
 
         Asked once a second for all patients together: most have none, and each comes in hundreds of pieces.
         """
-        with self._lock:
-            if self._heard_until <= time.monotonic():
-                asked_at = time.monotonic()
-                words = self._audit.storing_words()
-                self._heard = frozenset(words.subjects) if words.unspoken == "permit" else None
-                self._heard_until = asked_at + REMEMBERED_S
-            heard = self._heard
-        return heard is not None and self._subject_of(patient) not in heard
+        heard, now = self._heard, time.monotonic()
+        if heard.until <= now:
+            # Without a lock: two may ask at once, but nobody waits for another's question when the answer is slow.
+            words = self._audit.storing_words()
+            subjects = frozenset(words.subjects) if words.unspoken == "permit" else None
+            heard = self._heard = _Heard(subjects, now + REMEMBERED_S)
+        return heard.subjects is not None and self._subject_of(patient) not in heard.subjects
 
 
 def basis_of(error: Exception) -> ConsentBasis | None:

@@ -14,11 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.api import ROUTERS
 from services.audit.clients import ReleaseBarrier
-from services.audit.context import AuditContext, BreakGlassRules, StoringSpeakers
+from services.audit.context import AuditContext, BreakGlassRules
 from services.audit.domain.consent import Policy
 from services.audit.keys import open_signer
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
+from services.audit.storing import StoringSpeakers
 from services.audit.usecases.break_glass import unreviewed
 from services.audit.verify.faults import CannotCheck
 from services.audit.verify.policy import NO_WITNESS, parse_policy
@@ -89,7 +90,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         settings.second_signing_key_file,
         settings.ml_dsa_key_file,
     )
-    policy = _read_policy(settings.witness_policy_file)
+    policy, consents = _read_policy(settings.witness_policy_file), Policy.from_rules(settings.consent_policy)
     sequencer = Sequencer(
         runtime.sessions,
         signer,
@@ -106,8 +107,8 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         verifier_key=signer.verifier_key,
         public_keys=signer.verifier_keys,
         events=runtime.events,
-        policy=Policy.from_rules(settings.consent_policy),
-        storing=StoringSpeakers(),
+        policy=consents,
+        storing=StoringSpeakers(runtime.sessions, consents),
         break_glass=BreakGlassRules(settings.break_glass_open_minutes, settings.break_glass_review_within_hours),
         clock=runtime.clock,
         barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,

@@ -57,7 +57,7 @@ def withdraw_consent(consent_id: Id, principal: Giver, context: ContextDep, requ
 async def list_storing_words(context: ContextDep) -> StoringWords:
     """Whose consents say anything of storing at all, so that the doors need not ask for everybody."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(context.workers, context.storing.words, context)
+    return await loop.run_in_executor(context.workers, context.storing.words)
 
 
 @router.post("/internal/audit/consent/decide", dependencies=[Depends(require(Role.SERVICE))])
