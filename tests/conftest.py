@@ -51,6 +51,15 @@ def reference_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def hl7v2_examples(reference_data: Path) -> Path:
+    """Messages of HL7 v2 as they are published, one a file."""
+    directory = reference_data / "interop" / "hl7v2"
+    if not directory.is_dir():
+        pytest.skip("the HL7 v2 examples are not beside this checkout (../shared/data/interop/hl7v2)")
+    return directory
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL for the whole run; gives the URL of one of its databases."""
     # Not below pytest's own root, which only the user who runs the tests may enter: run as root, the server runs as

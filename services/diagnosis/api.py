@@ -15,6 +15,7 @@ from services.diagnosis.domain import Order
 from services.diagnosis.live import Asker, running_risk
 from services.diagnosis.progress import progress_events
 from services.diagnosis.schemas import DiagnosisPage, FeedbackOut, RiskQuestion, SearchIn, diagnosis_out
+from shared import events as sse
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Modality, Purpose
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn, JobStatus
@@ -24,7 +25,6 @@ from shared.openapi import refusals
 from shared.web import RequestIdDep, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/diagnoses", tags=["diagnoses"])
-EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
 Clinician = Annotated[Principal, Depends(require(Role.CLINICIAN))]
@@ -132,7 +132,7 @@ async def stream_risk(
     usecases.check_order(order, runtime.clock())
     first = await usecases.snapshot_case(runtime, neighbours, order)
     stream = running_risk(Asker(runtime, neighbours, dispatcher, order, request_id), first, body.every_s)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=EVENT_STREAM)
+    return sse.stream(stream)
 
 
 @router.get("/{diagnosis_id}", summary="One diagnosis")
@@ -153,7 +153,7 @@ async def watch_diagnosis(diagnosis_id: str, principal: Reader, runtime: Runtime
     """`stage` events with `{status, stage}`, and `done` when the status is final. They hold no patient data."""
     await run_in_threadpool(usecases.progress, runtime, diagnosis_id)
     stream = progress_events(lambda: usecases.progress(runtime, diagnosis_id))
-    return StreamingResponse(stream, media_type="text/event-stream", headers=EVENT_STREAM)
+    return sse.stream(stream)
 
 
 @router.get("/{diagnosis_id}/manifest", summary="The frozen case")

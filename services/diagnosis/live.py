@@ -21,10 +21,10 @@ from services.diagnosis.schemas import RunningRisk
 from services.diagnosis.snapshot import Manifest
 from shared.digests import digest_json
 from shared.errors import Unavailable
+from shared.events import KEEP_ALIVE_S, STILL_HERE, event
 from shared.web import Runtime
 
 LOOK_S = 0.1
-KEEP_ALIVE_S = 15.0
 LONGEST_S = 900.0
 """Then the stream ends and the client comes again, with a token that is still valid."""
 
@@ -57,7 +57,7 @@ async def running_risk(
         while time.monotonic() - asked_at < every_s:
             if time.monotonic() - spoke_at > KEEP_ALIVE_S:
                 spoke_at = time.monotonic()
-                yield b": still here\n\n"
+                yield STILL_HERE
             await asyncio.sleep(LOOK_S)
         try:
             manifest = await usecases.snapshot_case(asker.runtime, asker.neighbours, asker.order)
@@ -88,4 +88,4 @@ def _event(asker: Asker, job_id: str) -> bytes:
         shown = usecases.read_diagnosis(asker.runtime, session, asker.order.requester, asker.request_id, job_id)
     asker.runtime.wake_relay()
     data = RunningRisk.of(*shown[:2]).model_dump_json(by_alias=True)
-    return f"id: {job_id}\nevent: risk\ndata: {data}\n\n".encode()
+    return event("risk", data, job_id)

@@ -11,9 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from services.diagnosis.domain import FINAL
 from shared.contracts.diagnosis import JobStatus
+from shared.events import KEEP_ALIVE_S, STILL_HERE, event
 
 LOOK_S = 0.1
-KEEP_ALIVE_S = 15.0
 Look = Callable[[], tuple[JobStatus, str | None]]
 
 
@@ -34,10 +34,10 @@ async def progress_events(look: Look, *, keep_alive_s: float = KEEP_ALIVE_S) -> 
             return
         if time.monotonic() - spoke_at > keep_alive_s:
             spoke_at = time.monotonic()
-            yield b": still here\n\n"
+            yield STILL_HERE
         await asyncio.sleep(LOOK_S)
 
 
 def _event(number: int, name: str, status: JobStatus, stage: str | None) -> bytes:
     data = json.dumps({"status": status.value, "stage": stage})
-    return f"id: {number}\nevent: {name}\ndata: {data}\n\n".encode()
+    return event(name, data, number)

@@ -49,14 +49,14 @@ class Receivers:
         listener_context(settings), caller_context(settings)
         self._receivers: list[_Receiver] = []
         self._selector = selectors.DefaultSelector()
-        self._listener: socket.socket | None = None
+        self._listener: socket.socket
+        """Open from `start` to `stop`."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dicom-listener", daemon=True)
 
     @property
     def port(self) -> int:
         """The TCP port, once started."""
-        assert self._listener is not None  # noqa: S101  # before `start`
         return int(self._listener.getsockname()[1])
 
     @property
@@ -83,7 +83,6 @@ class Receivers:
         """Stop listening; receivers abort what associations there are and end."""
         self._stopping.set()
         self._thread.join()
-        assert self._listener is not None  # noqa: S101  # before `start`
         self._listener.close()
         for receiver in self._receivers:
             receiver.channel.close()
@@ -107,7 +106,6 @@ class Receivers:
         self._selector.register(ours, selectors.EVENT_READ, receiver)
 
     def _run(self) -> None:
-        assert self._listener is not None  # noqa: S101  # before `start`
         waits = False
         while not self._stopping.is_set():
             if self.listening and not waits:
@@ -115,19 +113,19 @@ class Receivers:
                 waits = True
             for key, _ in self._selector.select(timeout=0.2):
                 if key.data is None:
-                    self._hand_over(self._listener)
+                    self._hand_over()
                 else:
                     self._hear(key.data)
             if waits and not self.listening:
                 self._selector.unregister(self._listener)
                 waits = False
 
-    def _hand_over(self, listener: socket.socket) -> None:
+    def _hand_over(self) -> None:
         receiver = min((one for one in self._receivers if one.ready), key=lambda one: one.serves, default=None)
         if receiver is None:
             return
         try:
-            connection, _ = listener.accept()
+            connection, _ = self._listener.accept()
         except OSError:  # it was gone again
             return
         with connection:

@@ -14,11 +14,11 @@ from services.vitals.errors import InvalidSearch
 from services.vitals.live.events import sample_events
 from services.vitals.live.schemas import LiveQuestion
 from services.vitals.usecases import Asker
+from shared import events as sse
 from shared.intake import patient_problem
 from shared.web import RequestIdDep, Runtime, RuntimeDep
 
 router = APIRouter(prefix="/vitals/stream", tags=["vitals"])
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 # A body, not a query: an identifier does not belong into an address. A browser's EventSource could not send the token.
@@ -34,7 +34,7 @@ async def stream_samples(
     asker = Asker(principal, request_id)
     after = await run_in_threadpool(_open, runtime, asker, question.patient, last_event_id)
     stream = sample_events(runtime, question.patient, after)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
+    return sse.stream(stream)
 
 
 def _open(runtime: Runtime, asker: Asker, patient: str, last_event_id: int | None) -> int:

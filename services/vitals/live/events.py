@@ -17,11 +17,11 @@ from services.vitals.domain import Arrival, Point
 from services.vitals.live.schemas import LiveSamples
 from services.vitals.schemas import samples_out
 from shared.database import reading
+from shared.events import KEEP_ALIVE_S, STILL_HERE, event
 from shared.web import Runtime
 
 PAGE = 1000
 LOOK_S = 0.25
-KEEP_ALIVE_S = 15.0
 LONGEST_S = 900.0
 """Then the stream ends and the client comes again with its last id, and with a token that is still valid."""
 
@@ -35,13 +35,13 @@ async def sample_events(
     never.
     """
     begun = spoke_at = time.monotonic()
-    yield f"id: {after}\nevent: ready\ndata: {{}}\n\n".encode()
+    yield event("ready", "{}", after)
     while time.monotonic() - begun < longest_s:
         arrival = await run_in_threadpool(_next, runtime, patient, after)
         if arrival is None:
             if time.monotonic() - spoke_at > KEEP_ALIVE_S:
                 spoke_at = time.monotonic()
-                yield b": still here\n\n"
+                yield STILL_HERE
             await asyncio.sleep(LOOK_S)
             continue
         number, page = 0, await run_in_threadpool(_page, runtime, arrival, 0)
@@ -65,5 +65,4 @@ def _page(runtime: Runtime, arrival: Arrival, number: int) -> list[Point]:
 
 def _event(arrival: Arrival, points: Sequence[Point], *, is_last: bool) -> bytes:
     data = LiveSamples(received_at=arrival.received_at, samples=samples_out(points)).model_dump_json(by_alias=True)
-    head = f"id: {arrival.number}\n" if is_last else ""
-    return f"{head}event: samples\ndata: {data}\n\n".encode()
+    return event("samples", data, arrival.number if is_last else None)

@@ -44,14 +44,6 @@ EXPECTED: dict[str, tuple[str, list[str]] | None] = {
 }
 
 
-@pytest.fixture(scope="module")
-def examples(reference_data: Path) -> Path:
-    directory = reference_data / "interop" / "hl7v2"
-    if not directory.is_dir():
-        pytest.skip("the HL7 v2 examples are not beside this checkout (../shared/data/interop/hl7v2)")
-    return directory
-
-
 @pytest.fixture
 def door(bed: TestBed, database: str) -> Iterator[TestClient]:
     """A service that takes messages of training systems too, as many examples are."""
@@ -59,14 +51,14 @@ def door(bed: TestBed, database: str) -> Iterator[TestClient]:
         yield client
 
 
-def test_every_example_is_expected(examples: Path) -> None:
-    assert {path.name for path in examples.glob("*.hl7")} == set(EXPECTED)
+def test_every_example_is_expected(hl7v2_examples: Path) -> None:
+    assert {path.name for path in hl7v2_examples.glob("*.hl7")} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_example_is_answered_as_expected(examples: Path, door: TestClient, name: str) -> None:
+def test_an_example_is_answered_as_expected(hl7v2_examples: Path, door: TestClient, name: str) -> None:
     with peer(port_of(door)) as other:
-        other.send((examples / name).read_bytes(), mdm(control_id="LAST", text="Sentinel."))
+        other.send((hl7v2_examples / name).read_bytes(), mdm(control_id="LAST", text="Sentinel."))
         ack = read_ack(other.receive())
         if (expected := EXPECTED[name]) is None:
             assert ack["MSA.F2"] == "LAST"
@@ -76,9 +68,9 @@ def test_an_example_is_answered_as_expected(examples: Path, door: TestClient, na
             assert read_ack(other.receive())["MSA.F2"] == "LAST"
 
 
-def test_the_example_document_is_stored_as_its_segments_say(examples: Path, door: TestClient) -> None:
+def test_the_example_document_is_stored_as_its_segments_say(hl7v2_examples: Path, door: TestClient) -> None:
     with peer(port_of(door)) as other:
-        other.ask((examples / "MDM-T02-02.hl7").read_bytes())
+        other.ask((hl7v2_examples / "MDM-T02-02.hl7").read_bytes())
     (note,) = notes_of(door, "987654321")
     # TXA-6 200801311600+0215; TXA-2 DI (diagnostic imaging); two OBX of type TX.
     assert (note["authored"], note["type"]) == ("2008-01-31T13:45:00Z", "18748-4")
@@ -88,9 +80,9 @@ def test_the_example_document_is_stored_as_its_segments_say(examples: Path, door
 
 
 def test_a_report_under_a_code_of_the_site_is_taken_once_the_code_is_mapped(
-    examples: Path, bed: TestBed, database: str
+    hl7v2_examples: Path, bed: TestBed, database: str
 ) -> None:
-    message = (examples / "ORU-multiline-short.hl7").read_bytes()
+    message = (hl7v2_examples / "ORU-multiline-short.hl7").read_bytes()
     site = {"document_codes": {"1487": "34099-2"}, "mllp_time_zone": "America/Toronto", "mllp_processing_ids": "PT"}
     with listening(bed, database, **site) as client:
         with peer(port_of(client)) as other:

@@ -206,14 +206,6 @@ def test_the_door_is_closed_unless_a_setting_opens_it(client: TestClient) -> Non
     assert client.get("/readyz").status_code == 200
 
 
-@pytest.fixture(scope="module")
-def examples(reference_data: Path) -> Path:
-    directory = reference_data / "interop" / "hl7v2"
-    if not directory.is_dir():
-        pytest.skip("the HL7 v2 examples are not beside this checkout (../shared/data/interop/hl7v2)")
-    return directory
-
-
 @pytest.fixture
 def training(start: Start, database: str) -> TestClient:
     """A service that takes messages of training systems too, as many examples are."""
@@ -229,8 +221,8 @@ REPORTS = {
 """The observation reports among the examples; none has a vital sign with a value."""
 
 
-def test_every_example_is_answered(training: TestClient, examples: Path) -> None:
-    for path in sorted(examples.glob("*.hl7")):
+def test_every_example_is_answered(training: TestClient, hl7v2_examples: Path) -> None:
+    for path in sorted(hl7v2_examples.glob("*.hl7")):
         with peer(port_of(training)) as other:
             other.send(path.read_bytes())
             if path.name == "ADT-A40-01.hl7":  # MSH-15 and MSH-16 say NE: no answer is wanted
@@ -242,8 +234,8 @@ def test_every_example_is_answered(training: TestClient, examples: Path) -> None
         assert code[1] == "R"
 
 
-def test_an_example_with_a_value_is_taken(training: TestClient, examples: Path) -> None:
-    sent = (examples / "ORU-R01-01.hl7").read_text()
+def test_an_example_with_a_value_is_taken(training: TestClient, hl7v2_examples: Path) -> None:
+    sent = (hl7v2_examples / "ORU-R01-01.hl7").read_text()
     filled = sent.replace("result1|1|27~25||||||I", "result1|1|72|beats/min^^ISO|||||F|||20120301083000-0215")
     assert filled != sent
     (ack,) = ask(training, filled.replace("\n", "\r"))

@@ -6,10 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import psutil
 import pytest
@@ -19,7 +17,9 @@ from tests.services.imaging.conftest import Imaging, started
 from tests.services.imaging.dimse.associations import SUCCESS, VERIFICATION, association, parsed, send
 from tests.services.imaging.radiographs import DX_PRESENTATION, radiograph
 from tests.support.common import PROJECT_ROOT, TestBed
+from tests.support.suite import until
 
+START_S = 60.0
 PARENT = """
 import sys, time
 from services.imaging.dimse.receivers import Receivers
@@ -37,14 +37,6 @@ if __name__ == "__main__":
 """
 
 
-def until(true: Callable[[], Any], within_s: float = 60.0) -> Any:
-    deadline = time.monotonic() + within_s
-    while not (found := true()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
-    return found
-
-
 def receivers_of(imaging: Imaging) -> Receivers:
     listener = imaging.app.state.dimse
     assert isinstance(listener, Receivers)
@@ -59,7 +51,7 @@ def all_ready(imaging: Imaging) -> bool:
 def imaging(bed: TestBed, database_url: str) -> Iterator[Imaging]:
     """An imaging service whose associations two processes serve, both ready."""
     with started(bed, database_url, dimse_processes=2) as service:
-        until(lambda: all_ready(service))
+        until(lambda: all_ready(service), START_S, "the receivers")
         yield service
 
 
@@ -73,7 +65,7 @@ def test_what_each_process_takes_in_is_stored_and_told_to_the_log(imaging: Imagi
     assert (shares, codes) == ([2, 2], [SUCCESS] * 4)
     stored = [event for event in imaging.events() if event["subtype"] == "dicom-stored"]
     assert (len(imaging.instances()), len(stored)) == (4, 4)
-    until(lambda: [one.serves for one in receivers_of(imaging)._receivers] == [0, 0])
+    until(lambda: [one.serves for one in receivers_of(imaging)._receivers] == [0, 0], START_S, "the receivers")
 
 
 def test_a_process_that_dies_is_replaced_and_the_other_serves_meanwhile(imaging: Imaging) -> None:
@@ -81,9 +73,9 @@ def test_a_process_that_dies_is_replaced_and_the_other_serves_meanwhile(imaging:
         (victim,) = [one for one in receivers_of(imaging)._receivers if one.serves]
         assert victim.process.pid is not None
         os.kill(victim.process.pid, signal.SIGKILL)
-        until(lambda: not lost.is_established)
+        until(lambda: not lost.is_established, START_S, "the receivers")
     assert send(imaging, parsed(radiograph())) == [SUCCESS]
-    until(lambda: all_ready(imaging))
+    until(lambda: all_ready(imaging), START_S, "the receivers")
     assert victim not in receivers_of(imaging)._receivers
     with association(imaging, VERIFICATION) as first, association(imaging, VERIFICATION) as second:
         assert [one.serves for one in receivers_of(imaging)._receivers] == [1, 1]
@@ -94,7 +86,7 @@ def test_the_service_is_ready_when_one_process_is(bed: TestBed, database_url: st
     with started(bed, database_url, dimse_processes=1) as imaging:
         waiting = imaging.client.get("/readyz")
         assert waiting.json() == {"status": "starting", "waitingFor": ["dicom listener"]}
-        until(lambda: imaging.client.get("/readyz").status_code == 200)
+        until(lambda: imaging.client.get("/readyz").status_code == 200, START_S, "the receivers")
         assert send(imaging, parsed(radiograph())) == [SUCCESS]
 
 
@@ -105,14 +97,14 @@ def test_a_connection_waits_for_a_process_that_still_starts(bed: TestBed, databa
 
 def test_each_process_takes_its_share_of_the_associations(bed: TestBed, database_url: str) -> None:
     with started(bed, database_url, dimse_processes=2, dimse_max_associations=2) as imaging, ExitStack() as stack:
-        until(lambda: all_ready(imaging))
+        until(lambda: all_ready(imaging), START_S, "the receivers")
         served = [stack.enter_context(association(imaging, VERIFICATION)) for _ in range(3)]
         assert [assoc.is_established for assoc in served] == [True, True, False]
 
 
 def test_processes_end_with_the_service(bed: TestBed, database_url: str) -> None:
     with started(bed, database_url, dimse_processes=2) as imaging:
-        until(lambda: all_ready(imaging))
+        until(lambda: all_ready(imaging), START_S, "the receivers")
         processes = [one.process for one in receivers_of(imaging)._receivers]
     assert [process.exitcode for process in processes] == [0, 0]
 
