@@ -136,5 +136,7 @@ def _as_text(report: Report) -> str:
 
 def _words(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(f"{name} {_words(inner)}" for name, inner in value.items())
+        return "; ".join(f"{name} {_words(inner)}" for name, inner in value.items() if inner not in ({}, []))
+    if isinstance(value, list):
+        return ", ".join(f"{each[0]} to {each[1]}" if isinstance(each, list) else str(each) for each in value)
     return str(value)

@@ -65,7 +65,9 @@ class Mirror:
                 body: bytes = answer.read(MAX_BUNDLE_BYTES)
                 return _unpacked(body) if answer.headers.get("Content-Encoding") == "gzip" else body
         except urllib.error.HTTPError as error:
-            raise CannotCheck(f"the log answered {error.code} to {path}") from error
+            # Whoever checks a suite has its address at hand, and that of its log is another one.
+            hint = f"; a suite's log is at its address and /audit: {self._place}/audit" if path == "checkpoint" else ""
+            raise CannotCheck(f"the log answered {error.code} to {path}{hint}") from error
         except OSError as error:
             raise CannotCheck(f"the log does not answer: {error}") from error
 

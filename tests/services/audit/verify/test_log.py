@@ -48,6 +48,27 @@ def test_log_is_checked_over_http(bed: TestBed, capsys: pytest.CaptureFixture[st
     assert (status, answer["good"], answer["entries"]) == (0, True, 300)
 
 
+def test_the_address_of_the_suite_instead_of_its_log_is_told_apart(
+    bed: TestBed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_audit(bed) as audit:
+        audit.append(event())
+    with serve(create_app(settings_of(bed), bed.common)) as url:
+        status = main(["log", url, "--key", audit.vkey.strip()])
+    assert (status, f"{url}/audit" in capsys.readouterr().err) == (2, True)
+
+
+def test_people_read_which_numbers_are_missing_and_nothing_where_none_are(
+    bed: TestBed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_audit(bed) as audit:
+        audit.append(*(event(producer="notes", producerSeq=number) for number in (1, 2, 5)))
+        audit.append(event(producer="vitals", producerSeq=1))
+    with serve(create_app(settings_of(bed), bed.common)) as url:
+        main(["log", f"{url}/audit", "--key", audit.vkey.strip()])
+    assert "notes highest 5; missing 3 to 4; vitals highest 1\n" in capsys.readouterr().out
+
+
 def test_directory_of_tiles_is_checked(audit: Audit, mirror: Path) -> None:
     with open_source(str(mirror)) as source:
         report = verify_log(source, [parse_key(audit.vkey)])
