@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from services.diagnosis.domain import Job
+from services.diagnosis.domain import Job, StoredResult
 from services.diagnosis.snapshot import Manifest
 from shared.auditing import EventWriter, actor_of
 from shared.contracts.audit import AuditEvent, ConsentBasis, ConsentQuestion
@@ -83,7 +83,7 @@ def denied_event(events: EventWriter, job: Job, manifest: Manifest) -> AuditEven
     )
 
 
-def withheld_event(events: EventWriter, job: Job, manifest_digest: str, bundle_digest: str) -> AuditEvent:
+def withheld_event(events: EventWriter, job: Job, stored: StoredResult) -> AuditEvent:
     """A computed result was voided before anyone saw it, because a consent was withdrawn."""
     return events.event(
         None,
@@ -95,9 +95,9 @@ def withheld_event(events: EventWriter, job: Job, manifest_digest: str, bundle_d
         patient=job.patient,
         kind="diagnosis",
         object_id=job.id,
-        purpose="TREAT",
-        details={"caseDigest": manifest_digest, "bundleDigest": bundle_digest},
-        event_id=derived_id("withheld", job.id, manifest_digest, bundle_digest),
+        purpose=stored.event.purpose_of_use,
+        details={"caseDigest": stored.manifest_digest, "bundleDigest": stored.bundle_digest},
+        event_id=derived_id("withheld", job.id, stored.manifest_digest, stored.bundle_digest),
     )
 
 

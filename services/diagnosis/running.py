@@ -228,7 +228,7 @@ def _release(
 
 def _withhold(worker: Worker, job: Job, stored: StoredResult, narrower: Manifest) -> None:
     """Void a result whose consent was withdrawn after it was computed; the next round computes the narrower case."""
-    event = withheld_event(worker.runtime.events, job, stored.manifest_digest, stored.bundle_digest)
+    event = withheld_event(worker.runtime.events, job, stored)
     worker.runtime.blobs.put(narrower.to_bytes())
     with worker.runtime.sessions.begin() as session:
         store.withhold(session, job, stored, worker.runtime.clock())

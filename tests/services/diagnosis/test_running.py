@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+import pytest
+
 from services.diagnosis.broker import CeleryBroker
 from shared.contracts.base import Modality
 from shared.database import create_engine, reading, session_factory
@@ -135,15 +137,17 @@ def test_a_consent_withdrawn_during_the_prediction_keeps_the_modality_out_of_the
     assert (_statuses(result)["note"], _released(house, job)) == ("no-consent", 1)
 
 
-def test_a_result_whose_consent_is_withdrawn_after_its_log_entry_is_never_shown(house: House) -> None:
+@pytest.mark.parametrize("purpose", ["TREAT", "BTG"])
+def test_a_result_whose_consent_is_withdrawn_after_its_log_entry_is_never_shown(house: House, purpose: str) -> None:
     _admit(house)
     house.ward.withdraw_at_append.append(("p-1", Modality.NOTE))
     house.start_worker()
-    job = house.ask().json()["id"]
+    job = house.ask(purpose=purpose).json()["id"]
     result = house.finished(job)
     [withheld] = eventually(lambda: house.ward.log_of("diagnosis-withheld"), what="the entry")
     assert _statuses(result)["note"] == "no-consent"
     assert withheld.details["caseDigest"] != result["case"]["digest"]
+    assert withheld.purpose_of_use == purpose
 
 
 def test_a_result_is_not_shown_before_it_is_in_the_log(house: House) -> None:
