@@ -79,45 +79,51 @@ class MllpServer:
             return
         listening.set_result(int(server.sockets[0].getsockname()[1]))
         await self._stopping.wait()
+        for listener in server.sockets:
+            self._loop.remove_reader(listener)
+        # What was accepted a moment ago becomes a connection only while the loop runs on, and its server is open.
+        while unfinished := asyncio.all_tasks() - {asyncio.current_task()}:
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.wait(unfinished)
         server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # a coroutine runs in a task
-        self._connections.add(task)
-        try:
-            if len(self._connections) > self._settings.mllp_max_connections:
-                log.warning("connection closed", reason="as many as allowed are open")
-                return
-            # Silence, a peer that is gone, or our own stop: nothing that was acknowledged hangs on it.
-            with suppress(TimeoutError, ConnectionError, asyncio.CancelledError):
-                await self._converse(reader, writer)
-        finally:
-            self._connections.discard(task)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= self._settings.mllp_max_connections:
+            log.warning("connection closed", reason="as many as allowed are open")
             writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+            return
+
+        def close(connection: asyncio.Task[None]) -> None:
+            # Not in the task itself: one that is cancelled before its first step runs no `finally`.
+            self._connections.discard(connection)
+            writer.close()
+
+        connection = self._loop.create_task(self._converse(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(close)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         deframer = Deframer(self._settings.mllp_max_message_bytes)
-        try:
-            while data := await self._within_patience(reader.read(READ_BYTES)):
-                for message in deframer.feed(data):
-                    await self._reply(writer, self._exchange.answer, message)
-        except FrameTooLong as error:
-            await self._reply(writer, self._exchange.answer_too_long, error.beginning)
-            writer.write_eof()
-            await asyncio.wait_for(_drain(reader), DRAIN_S)
+        # Silence or a peer that is gone: nothing that was acknowledged hangs on it.
+        with suppress(TimeoutError, ConnectionError):
+            try:
+                while data := await self._within_patience(reader.read(READ_BYTES)):
+                    for message in deframer.feed(data):
+                        await self._reply(writer, self._exchange.answer, message)
+            except FrameTooLong as error:
+                await self._reply(writer, self._exchange.answer_too_long, error.beginning)
+                writer.write_eof()
+                async with asyncio.timeout(DRAIN_S):
+                    await _drain(reader)
 
     async def _reply(self, writer: asyncio.StreamWriter, answer: Callable[[bytes], bytes], content: bytes) -> None:
         writer.write(await self._loop.run_in_executor(self._workers, answer, content))
         await self._within_patience(writer.drain())
 
     async def _within_patience(self, waiting: Awaitable[T]) -> T:
-        return await asyncio.wait_for(waiting, self._settings.mllp_idle_timeout_s)
+        async with asyncio.timeout(self._settings.mllp_idle_timeout_s):
+            return await waiting
 
 
 @contextmanager

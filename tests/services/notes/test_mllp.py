@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -378,10 +378,11 @@ def test_without_the_listener_the_web_part_is_ready(client: TestClient) -> None:
 
 
 def test_a_stop_closes_idle_connections_at_once(bed: TestBed, database: str) -> None:
-    with listening(bed, database) as client:
-        connection = socket.create_connection(("127.0.0.1", port_of(client)), timeout=20)
-    with connection:
-        assert connection.recv(1) == b""
+    with ExitStack() as connected:
+        with listening(bed, database) as client:
+            other = connected.enter_context(peer(port_of(client)))
+            assert code_of(other.ask(mdm())) == "AA"
+        assert other.receive() is None
 
 
 def test_requests_are_answered_while_messages_are_worked_on(door: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
