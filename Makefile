@@ -8,7 +8,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-ingest soak docs constraints clean
+.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-ingest soak docs constraints roles clean
 
 help: ## List what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-ingest: setup ## Images in, beside Debian's Orthanc in the same run (needs
 
 soak: setup ## An hour of load by all doors, and whether memory stays flat: make soak ARGS='--minutes 60'
 	$(BIN)/python -m tests.load.soak $(ARGS)
+
+roles: $(READY) ## Write docs/reference/roles.md from its table
+	$(BIN)/python -m tests.security.roles
 
 constraints: $(READY) ## Write constraints.txt from the environment
 	@{ echo "# Exact versions tried together; \`pip install -c constraints.txt -e '.[all]'\`. Made by \`make constraints\`."; \

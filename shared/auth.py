@@ -1,6 +1,7 @@
 """Who is calling, and may they? Bearer tokens (OIDC-shaped JWT, asymmetric keys only), roles, deny by default.
 
-Every route declares `Depends(require(Role.CLINICIAN, …))`; a test walks all routes and fails on one that does not.
+Every route declares `Depends(require(Role.CLINICIAN, …))` or, in so many words, `Depends(anyone)`; an app with a route
+that does neither is not built (`shared.access`).
 Tokens come from any OIDC issuer whose public keys are in `CONSILIUM_AUTH_JWKS_FILE`; `DevIssuer` is the one that
 `consilium up` runs.
 """
@@ -161,8 +162,12 @@ def require(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
             raise Forbidden(f"This needs the role {needed}; the token's role is {principal.role}.")
         return principal
 
-    _admit.roles = admitted  # type: ignore[attr-defined]  # read by the test that walks all routes
+    _admit.roles = admitted  # type: ignore[attr-defined]  # read by `shared.access`
     return _admit
+
+
+async def anyone() -> None:
+    """FastAPI dependency: this route is open to all, with or without a token, because it holds nothing to protect."""
 
 
 def read_service_token(settings: CommonSettings) -> str:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from shared.auth import current_principal
+from shared.access import admitted
 from shared.errors import (
     PROBLEM_JSON,
     AppError,
@@ -111,18 +111,7 @@ def _usual(operation: dict[str, Any]) -> Iterator[type[AppError]]:
 
 
 def _security(dependant: Dependant) -> list[dict[str, list[str]]]:
-    calls = list(_calls(dependant))
-    if current_principal not in calls:
-        return []
-    admitted = [call.roles for call in calls if hasattr(call, "roles")]
-    roles = sorted(frozenset.intersection(*admitted)) if admitted else []
-    return [{"bearer": [role]} for role in roles] or [{"bearer": []}]
-
-
-def _calls(dependant: Dependant) -> Iterator[Any]:
-    yield dependant.call
-    for other in dependant.dependencies:
-        yield from _calls(other)
+    return [{"bearer": [role]} for role in sorted(admitted(dependant) or ())]
 
 
 def _response(kind: type[AppError]) -> dict[str, Any]:

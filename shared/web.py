@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import outbox
+from shared.access import refuse_unguarded
 from shared.auditing import EventWriter
-from shared.auth import Principal, Role, current_principal, require, verifier_from
+from shared.auth import Principal, Role, anyone, current_principal, require, verifier_from
 from shared.blobs import BlobStore, open_blobs
 from shared.clients import AuditClient
 from shared.clock import Clock, utc_now
@@ -33,6 +34,8 @@ from shared.storing import StoringGate
 from shared.telemetry import Instrumented, metrics_response
 
 DRAIN_MAX_BYTES = 512 * 2**20
+OPEN = [Depends(anyone)]
+"""`dependencies` of a route that is open to all."""
 Readiness = Callable[[], Sequence[str]]
 """What is not ready yet, in words; empty when all is."""
 
@@ -106,6 +109,7 @@ def create_service_app(
         lifespan: entered when the app starts and left when it stops: the service's own threads and listeners.
         max_body_bytes: a longer request body is answered 413 before it is read further.
         longer_bodies: paths that take more than others, with how much.
+    Raises: UnguardedRoute: a route says nothing of who may call it.
     """
 
     @asynccontextmanager
@@ -121,7 +125,15 @@ def create_service_app(
                 runtime.audit.close()
                 runtime.sessions.kw["bind"].dispose()
 
-    app = FastAPI(title=f"Consilium {service}", description=description, lifespan=_lifespan, version="0.1.0")
+    app = FastAPI(
+        title=f"Consilium {service}",
+        description=description,
+        lifespan=_lifespan,
+        version="0.1.0",
+        # FastAPI's own pages load scripts from elsewhere; the suite has one page for all services.
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.runtime = runtime
     app.state.verifier = verifier_from(runtime.common)
     app.state.readiness = readiness
@@ -132,6 +144,7 @@ def create_service_app(
     app.include_router(_operations(readiness))
     for router in routers:
         app.include_router(router)
+    refuse_unguarded(app)
     describe_access_and_refusals(app)
     return app
 
@@ -139,12 +152,12 @@ def create_service_app(
 def _operations(readiness: Readiness) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", dependencies=OPEN)
     def healthz() -> dict[str, str]:
         """The process is alive."""
         return {"status": "ok"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", dependencies=OPEN)
     def readyz() -> JSONResponse:
         """A request would be worked on at once."""
         return ready_response(readiness())

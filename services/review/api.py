@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from services.review.settings import ReviewSettings
 from shared.errors import NotFound
+from shared.web import OPEN
 
 SECURITY_HEADERS = {
     # No inline script or style, nothing from elsewhere. `blob:` are images that the page fetched with its token.
@@ -49,13 +50,13 @@ def _settings_of(request: Request) -> ReviewSettings:
 SettingsDep = Annotated[ReviewSettings, Depends(_settings_of)]
 
 
-@router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+@router.api_route("/assets/{name}", methods=["GET", "HEAD"], dependencies=OPEN)
 def get_asset(name: str, settings: SettingsDep) -> Response:
     """One file that the page needs."""
     return FileResponse(_asset_file(settings.ui_dist / "assets", name), headers=IMMUTABLE)
 
 
-@router.api_route("/{path:path}", methods=["GET", "HEAD"])
+@router.api_route("/{path:path}", methods=["GET", "HEAD"], dependencies=OPEN)
 def get_page(path: str, request: Request, settings: SettingsDep) -> Response:
     """The page, for whoever navigates; a program that asks for a path nobody has is told so."""
     if path and not _is_navigation(request):

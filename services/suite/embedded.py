@@ -7,21 +7,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import Depends, FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from services.suite.docs_page import docs_page
 from services.suite.openapi import OPERATIONS, merge
 from services.suite.services import SERVICES, owner_of
+from shared.access import refuse_unguarded
 from shared.auth import Role, require, verifier_from
 from shared.errors import install_error_handlers
 from shared.settings import CommonSettings
 from shared.telemetry import configure_logging, metrics_response
-from shared.web import ready_response
+from shared.web import OPEN, ready_response
 
 FRONT_PATHS = frozenset({*OPERATIONS, "/openapi.json", "/docs"})
 
 
-def create_app() -> ASGIApp:
+def create_app() -> EmbeddedSuite:
     """The whole suite's web part, from the environment. Used as uvicorn's factory."""
     common = CommonSettings()
     configure_logging(common.log_level)
@@ -34,6 +35,11 @@ class EmbeddedSuite:
     def __init__(self, apps: dict[str, FastAPI], common: CommonSettings) -> None:
         self._apps = apps
         self._front = _front(apps, common)
+
+    @property
+    def apps(self) -> dict[str, FastAPI]:
+        """Every app that answers, by name; `front` is what the suite answers itself."""
+        return {**self._apps, "front": self._front}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or scope["path"] in FRONT_PATHS:
@@ -54,12 +60,12 @@ def _front(apps: dict[str, FastAPI], common: CommonSettings) -> FastAPI:
     front.state.verifier = verifier_from(common)
     install_error_handlers(front)
 
-    @front.get("/healthz")
+    @front.get("/healthz", dependencies=OPEN)
     def healthz() -> dict[str, str]:
         """The process is alive."""
         return {"status": "ok"}
 
-    @front.get("/readyz")
+    @front.get("/readyz", dependencies=OPEN)
     def readyz() -> JSONResponse:
         """A diagnosis would be worked on at once."""
         return ready_response([f"{name}: {what}" for name, app in apps.items() for what in app.state.readiness()])
@@ -69,14 +75,15 @@ def _front(apps: dict[str, FastAPI], common: CommonSettings) -> FastAPI:
         """Prometheus metrics of this process."""
         return metrics_response()
 
-    @front.get("/openapi.json")
+    @front.get("/openapi.json", dependencies=OPEN)
     def openapi() -> JSONResponse:
         """The whole public contract."""
         return JSONResponse(merge({name: app.openapi() for name, app in apps.items()}))
 
-    @front.get("/docs")
+    @front.get("/docs", dependencies=OPEN)
     def docs() -> HTMLResponse:
         """The public contract, to read and try."""
         return docs_page()
 
+    refuse_unguarded(front)
     return front

@@ -18,10 +18,11 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from services.suite.docs_page import docs_page
 from services.suite.openapi import merge
 from services.suite.services import SERVICES, owner_of
+from shared.access import refuse_unguarded
 from shared.errors import Unavailable, install_error_handlers
 from shared.settings import CommonSettings
 from shared.telemetry import configure_logging
-from shared.web import ready_response
+from shared.web import OPEN, ready_response
 
 # RFC 9110 section 7.6.1: these speak of one connection and are not passed on.
 HOP_BY_HOP = frozenset(
@@ -58,12 +59,14 @@ def create_app() -> FastAPI:
     install_error_handlers(app)
     _add_operations(app, urls)
 
-    @app.api_route("/{path:path}", methods=METHODS)
+    # Whose it is decides who may: the owner asks for the token.
+    @app.api_route("/{path:path}", methods=METHODS, dependencies=OPEN)
     async def forward(request: Request) -> Response:
         """Pass a request to its owner and stream the answer back."""
         owner = owner_of(request.url.path).name
         return await _forward(request, app.state.client, owner, urls[owner])
 
+    refuse_unguarded(app)
     return app
 
 
@@ -109,12 +112,12 @@ def _add_operations(app: FastAPI, urls: dict[str, str]) -> None:
         answers = await asyncio.gather(*(one(url) for url in urls.values()))
         return dict(zip(urls, answers, strict=True))
 
-    @app.get("/healthz")
+    @app.get("/healthz", dependencies=OPEN)
     def healthz() -> dict[str, str]:
         """The gateway is alive."""
         return {"status": "ok"}
 
-    @app.get("/readyz")
+    @app.get("/readyz", dependencies=OPEN)
     async def readyz() -> JSONResponse:
         """Every service is ready, and a worker would take a diagnosis at once."""
         waiting = []
@@ -125,7 +128,7 @@ def _add_operations(app: FastAPI, urls: dict[str, str]) -> None:
                 waiting.extend(f"{name}: {what}" for what in answer.json().get("waitingFor", ["not ready"]))
         return ready_response(waiting)
 
-    @app.get("/openapi.json")
+    @app.get("/openapi.json", dependencies=OPEN)
     async def openapi() -> JSONResponse:
         """The whole public contract."""
         documents: dict[str, Any] = {}
@@ -135,7 +138,7 @@ def _add_operations(app: FastAPI, urls: dict[str, str]) -> None:
             documents[name] = answer.json()
         return JSONResponse(merge(documents))
 
-    @app.get("/docs")
+    @app.get("/docs", dependencies=OPEN)
     def docs() -> HTMLResponse:
         """The public contract, to read and try."""
         return docs_page()

@@ -14,8 +14,10 @@ from services.witness.usecases import WitnessContext
 from shared.clock import rfc3339
 from shared.telemetry import metrics_response
 from shared.tlog.witnessing import SIZE_TYPE
+from shared.web import OPEN
 
-router = APIRouter(tags=["witness"])
+# Signed notes and nothing else: the protocol has no callers, and a checkpoint vouches for itself.
+router = APIRouter(tags=["witness"], dependencies=OPEN)
 Origin = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 

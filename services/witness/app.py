@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from services.witness import api, store
 from services.witness.settings import Settings
 from services.witness.usecases import WitnessContext
+from shared.access import refuse_unguarded
 from shared.auth import write_secret
 from shared.clock import Clock, utc_now
 from shared.database import create_engine, migrate, session_factory
@@ -44,12 +45,20 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
         yield
         engine.dispose()
 
-    app = FastAPI(title="Consilium witness", description=DESCRIPTION, lifespan=_lifespan, version="0.1.0")
+    app = FastAPI(
+        title="Consilium witness",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.witness = context
     install_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(Instrumented, service="witness")
     app.include_router(api.router)
+    refuse_unguarded(app)
     return app
 
 

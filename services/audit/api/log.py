@@ -21,7 +21,7 @@ from shared.database import reading
 from shared.errors import NotFound
 from shared.openapi import refusals
 from shared.tlog.tiles import TileName, TilePathError, parse_tile_path
-from shared.web import RequestIdDep
+from shared.web import OPEN, RequestIdDep
 
 router = APIRouter(tags=["audit log"])
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -57,7 +57,7 @@ def list_ingests(_: Producer, context: ContextDep, begin: Annotated[int | None, 
     return usecases.list_ingests(context, begin)
 
 
-@router.get("/audit/checkpoint", response_class=PlainTextResponse)
+@router.get("/audit/checkpoint", response_class=PlainTextResponse, dependencies=OPEN)
 def get_checkpoint(context: ContextDep) -> Response:
     """The newest signed checkpoint (C2SP tlog-checkpoint)."""
     with reading(context.sessions) as session:
@@ -65,7 +65,12 @@ def get_checkpoint(context: ContextDep) -> Response:
     return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
 
 
-@router.get("/audit/checkpoint/witnessed", response_class=PlainTextResponse, responses=refusals(NotFound))
+@router.get(
+    "/audit/checkpoint/witnessed",
+    response_class=PlainTextResponse,
+    responses=refusals(NotFound),
+    dependencies=OPEN,
+)
 def get_witnessed_checkpoint(context: ContextDep) -> Response:
     """The newest checkpoint that a quorum of the witnesses has cosigned, with their lines (C2SP tlog-cosignature)."""
     with reading(context.sessions) as session:
@@ -73,7 +78,7 @@ def get_witnessed_checkpoint(context: ContextDep) -> Response:
     return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
 
 
-@router.get("/audit/tile/entries/{path:path}", response_class=Response)
+@router.get("/audit/tile/entries/{path:path}", response_class=Response, dependencies=OPEN)
 def get_entry_bundle(path: str, context: ContextDep, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """An entry bundle: `tile/entries/<N>[.p/<W>]`, compressed if the caller can read that."""
     bundle = usecases.read_bundle(context, _tile_name(path))
@@ -84,7 +89,7 @@ def get_entry_bundle(path: str, context: ContextDep, accept_encoding: Annotated[
     return Response(bundle, media_type=OCTETS, headers=headers)
 
 
-@router.get("/audit/tile/{level}/{path:path}", response_class=Response)
+@router.get("/audit/tile/{level}/{path:path}", response_class=Response, dependencies=OPEN)
 def get_tile(level: Level, path: str, context: ContextDep) -> Response:
     """A tile of hashes: `tile/<L>/<N>[.p/<W>]`."""
     return Response(usecases.read_tile(context, int(level), _tile_name(path)), media_type=OCTETS, headers=IMMUTABLE)

@@ -1,0 +1,1 @@
+"""What the whole suite promises of access, tokens, limits and secrets."""
