@@ -2,133 +2,36 @@
 
 Every route declares `Depends(require(Role.CLINICIAN, …))` or, in so many words, `Depends(anyone)`; an app with a route
 that does neither is not built (`shared.access`).
-Tokens come from any OIDC issuer whose public keys are in `CONSILIUM_AUTH_JWKS_FILE`; `DevIssuer` is the one that
-`consilium up` runs.
+Tokens come from an OIDC server (`CONSILIUM_OIDC_ISSUER`, `shared.tokens`); `DevIssuer` is the one that `consilium up`
+runs.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated
 
-import structlog
 from fastapi import Depends, Request
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey
 
+from shared.callers import PEOPLE, Principal, Role
 from shared.errors import Forbidden, Unauthenticated
 from shared.ids import uuid7
+from shared.scopes import Scopes
 from shared.settings import CommonSettings
+from shared.tokens import TrustedIssuers, verifier_from
 
-# HMAC and "none" are absent on purpose: a public key must never verify as a shared secret (RFC 8725 section 2.1).
-ALGORITHMS = ["ES256", "ES384", "RS256", "RS384", "PS256", "EdDSA"]
-LEEWAY_S = 30
-
-log = structlog.get_logger(__name__)
-
-
-class Role(StrEnum):
-    """What a caller is. A route names the roles it admits; no role includes another."""
-
-    CLINICIAN = "clinician"
-    EHR_SYSTEM = "ehr-system"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
-    RESEARCHER = "researcher"
-    """Sees what has left its patient, and nothing else."""
-    SERVICE = "service"
-    """Our own services calling one another."""
-
-
-PEOPLE = (Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR, Role.ADMIN, Role.RESEARCHER)
-
-
-@dataclass(frozen=True)
-class Principal:
-    """The verified caller."""
-
-    issuer: str
-    subject: str
-    role: Role
-    tenant: str
-    client_id: str | None
-    jti: str
-
-
-class TokenVerifier:
-    """Checks signature, issuer, audience and times of a bearer token against a JWK Set file.
-
-    The file is read again when it changes, so keys rotate without a restart.
-    """
-
-    def __init__(self, jwks_file: Path, issuer: str, audience: str, tenant: str = "default") -> None:
-        self._file, self._issuer, self._audience, self._tenant = jwks_file, issuer, audience, tenant
-        self._lock = threading.Lock()
-        self._read_at: int | None = None
-        self._keys = KeySet([])
-
-    def verify(self, token: str) -> Principal:
-        """The caller that a compact JWS names.
-
-        Raises: Unauthenticated: anything about the token is wrong. The caller is not told what; the log is.
-        """
-        try:
-            decoded = jwt.decode(token, self._current_keys(), algorithms=ALGORITHMS)
-            claims = decoded.claims
-            registry = jwt.JWTClaimsRegistry(
-                leeway=LEEWAY_S,
-                iss={"essential": True, "value": self._issuer},
-                aud={"essential": True, "value": self._audience},
-                exp={"essential": True},
-                iat={"essential": True},
-                sub={"essential": True},
-                jti={"essential": True},
-                role={"essential": True},
-            )
-            registry.validate(claims)
-            return _principal(claims, self._tenant)
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            log.info("token refused", reason=type(error).__name__)
-            raise Unauthenticated("The bearer token is missing, expired or not valid here.") from error
-
-    def _current_keys(self) -> KeySet:
-        changed_at = self._file.stat().st_mtime_ns
-        with self._lock:
-            if changed_at != self._read_at:
-                self._keys = KeySet.import_key_set(json.loads(self._file.read_text()))
-                self._read_at = changed_at
-            return self._keys
-
-
-def _principal(claims: dict[str, Any], tenant: str) -> Principal:
-    if claims.get("tenant", tenant) != tenant:
-        raise ValueError("token of another tenant")
-    return Principal(
-        issuer=str(claims["iss"]),
-        subject=str(claims["sub"]),
-        role=Role(claims["role"]),
-        tenant=tenant,
-        client_id=claims.get("client_id"),
-        jti=str(claims["jti"]),
-    )
-
-
-def verifier_from(settings: CommonSettings) -> TokenVerifier:
-    """The verifier that the settings describe.
-
-    Raises: ValueError: no key set is configured; a service does not start open.
-    """
-    if settings.auth_jwks_file is None:
-        raise ValueError("set CONSILIUM_AUTH_JWKS_FILE to the issuer's JWK Set: without it nobody could be let in")
-    return TokenVerifier(settings.auth_jwks_file, settings.auth_issuer, settings.auth_audience, settings.tenant)
+__all__ = [
+    "CHECKED_BY_ROUTE", "PEOPLE", "DevIssuer", "Principal", "Role", "anyone", "current_principal", "read_service_token",
+    "require", "verifier_from", "write_secret",
+]  # fmt: skip
+CHECKED_BY_ROUTE = "checked by route"
 
 
 async def current_principal(request: Request) -> Principal:
@@ -143,16 +46,19 @@ async def current_principal(request: Request) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Send a bearer token: `Authorization: Bearer …` (`consilium token --role …` prints one).")
-    verifier: TokenVerifier = request.app.state.verifier
-    principal = verifier.verify(token.strip())
+    verifier: TrustedIssuers = request.app.state.verifier
+    principal = await verifier.admit(token.strip())
     request.state.principal = principal
     return principal
 
 
-def require(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
+def require(*roles: Role, scope: str = "") -> Callable[[Principal], Awaitable[Principal]]:
     """FastAPI dependency: the caller, if their role is one of these.
 
-    Raises: Forbidden: the role is another one.
+    Args: scope: what a token that carries SMART scopes must grant as a user's or a system's, such as
+        `DocumentReference.c`; `CHECKED_BY_ROUTE`: the route asks itself. Without it such a token is refused: what its
+        scopes do not name, it does not open.
+    Raises: Forbidden: the role is another one, or the scopes do not grant this.
     """
     admitted = frozenset(roles)
 
@@ -160,6 +66,8 @@ def require(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
         if principal.role not in admitted:
             needed = " or ".join(sorted(admitted))
             raise Forbidden(f"This needs the role {needed}; the token's role is {principal.role}.")
+        if principal.scopes is not None and scope != CHECKED_BY_ROUTE:
+            _check_scope(principal.scopes, scope)
         return principal
 
     _admit.roles = admitted  # type: ignore[attr-defined]  # read by `shared.access`
@@ -168,6 +76,13 @@ def require(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
 
 async def anyone() -> None:
     """FastAPI dependency: this route is open to all, with or without a token, because it holds nothing to protect."""
+
+
+def _check_scope(scopes: Scopes, scope: str) -> None:
+    resource, _, interaction = scope.partition(".")
+    if not scope or scopes.level_for(resource, interaction) != "any":
+        needed = f"needs the SMART scope system/{scope} or user/{scope}" if scope else "is named by no SMART scope"
+        raise Forbidden(f"This {needed}; a token that carries SMART scopes opens what they grant and nothing else.")
 
 
 def read_service_token(settings: CommonSettings) -> str:
@@ -204,14 +119,16 @@ class DevIssuer:
         subject: str | None = None,
         lifetime: timedelta = timedelta(hours=12),
         now: datetime | None = None,
+        claims: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """A signed token for one role.
+        """A signed token for one role, with other claims (`scope`, `patient`) beside the usual ones.
 
         Raises: FileNotFoundError: no suite has been started with this directory.
         """
         key = ECKey.import_key(json.loads(self.private_file.read_text()))
         issued = now or datetime.now(UTC)
-        claims = {
+        said = {
+            **claims,
             "iss": self._issuer,
             "aud": self._audience,
             "sub": subject or f"demo-{role}",
@@ -220,7 +137,7 @@ class DevIssuer:
             "exp": int((issued + lifetime).timestamp()),
             "jti": uuid7(),
         }
-        return jwt.encode({"alg": "ES256", "typ": "JWT", "kid": key.kid}, claims, key)
+        return jwt.encode({"alg": "ES256", "typ": "JWT", "kid": key.kid}, said, key)
 
 
 def write_secret(path: Path, content: str) -> None:

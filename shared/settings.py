@@ -24,6 +24,13 @@ class CommonSettings(BaseSettings):
     """`aud` that a token must carry."""
     auth_jwks_file: Path | None = None
     """Public keys of the issuer (JWK Set), re-read when the file changes."""
+    oidc_issuer: str = ""
+    """`iss` of the OIDC server from which people and systems have their tokens; empty: they have them from
+    `auth_issuer`. With it, `auth_issuer` vouches for our own services alone."""
+    oidc_jwks_url: str = ""
+    """That server's `jwks_uri`; asked again when a key is unknown or the keys are ten minutes old."""
+    oidc_role_claim: str = "role"
+    """Where its tokens name the role, a text or a list; dots lead into objects (`realm_access.roles`)."""
     service_token_file: Path | None = None
     """The bearer token with which services call one another, re-read when the file changes."""
     pseudonym_key_file: Path | None = None

@@ -101,10 +101,20 @@ def _samples_id(runtime: Runtime, samples: Sequence[Sample]) -> str:
 
 
 def read_result(
-    session: Session, runtime: Runtime, results: ResultsClient, visit: Visit, result_id: str, subtype: str
+    session: Session,
+    runtime: Runtime,
+    results: ResultsClient,
+    visit: Visit,
+    result_id: str,
+    subtype: str,
+    limit: str | None = None,
 ) -> DiagnosisOut:
-    """A finished result. Raises: NotFound: there is none of that id, or it is not finished."""
+    """A finished result; `limit`: of this patient alone.
+
+    Raises: NotFound: there is none of that id that the caller may see, or it is not finished.
+    """
     found = [one for one in results.by_ids([result_id]) if one.id == result_id and is_finished(one)]
+    found = [one for one in found if limit in (None, one.patient)]
     if not found:
         raise NotFound("There is no finished result of this id.")
     _record_read(session, runtime, visit, subtype, found[0].patient, "diagnosis", result_id)

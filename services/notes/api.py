@@ -29,11 +29,13 @@ internal = APIRouter(prefix="/internal/notes", tags=["internal"])
 ROUTERS = (router, internal)
 
 Clinical = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
+Sender = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, scope="DocumentReference.c"))]
+Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, scope="DocumentReference.r"))]
 Service = Annotated[Principal, Depends(require(Role.SERVICE))]
 
 
 async def sent_note(
-    request: Request, principal: Clinical, runtime: RuntimeDep, request_id: RequestIdDep
+    request: Request, principal: Sender, runtime: RuntimeDep, request_id: RequestIdDep
 ) -> tuple[NewNote, Analysis, Link | None]:
     """FastAPI dependency: the note in the body, what is found in it, and what it is to an older one.
 
@@ -76,7 +78,7 @@ _RECEIPTS: dict[int | str, dict[str, Any]] = {
 # `sent` stands before `session`: a database transaction begins only when the body is read and checked.
 @router.post("/notes", status_code=201, responses=_RECEIPTS, openapi_extra=_BODY)
 def post_note(
-    principal: Clinical,
+    principal: Sender,
     sent: SentNote,
     session: SessionDep,
     runtime: RuntimeDep,
@@ -102,7 +104,7 @@ def post_note(
 
 @router.get("/notes/{note_id}")
 def get_note(
-    note_id: str, principal: Clinical, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
+    note_id: str, principal: Reader, session: SessionDep, runtime: RuntimeDep, request_id: RequestIdDep
 ) -> NoteOut:
     """A note with its text, verbatim."""
     return NoteOut.from_domain(reads.read_note(session, runtime, Asker(principal, request_id), note_id))

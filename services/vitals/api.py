@@ -40,6 +40,7 @@ ROUTERS = (router, internal)
 PROBLEMS_NAMED = 20
 
 Clinical = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
+Sender = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, scope="Observation.c"))]
 Service = Annotated[Principal, Depends(require(Role.SERVICE))]
 
 
@@ -53,7 +54,7 @@ SettingsDep = Annotated[Settings, Depends(settings_of)]
 
 
 async def sent_batch(
-    request: Request, principal: Clinical, runtime: RuntimeDep, settings: SettingsDep, request_id: RequestIdDep
+    request: Request, principal: Sender, runtime: RuntimeDep, settings: SettingsDep, request_id: RequestIdDep
 ) -> Batch:
     """FastAPI dependency: the samples in the body, at least one. A refusal is put into the log first."""
     try:
@@ -109,7 +110,7 @@ _BODY: dict[str, Any] = {
 # `batch` stands before `session`: a database transaction begins only when all lines are read and checked.
 @router.post("/samples", openapi_extra=_BODY, responses=refusals(UnsupportedMediaType))
 def post_samples(
-    principal: Clinical,
+    principal: Sender,
     batch: SentBatch,
     session: SessionDep,
     runtime: RuntimeDep,

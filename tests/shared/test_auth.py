@@ -6,17 +6,25 @@ import base64
 import hashlib
 import hmac
 import json
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from joserfc.jws import JWSRegistry
 
-from shared.auth import DevIssuer, Role, TokenVerifier, read_service_token, verifier_from, write_secret
+from shared.auth import DevIssuer, Role, read_service_token, verifier_from, write_secret
 from shared.errors import Unauthenticated
+from shared.jwks import FileKeys
 from shared.settings import CommonSettings
+from shared.tokens import MAX_TOKEN_BYTES, TokenVerifier
 from tests.support.common import TestBed
+
+ES256 = JWSRegistry.algorithms["ES256"]
 
 
 def _b64(content: bytes) -> str:
@@ -52,10 +60,14 @@ def test_a_minted_token_names_its_role_and_subject(bed: TestBed) -> None:
     [
         pytest.param({"exp": 1}, id="expired"),
         pytest.param({"iat": 4_000_000_000, "exp": 4_000_000_060}, id="issued in the future"),
+        pytest.param({"nbf": 4_000_000_000}, id="not valid yet"),
         pytest.param({"iss": "someone-else"}, id="another issuer"),
         pytest.param({"aud": "another-app"}, id="another audience"),
         pytest.param({"role": "root"}, id="unknown role"),
         pytest.param({"role": None}, id="no role"),
+        pytest.param({"role": ["clinician", "admin"]}, id="two roles"),
+        pytest.param({"role": []}, id="an empty list of roles"),
+        pytest.param({"scope": ["system/*.r"]}, id="scopes as a list"),
         pytest.param({"exp": None}, id="no expiry"),
         pytest.param({"jti": None}, id="no token id"),
         pytest.param({"tenant": "another-hospital"}, id="another tenant"),
@@ -98,6 +110,66 @@ def test_garbage_is_refused(bed: TestBed, token: str) -> None:
         verifier_from(bed.common).verify(token)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("[]", id="a list"),
+        pytest.param("5", id="a number"),
+        pytest.param("[" * 3000, id="deeply nested"),
+        pytest.param('{"alg": ["ES256"]}', id="alg a list"),
+        pytest.param('{"alg": "ES256", "kid": {"a": 1}}', id="kid an object"),
+    ],
+)
+def test_a_header_of_another_form_is_refused(bed: TestBed, header: str) -> None:
+    with pytest.raises(Unauthenticated):
+        verifier_from(bed.common).verify(f"{_b64(header.encode())}.{_b64(b'{}')}.{_b64(b'x')}")
+
+
+@given(place=st.integers(0, 400), flip=st.integers(1, 255))
+def test_a_token_with_any_bit_flipped_is_refused(place: int, flip: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        issuer = DevIssuer(Path(directory))
+        issuer.create()
+        verifier = TokenVerifier(FileKeys(issuer.jwks_file), "consilium-dev", "consilium")
+        parts = issuer.mint(Role.CLINICIAN).split(".")
+        which = place % 3
+        content = bytearray(base64.urlsafe_b64decode(parts[which] + "=="))
+        content[place % len(content)] ^= flip
+        parts[which] = _b64(bytes(content))
+        with pytest.raises(Unauthenticated):
+            verifier.verify(".".join(parts))
+
+
+def test_an_extension_that_must_be_understood_and_is_not_is_refused(bed: TestBed) -> None:
+    """`crit` (RFC 7515 section 4.1.11)."""
+    key = ECKey.import_key(json.loads(bed.issuer.private_file.read_text()))
+    head = {"alg": "ES256", "kid": key.kid, "crit": ["urn:example:extra"], "urn:example:extra": True}
+    signed = f"{_b64(json.dumps(head).encode())}.{_b64(json.dumps(_claims()).encode())}"
+    signature = _b64(ES256.sign(signed.encode(), key))
+    with pytest.raises(Unauthenticated):
+        verifier_from(bed.common).verify(f"{signed}.{signature}")
+    plain = f"{_b64(json.dumps({'alg': 'ES256', 'kid': key.kid}).encode())}.{signed.split('.')[1]}"
+    assert verifier_from(bed.common).verify(f"{plain}.{_b64(ES256.sign(plain.encode(), key))}").subject == "x"
+
+
+def test_a_key_that_the_token_brings_along_is_not_used(bed: TestBed) -> None:
+    """`jwk` in the header (RFC 8725 section 3.1)."""
+    stranger = ECKey.generate_key("P-256")
+    head = {"alg": "ES256", "jwk": stranger.as_dict(private=False)}
+    with pytest.raises(Unauthenticated):
+        verifier_from(bed.common).verify(jwt.encode(head, _claims(), stranger))
+
+
+def test_a_token_longer_than_any_is_not_looked_at(bed: TestBed) -> None:
+    with pytest.raises(Unauthenticated):
+        verifier_from(bed.common).verify(_signed(bed, _claims(filler="x" * MAX_TOKEN_BYTES)))
+
+
+def test_a_role_among_others_that_are_not_ours_is_the_role(bed: TestBed) -> None:
+    token = _signed(bed, _claims(role=["offline_access", "auditor", "uma_authorization"]))
+    assert verifier_from(bed.common).verify(token).role is Role.AUDITOR
+
+
 def test_keys_rotate_without_a_restart(bed: TestBed, tmp_path: Path) -> None:
     verifier = verifier_from(bed.common)
     verifier.verify(bed.issuer.mint(Role.CLINICIAN))
@@ -130,6 +202,6 @@ def test_the_service_token_is_read_anew(bed: TestBed) -> None:
 
 
 def test_verifier_of_another_audience_refuses(bed: TestBed) -> None:
-    verifier = TokenVerifier(bed.issuer.jwks_file, "consilium-dev", "elsewhere")
+    verifier = TokenVerifier(FileKeys(bed.issuer.jwks_file), "consilium-dev", "elsewhere")
     with pytest.raises(Unauthenticated):
         verifier.verify(bed.issuer.mint(Role.CLINICIAN))

@@ -18,11 +18,13 @@ from shared.web import RequestIdDep
 
 router = APIRouter(tags=["consent"])
 Giver = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
+Creator = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, scope="Consent.c"))]
 Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR))]
+VersionReader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR, scope="Consent.r"))]
 
 
 @router.post("/consents", status_code=201, responses=refusals(TooManyRequests))
-def create_consent(body: ConsentIn, principal: Giver, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
+def create_consent(body: ConsentIn, principal: Creator, context: ContextDep, request_id: RequestIdDep) -> ConsentOut:
     """Record what a patient permits or denies. A later consent for the same purpose and modality supersedes."""
     consent = usecases.give_consent(context, principal, body.to_domain(), request_id)
     return ConsentOut.from_domain(consent, context.clock())
@@ -39,7 +41,9 @@ def list_consents(
 
 
 @router.get("/consents/{consent_id}/versions")
-def list_versions(consent_id: Id, principal: Reader, context: ContextDep, request_id: RequestIdDep) -> ConsentHistory:
+def list_versions(
+    consent_id: Id, principal: VersionReader, context: ContextDep, request_id: RequestIdDep
+) -> ConsentHistory:
     """All that a consent ever said, the first version first. Who asked is logged."""
     versions = usecases.consent_history(context, principal, consent_id, request_id)
     now = context.clock()

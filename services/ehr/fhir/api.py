@@ -11,15 +11,16 @@ from fastapi import APIRouter, Body, Depends, Path, Request, Response
 from services.ehr import usecases
 from services.ehr.deps import NeighboursDep, VisitDep
 from services.ehr.fhir import consents, documents
+from services.ehr.fhir.access import PatientLimitDep, check_scopes
 from services.ehr.fhir.capability import capability_statement
 from services.ehr.fhir.documents import from_note, to_note
 from services.ehr.fhir.observations import from_samples, to_samples
 from services.ehr.fhir.outcome import FhirResponse
 from services.ehr.fhir.reading import Json
 from services.ehr.fhir.reports import diagnostic_report, risk_assessment
-from services.ehr.fhir.search import Pairs, read_search, searchset
+from services.ehr.fhir.search import Pairs, read_search, searchset, within
 from services.ehr.threads import on_own_threads
-from shared.auth import Role, require
+from shared.auth import CHECKED_BY_ROUTE, Role, require
 from shared.contracts.diagnosis import DiagnosisOut
 from shared.errors import (
     AppError,
@@ -80,7 +81,11 @@ router = APIRouter(
     prefix="/fhir",
     tags=["fhir"],
     default_response_class=FhirResponse,
-    dependencies=[Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM)), Depends(check_accept)],
+    dependencies=[
+        Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, scope=CHECKED_BY_ROUTE)),
+        Depends(check_scopes),
+        Depends(check_accept),
+    ],
     responses=refusals(NotAcceptable),
 )
 _CREATED: Answers = {
@@ -185,32 +190,41 @@ def _created(request: Request, base_url: str, resource: Json, *, new: bool) -> R
 def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Json]) -> None:
     """Read and search of one way to show results."""
 
-    def _search(pairs: Pairs, request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
+    def _search(
+        pairs: Pairs, request: Request, session: SessionDep, visit: VisitDep, limit: str | None
+    ) -> FhirResponse:
         state = request.app.state
-        search = read_search(pairs, limit=state.settings.search_limit)
+        search = within(limit, read_search(pairs, limit=state.settings.search_limit))
         results = state.neighbours.results
         found = usecases.find_results(session, state.runtime, results, visit, search, f"{slug}-search")
         return FhirResponse(searchset(base_url_of(request), kind, search, [build(one) for one in found]))
 
     @router.get(f"/{kind}", name=f"search {kind}", responses=refusals(BadRequest))
     @on_own_threads
-    def search_by_get(request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
+    def search_by_get(request: Request, session: SessionDep, visit: VisitDep, limit: PatientLimitDep) -> FhirResponse:
         """Finished results of a patient, newest first."""
-        return _search(request.query_params.multi_items(), request, session, visit)
+        return _search(request.query_params.multi_items(), request, session, visit, limit)
 
     @router.post(f"/{kind}/_search", name=f"search {kind} by POST", responses=_SEARCHED_BY_FORM)
     @on_own_threads
-    def search_by_post(form: FormDep, request: Request, session: SessionDep, visit: VisitDep) -> FhirResponse:
+    def search_by_post(
+        form: FormDep, request: Request, session: SessionDep, visit: VisitDep, limit: PatientLimitDep
+    ) -> FhirResponse:
         """The same search with its parameters in the body, where no log of URLs can hold them."""
-        return _search([*request.query_params.multi_items(), *form], request, session, visit)
+        return _search([*request.query_params.multi_items(), *form], request, session, visit, limit)
 
     @router.get(f"/{kind}/{{resource_id}}", name=f"read {kind}")
     @on_own_threads
     def read(
-        resource_id: FhirId, session: SessionDep, runtime: RuntimeDep, neighbours: NeighboursDep, visit: VisitDep
+        resource_id: FhirId,
+        session: SessionDep,
+        runtime: RuntimeDep,
+        neighbours: NeighboursDep,
+        visit: VisitDep,
+        limit: PatientLimitDep,
     ) -> FhirResponse:
         """One finished result."""
-        result = usecases.read_result(session, runtime, neighbours.results, visit, resource_id, f"{slug}-read")
+        result = usecases.read_result(session, runtime, neighbours.results, visit, resource_id, f"{slug}-read", limit)
         return FhirResponse(build(result))
 
 

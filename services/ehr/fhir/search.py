@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import urlencode
 
 from services.ehr.errors import UnsupportedSearch
 from services.ehr.fhir.reading import Json
-from shared.errors import FieldProblem
+from shared.errors import FieldProblem, Forbidden
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -56,6 +56,18 @@ def read_search(pairs: Pairs, *, limit: int) -> ResultSearch:
             _refuse(name, "is not offered here", f"use {', '.join(_SUPPORTED)}")
     used = tuple((name, value) for name, value in pairs if name in _SUPPORTED)
     return ResultSearch(_one(patients, ids), ids, count, used)
+
+
+def within(limit: str | None, search: ResultSearch) -> ResultSearch:
+    """The search, kept to the one patient of the token where it is limited to one.
+
+    Raises: Forbidden: it asks for another patient.
+    """
+    if limit is None:
+        return search
+    if search.patient not in (None, limit):
+        raise Forbidden("The token's scopes are another patient's.")
+    return replace(search, patient=limit)
 
 
 def searchset(base_url: str, kind: str, search: ResultSearch, resources: Sequence[Json]) -> Json:
