@@ -49,6 +49,8 @@ async def current_principal(request: Request) -> Principal:
     verifier: TrustedIssuers = request.app.state.verifier
     principal = await verifier.admit(token.strip())
     request.state.principal = principal
+    if (limit := getattr(request.app.state, "rate_limit", None)) is not None:
+        limit.check(principal)
     return principal
 
 

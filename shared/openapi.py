@@ -101,7 +101,7 @@ def _usual(operation: dict[str, Any]) -> Iterator[type[AppError]]:
     parameters, body = operation.get("parameters", []), "requestBody" in operation
     yield Unavailable
     if operation["security"]:
-        yield from (Unauthenticated, Forbidden)
+        yield from (Unauthenticated, Forbidden, TooManyRequests)
     if parameters or body:
         yield from (BadRequest, InvalidInput)
     if body or any(one["in"] == "path" for one in parameters):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -52,6 +53,10 @@ class CommonSettings(BaseSettings):
     consent_at_ingest: bool = True
     """Whether every door asks, before it stores evidence, if the patient's consents permit that. Off: denials of
     storing (RECORDMGT) have no effect, and the doors do not need the audit service to be there."""
+    rate_limit_per_s: float = Field(default=500.0, ge=0)
+    """Requests a second that one caller may send to one process, ten times that at once; 0: any. Services are free."""
+    hsts_s: int = Field(default=0, ge=0)
+    """`max-age` of Strict-Transport-Security in seconds, for a suite behind TLS; 0: the header is left out."""
     log_level: str = "INFO"
 
 

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy.orm import Session
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import outbox
 from shared.access import refuse_unguarded
@@ -26,14 +25,15 @@ from shared.clients import AuditClient
 from shared.clock import Clock, utc_now
 from shared.contracts.audit import AuditEvent
 from shared.database import Sessions, create_engine, session_factory
-from shared.errors import CarriedError, FieldProblem, TooLarge, install_error_handlers, problem_response
+from shared.errors import install_error_handlers
+from shared.headers import SecurityHeaders
+from shared.limits import BodyLimit, RateLimit
 from shared.methods import DeclaredMethods, MethodTable
 from shared.openapi import describe_access_and_refusals
 from shared.settings import CommonSettings
 from shared.storing import StoringGate
 from shared.telemetry import Instrumented, metrics_response
 
-DRAIN_MAX_BYTES = 512 * 2**20
 OPEN = [Depends(anyone)]
 """`dependencies` of a route that is open to all."""
 Readiness = Callable[[], Sequence[str]]
@@ -136,10 +136,12 @@ def create_service_app(
     )
     app.state.runtime = runtime
     app.state.verifier = verifier_from(runtime.common)
+    app.state.rate_limit = RateLimit(runtime.common.rate_limit_per_s)
     app.state.readiness = readiness
     install_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes, by_path=longer_bodies)
     app.add_middleware(DeclaredMethods, table=MethodTable(app))
+    app.add_middleware(SecurityHeaders, hsts_s=runtime.common.hsts_s)
     app.add_middleware(Instrumented, service=service)
     app.include_router(_operations(readiness))
     for router in routers:
@@ -175,55 +177,6 @@ def ready_response(waiting_for: Sequence[str]) -> JSONResponse:
     if waiting_for:
         return JSONResponse({"status": "starting", "waitingFor": list(waiting_for)}, 503, {"Retry-After": "1"})
     return JSONResponse({"status": "ready"})
-
-
-class BodyLimit:
-    """ASGI middleware: a request body longer than the limit is answered 413, whether announced or streamed."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int, by_path: Mapping[str, int] = MappingProxyType({})) -> None:
-        self._app, self._max, self._by_path = app, max_bytes, by_path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        most = self._by_path.get(scope["path"], self._max)
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > most:
-            await _drain(receive)
-            await problem_response(_too_large(most))(scope, receive, send)
-            return
-        seen = 0
-
-        async def _receive() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > most:
-                if message.get("more_body", False):
-                    await _drain(receive)
-                # FastAPI turns whatever else is raised while it reads a body into a 400.
-                raise CarriedError(_too_large(most))
-            return message
-
-        await self._app(scope, _receive, send)
-
-
-def _too_large(most: int) -> TooLarge:
-    field = FieldProblem("body", f"is larger than {most} bytes", "send less at once")
-    return TooLarge(f"The body is larger than {most} bytes.", fields=[field], headers={"Connection": "close"})
-
-
-async def _drain(receive: Receive) -> None:
-    """Read the rest of a body and forget it: many clients look for the answer only when they have sent everything.
-
-    Past a bound the connection is simply closed.
-    """
-    drained, more = 0, True
-    while more and drained < DRAIN_MAX_BYTES:
-        message = await receive()
-        drained += len(message.get("body", b""))
-        more = message["type"] == "http.request" and message.get("more_body", False)
 
 
 async def runtime_of(request: Request) -> Runtime:

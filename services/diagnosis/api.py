@@ -181,7 +181,7 @@ def read_heatmap(
 ) -> Response:
     """A PNG (RGBA) to lay over the whole image."""
     content = usecases.read_heatmap(runtime, session, principal, request_id, diagnosis_id, sop_instance_uid)
-    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
 
 @router.post(

@@ -15,6 +15,7 @@ from services.suite.services import SERVICES, owner_of
 from shared.access import refuse_unguarded
 from shared.auth import Role, require, verifier_from
 from shared.errors import install_error_handlers
+from shared.headers import SecurityHeaders
 from shared.settings import CommonSettings
 from shared.telemetry import configure_logging, metrics_response
 from shared.web import OPEN, ready_response
@@ -59,6 +60,7 @@ def _front(apps: dict[str, FastAPI], common: CommonSettings) -> FastAPI:
     front = FastAPI(title="Consilium", lifespan=_lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     front.state.verifier = verifier_from(common)
     install_error_handlers(front)
+    front.add_middleware(SecurityHeaders, hsts_s=common.hsts_s)
 
     @front.get("/healthz", dependencies=OPEN)
     def healthz() -> dict[str, str]:

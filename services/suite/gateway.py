@@ -20,6 +20,7 @@ from services.suite.openapi import merge
 from services.suite.services import SERVICES, owner_of
 from shared.access import refuse_unguarded
 from shared.errors import Unavailable, install_error_handlers
+from shared.headers import SecurityHeaders
 from shared.settings import CommonSettings
 from shared.telemetry import configure_logging
 from shared.web import OPEN, ready_response
@@ -57,6 +58,7 @@ def create_app() -> FastAPI:
 
     app = FastAPI(title="Consilium gateway", lifespan=_lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     install_error_handlers(app)
+    app.add_middleware(SecurityHeaders, hsts_s=common.hsts_s)
     _add_operations(app, urls)
 
     # Whose it is decides who may: the owner asks for the token.

@@ -17,11 +17,12 @@ from shared.auth import write_secret
 from shared.clock import Clock, utc_now
 from shared.database import create_engine, migrate, session_factory
 from shared.errors import install_error_handlers
+from shared.headers import SecurityHeaders
+from shared.limits import BodyLimit
 from shared.telemetry import Instrumented
 from shared.tlog.cosignature import Ed25519Cosigner, parse_cosignature_key
 from shared.tlog.note import VerifierKey, parse_verifier_key
 from shared.tlog.witnessing import MAX_BODY_BYTES
-from shared.web import BodyLimit
 
 DESCRIPTION = "Cosigns checkpoints of verifiable logs that continue what it has seen (C2SP tlog-witness)."
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = utc_now) -> F
     app.state.witness = context
     install_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(Instrumented, service="witness")
     app.include_router(api.router)
     refuse_unguarded(app)

@@ -39,4 +39,4 @@ def witness(
     typer.echo(
         f"Watching {', '.join(app.state.witness.logs)} at http://{host}:{port}; key: {app.state.witness.cosigner.key}"
     )
-    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")

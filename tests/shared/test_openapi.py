@@ -60,7 +60,7 @@ def test_each_role_that_is_admitted_is_an_alternative(app: FastAPI) -> None:
 
 def test_an_operation_says_how_its_form_may_be_refused(app: FastAPI) -> None:
     assert sorted(operation(app, "get", "/things/{thing_id}")["responses"]) == [
-        "200", "400", "401", "403", "404", "422", "503",
+        "200", "400", "401", "403", "404", "422", "429", "503",
     ]  # fmt: skip
     assert {"409", "413"} <= set(operation(app, "post", "/things/search")["responses"])
     assert "401" not in operation(app, "get", "/healthz")["responses"]
