@@ -24,6 +24,7 @@ from shared.callers import PEOPLE, Principal, Role
 from shared.errors import Forbidden, Unauthenticated
 from shared.ids import uuid7
 from shared.scopes import Scopes
+from shared.secret_files import read_secret
 from shared.settings import CommonSettings
 from shared.tokens import TrustedIssuers, verifier_from
 
@@ -91,7 +92,7 @@ def read_service_token(settings: CommonSettings) -> str:
     """The token with which this service calls its neighbours, read anew each time because it is rotated."""
     if settings.service_token_file is None:
         raise ValueError("set CONSILIUM_SERVICE_TOKEN_FILE: services call one another with a token")
-    return settings.service_token_file.read_text().strip()
+    return read_secret(settings.service_token_file)
 
 
 class DevIssuer:
@@ -127,7 +128,7 @@ class DevIssuer:
 
         Raises: FileNotFoundError: no suite has been started with this directory.
         """
-        key = ECKey.import_key(json.loads(self.private_file.read_text()))
+        key = ECKey.import_key(json.loads(read_secret(self.private_file)))
         issued = now or datetime.now(UTC)
         said = {
             **claims,

@@ -9,11 +9,12 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlparse
 
 from shared.digests import digest_bytes
 from shared.errors import NotFound, Unavailable
+from shared.secret_files import from_environment
 
 
 class BlobStore(Protocol):
@@ -82,7 +83,9 @@ class S3Blobs:
     def __init__(self, url: str, *, retries: int = 3) -> None:
         from obstore.store import from_url  # only the distributed suite installs it
 
-        self._store = from_url(url, retry_config={"max_retries": retries})
+        secret = from_environment("AWS_SECRET_ACCESS_KEY")
+        keys: Any = {"secret_access_key": secret} if secret else None
+        self._store = from_url(url, config=keys, retry_config={"max_retries": retries})
 
     def put(self, content: bytes, digest: str | None = None) -> str:
         import obstore

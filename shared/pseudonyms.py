@@ -9,6 +9,8 @@ from __future__ import annotations
 import hmac
 from pathlib import Path
 
+from shared.secret_files import read_secret
+
 KEY_BYTES = 32
 
 
@@ -31,7 +33,7 @@ class Pseudonymiser:
         """
         if path is None:
             raise ValueError("set CONSILIUM_PSEUDONYM_KEY_FILE to a file with 64 hex digits")
-        return cls(bytes.fromhex(path.read_text().strip()))
+        return cls(bytes.fromhex(read_secret(path)))
 
     def patient(self, tenant: str, patient: str) -> str:
         """`pat-` and 32 hex digits: the same patient of the same tenant always gets the same one."""

@@ -1,7 +1,8 @@
 """Settings every service has: where its neighbours are, whom it trusts, where bytes go.
 
-All come from `CONSILIUM_*` environment variables. A service adds its own in `services/<name>/settings.py`; the
-composition root sets the environment, so that embedded and distributed differ in settings alone.
+All come from `CONSILIUM_*` environment variables, texts also from the file that `<VARIABLE>_FILE` names. A service
+adds its own in `services/<name>/settings.py`; the composition root sets the environment, so that embedded and
+distributed differ in settings alone.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from shared.secret_files import FiledSettings
 
 
-class CommonSettings(BaseSettings):
+class CommonSettings(FiledSettings):
     """What all services of one suite share (`CONSILIUM_…`)."""
 
     model_config = SettingsConfigDict(env_prefix="CONSILIUM_", frozen=True, extra="ignore")
@@ -60,7 +63,7 @@ class CommonSettings(BaseSettings):
     log_level: str = "INFO"
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(FiledSettings):
     """The base of each service's own settings (`CONSILIUM_<SERVICE>_…`)."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from shared.auth import write_secret
+from shared.secret_files import read_secret
 from shared.tlog.cosignature import MlDsaCosigner
 from shared.tlog.note import NoteKey, NoteSigner, VerifierKey, parse_verifier_key
 
@@ -98,4 +99,4 @@ def _seed(file: Path, generate: Callable[[], bytes]) -> bytes:
     """The secret in a file of hex digits, made if there is no file."""
     if not file.exists():
         write_secret(file, generate().hex() + "\n")
-    return bytes.fromhex(file.read_text().strip())
+    return bytes.fromhex(read_secret(file))

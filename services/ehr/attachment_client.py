@@ -19,6 +19,7 @@ from services.ehr.fhir.attachments import ATTACHMENT
 from services.ehr.fhir.reading import refuse
 from services.ehr.settings import EhrSettings
 from shared.errors import Unavailable
+from shared.secret_files import read_secret
 
 _BINARY = re.compile(r"Binary/[A-Za-z0-9][A-Za-z0-9\-.]{0,63}")
 _URL = f"{ATTACHMENT}.url"
@@ -81,7 +82,7 @@ def _headers(kind: str, token_file: Path | None) -> dict[str, str]:
     # Compressed, few bytes could become many before they are counted.
     accept = {"Accept": f"{kind}, application/fhir+json;q=0.5", "Accept-Encoding": "identity"}
     # Read anew for each request, because tokens are rotated.
-    token = {"Authorization": f"Bearer {token_file.read_text().strip()}"} if token_file else {}
+    token = {"Authorization": f"Bearer {read_secret(token_file)}"} if token_file else {}
     return {**accept, **token}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 
 from shared.database import migrate
+from shared.secret_files import from_environment
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ class Service:
     def create_app(self) -> FastAPI:
         """Migrate the service's database and build its app from the `CONSILIUM_*` environment."""
         if self.has_database:
-            migrate(os.environ[f"CONSILIUM_{self.name.upper()}_DATABASE_URL"], self.name)
+            url = from_environment(f"CONSILIUM_{self.name.upper()}_DATABASE_URL")
+            if not url:
+                raise ValueError(f"set CONSILIUM_{self.name.upper()}_DATABASE_URL, or _DATABASE_URL_FILE")
+            migrate(url, self.name)
         app: FastAPI = importlib.import_module(f"services.{self.name}.app").create_app()
         return app
 

@@ -19,6 +19,7 @@ from shared.database import create_engine, migrate, session_factory
 from shared.errors import install_error_handlers
 from shared.headers import SecurityHeaders
 from shared.limits import BodyLimit
+from shared.secret_files import read_secret
 from shared.telemetry import Instrumented
 from shared.tlog.cosignature import Ed25519Cosigner, parse_cosignature_key
 from shared.tlog.note import VerifierKey, parse_verifier_key
@@ -91,7 +92,7 @@ def open_cosigner(settings: Settings) -> Ed25519Cosigner:
         if public.exists():
             raise ValueError(f"the private key {secret} is missing although its public key is there: restore it")
         write_secret(secret, Ed25519PrivateKey.generate().private_bytes_raw().hex() + "\n")
-    seed = bytes.fromhex(secret.read_text().strip())
+    seed = bytes.fromhex(read_secret(secret))
     cosigner = Ed25519Cosigner(settings.name, Ed25519PrivateKey.from_private_bytes(seed))
     if not public.exists():
         public.write_text(f"{cosigner.key}\n")

@@ -37,7 +37,7 @@ from services.audit.verify.notes import read_log_keys
 from services.audit.verify.receipt import verify
 from services.audit.verify.sources import open_source
 from services.suite.servers import postgres
-from shared.auth import DevIssuer, Role
+from shared.auth import DevIssuer, Role, write_secret
 from shared.database import create_engine
 from shared.ids import uuid7
 
@@ -65,9 +65,9 @@ def _service(database_url: str, directory: Path) -> Iterator[httpx.Client]:
     issuer = DevIssuer(directory / "auth")
     issuer.create()
     token = issuer.mint(Role.SERVICE)
-    (directory / "service.token").write_text(token)
+    write_secret(directory / "service.token", token)
     (directory / "auditor.token").write_text(issuer.mint(Role.AUDITOR))
-    (directory / "pseudonym.key").write_text(secrets.token_hex(32))
+    write_secret(directory / "pseudonym.key", secrets.token_hex(32))
     port = 18_000 + secrets.randbelow(1_000)
     environment = {
         **os.environ,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.auth import write_secret
 from shared.clock import rfc3339
 from shared.codes import BODY_TEMPERATURE, DIAGNOSES, VITAL_SIGNS
 from shared.digests import digest_bytes, digest_json
@@ -45,7 +46,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 
 def test_pseudonyms_differ_between_patients_tenants_and_keys(tmp_path: Path) -> None:
-    (tmp_path / "k").write_text("00" * 32)
+    write_secret(tmp_path / "k", "00" * 32)
     one, other = Pseudonymiser.from_file(tmp_path / "k"), Pseudonymiser(b"\x01" * 32)
     names = {one.patient("a", "1"), one.patient("a", "2"), one.patient("b", "1"), other.patient("a", "1")}
     assert len(names) == 4

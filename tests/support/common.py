@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.auth import DevIssuer, Role
+from shared.auth import DevIssuer, Role, write_secret
 from shared.settings import CommonSettings
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +37,8 @@ def make_test_bed(directory: Path, **settings: str) -> TestBed:
     """A test bed in an empty directory; `settings` override those of `CommonSettings`, such as `audit_url`."""
     issuer = DevIssuer(directory / "auth")
     issuer.create()
-    (directory / "pseudonym.key").write_text(secrets.token_hex(32))
-    (directory / "service.token").write_text(issuer.mint(Role.SERVICE))
+    write_secret(directory / "pseudonym.key", secrets.token_hex(32))
+    write_secret(directory / "service.token", issuer.mint(Role.SERVICE))
     # Services are tested without their neighbours, unless a test says otherwise.
     defaults = {
         "consent_at_ingest": "false",

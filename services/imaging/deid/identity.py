@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from shared.pseudonyms import KEY_BYTES
+from shared.secret_files import read_secret
 
 MOST_DAYS = 3650
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
@@ -30,7 +31,7 @@ class ResearchIdentity:
         """Raises: ValueError: no key file is configured, or its content is not a key of 32 bytes."""
         if path is None:
             raise ValueError("set CONSILIUM_PSEUDONYM_KEY_FILE to a file with 64 hex digits")
-        secret = bytes.fromhex(path.read_text().strip())
+        secret = bytes.fromhex(read_secret(path))
         if len(secret) < KEY_BYTES:
             raise ValueError(f"the pseudonym key needs {KEY_BYTES} bytes, this one has {len(secret)}")
         return cls(hmac.digest(secret, b"research-export", "sha256"), tenant)

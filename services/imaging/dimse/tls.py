@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 
 from services.imaging.settings import Settings
+from shared.secret_files import check_secret
 
 SILENCE_S = 30.0
 """How long a handshake, or the rest of a message that has begun, is waited for."""
@@ -52,6 +53,8 @@ def _load(context: ssl.SSLContext, settings: Settings) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate, key = settings.dimse_tls_certificate_file, settings.dimse_tls_key_file
     assert certificate is not None  # noqa: S101  # checked by the callers
+    if key is not None:
+        check_secret(key)
     try:
         context.load_cert_chain(certificate, key)
         if settings.dimse_tls_client_ca_file is not None:

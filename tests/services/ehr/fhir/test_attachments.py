@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.ehr.fhir.html_text import html_to_text
+from shared.auth import write_secret
 from tests.services.ehr.fhir.test_documents import document
 from tests.support.common import make_test_bed
 from tests.support.ehr_neighbours import Door, open_door
@@ -114,7 +115,7 @@ def _drip() -> Iterator[bytes]:
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, Elsewhere, str]]:
     """The ehr service with the base of another server, which has a token."""
     directory: Path = tmp_path_factory.mktemp("ehr")
-    (directory / "token").write_text(TOKEN)
+    write_secret(directory / "token", TOKEN)
     bed, elsewhere = make_test_bed(directory), Elsewhere()
     with serve(elsewhere.app) as url:
         own = {

@@ -79,6 +79,7 @@ class Authority:
         """Certificate and key files of an end entity at 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
         key_file = self._directory / f"{name}.key"
+        key_file.touch(mode=0o600)
         key_file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
