@@ -14,14 +14,17 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.secret_files import FiledSettings
 
+DEFAULT_TENANT = "default"
+
 
 class CommonSettings(FiledSettings):
     """What all services of one suite share (`CONSILIUM_…`)."""
 
     model_config = SettingsConfigDict(env_prefix="CONSILIUM_", frozen=True, extra="ignore")
 
-    tenant: str = "default"
-    """The organisation whose data this suite holds."""
+    tenant: str = DEFAULT_TENANT
+    """The organisation whose data this suite holds. Under another name than the default one, tokens of the OIDC server
+    must carry it (`tenant`)."""
     auth_issuer: str = "consilium-dev"
     """`iss` that a token must carry."""
     auth_audience: str = "consilium"

@@ -16,7 +16,7 @@ from shared.callers import PEOPLE, Principal, Role
 from shared.errors import Unauthenticated
 from shared.jwks import FileKeys, KeySource, UrlKeys
 from shared.scopes import parse_scopes
-from shared.settings import CommonSettings
+from shared.settings import DEFAULT_TENANT, CommonSettings
 
 # HMAC and "none" are absent on purpose: a public key must never verify as a shared secret (RFC 8725 section 2.1).
 ALGORITHMS = ["ES256", "ES384", "RS256", "RS384", "PS256", "EdDSA"]
@@ -38,10 +38,14 @@ class TokenVerifier:
         *,
         roles: Collection[Role] = tuple(Role),
         role_claim: str = "role",
+        names_tenant: bool = False,
     ) -> None:
-        """Args: roles: those that this issuer may give. role_claim: where they stand; dots lead into objects."""
+        """Args: roles: those that this issuer may give. role_claim: where they stand; dots lead into objects.
+        names_tenant: the issuer serves several tenants, so that a token must name its own.
+        """
         self.issuer, self.keys = issuer, keys
         self._audience, self._tenant, self._roles, self._role_claim = audience, tenant, frozenset(roles), role_claim
+        self._names_tenant = names_tenant
 
     def verify(self, token: str) -> Principal:
         """The caller that a compact JWS names.
@@ -69,7 +73,7 @@ class TokenVerifier:
             raise refused(error) from error
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        if claims.get("tenant", self._tenant) != self._tenant:
+        if claims.get("tenant", None if self._names_tenant else self._tenant) != self._tenant:
             raise ValueError("token of another tenant")
         client, patient = claims.get("client_id", claims.get("azp")), claims.get("patient")
         return Principal(
@@ -147,7 +151,14 @@ def verifier_from(settings: CommonSettings) -> TrustedIssuers:
         [
             TokenVerifier(own, issuer, audience, tenant, roles=(Role.SERVICE,)),
             TokenVerifier(
-                outside, settings.oidc_issuer, audience, tenant, roles=PEOPLE, role_claim=settings.oidc_role_claim
+                outside,
+                settings.oidc_issuer,
+                audience,
+                tenant,
+                roles=PEOPLE,
+                role_claim=settings.oidc_role_claim,
+                # Other suites may trust the same server for the same audience.
+                names_tenant=tenant != DEFAULT_TENANT,
             ),
         ]
     )

@@ -39,14 +39,13 @@ NO_LICENCE = {"OSI Approved", "DFSG approved"}
 def licence_of(distribution: Distribution) -> str:
     """An SPDX expression (PEP 639), or what older metadata says in its words."""
     metadata = distribution.metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
     classifiers = [
         one.rpartition("::")[2].strip() for one in metadata.get_all("Classifier", []) if one.startswith("License ::")
     ]
-    said = [one for one in classifiers if one not in NO_LICENCE] or [
-        (metadata.get("License") or "").partition("\n")[0].strip()
-    ]
+    words = str((metadata.get_all("License") or [""])[0])
+    said = [one for one in classifiers if one not in NO_LICENCE] or [words.partition("\n")[0].strip()]
     return " OR ".join(WORDS.get(one, one) for one in said)
 
 

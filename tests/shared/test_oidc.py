@@ -78,6 +78,15 @@ def test_the_role_may_stand_in_an_object(tmp_path: Path, server: OidcServer) -> 
     assert _admit(bed, server.token("ehr-system")).role is Role.EHR_SYSTEM
 
 
+def test_a_suite_with_a_name_takes_tokens_of_that_name_alone(tmp_path: Path, server: OidcServer) -> None:
+    named = {"oidc_issuer": server.issuer, "oidc_jwks_url": server.jwks_url, "tenant": "north"}
+    bed = make_test_bed(tmp_path, **named)
+    assert _admit(bed, server.token(tenant="north")).tenant == "north"
+    for token in (server.token(), server.token(tenant="south"), server.token(tenant=None)):
+        with pytest.raises(Unauthenticated):
+            _admit(bed, token)
+
+
 def test_the_suites_own_key_vouches_for_services_alone(bed: TestBed, server: OidcServer) -> None:
     assert _admit(bed, bed.issuer.mint(Role.SERVICE)).role is Role.SERVICE
     for role in PEOPLE:
