@@ -32,7 +32,7 @@ from services.audit.errors import EventConflict, LogBusy, LogDamaged, LogUnavail
 from services.audit.failpoints import reach
 from services.audit.signing import Signer, check_signed_tree, sign_present_tree
 from services.audit.store import log as store
-from services.audit.store import producers
+from services.audit.store import producers, spans
 from services.audit.store.durability import assert_durable
 from shared.clock import Clock, utc_now
 from shared.database import Sessions, reading
@@ -213,6 +213,7 @@ class Sequencer:
             if not fresh:
                 return
             store.add_leaves(session, fresh, received_at)
+            spans.saw_leaves(session, fresh)
             producers.saw_events(session, [leaf.entry.event for leaf in fresh], received_at)
             reach("after-leaves")
             store.put_tiles(session, grow(size, [leaf.leaf_hash for leaf in fresh], store.tile_reader(session)))

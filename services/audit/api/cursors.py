@@ -1,47 +1,58 @@
-"""Cursors of auditors' queries: the last index seen, the tree size looked at, and which query they belong to.
+"""Cursors of auditors' queries: the last index seen, the checkpoint looked at, and which query they belong to.
 
-They are not secret and need no signature: whatever they say, the auditor could have asked for.
+They are sealed under the suite's secret: one that comes back is one that we gave, to the letter.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import json
 
 from services.audit.domain.entries import EntryFilter, Order, Page
 from services.audit.errors import MalformedCursor
 from shared.digests import digest_json
 from shared.errors import FieldProblem
+from shared.pseudonyms import Pseudonymiser
 
 
-def encode_cursor(wanted: EntryFilter, page: Page) -> str:
-    """The cursor that goes on after a page."""
-    content = {"after": page.after, "size": page.size, "query": _query_digest(wanted, page.order)}
-    return base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")
+def encode_cursor(seals: Pseudonymiser, wanted: EntryFilter, page: Page, root: bytes) -> str:
+    """The cursor that goes on after a page, in the tree with this root."""
+    content = {"after": page.after, "size": page.size, "root": root.hex(), "query": _query_digest(wanted, page.order)}
+    text = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")
+    return f"{text}.{seals.seal(_sealed(text))}"
 
 
-def decode_cursor(cursor: str, wanted: EntryFilter, order: Order) -> Page:
-    """The page that a cursor names.
+def decode_cursor(seals: Pseudonymiser, cursor: str, wanted: EntryFilter, order: Order) -> tuple[Page, bytes]:
+    """The page that a cursor names, and the root of the tree that it looks at.
 
-    Raises: MalformedCursor: not one of this query's.
+    Raises: MalformedCursor: not one of this query's, or not as we gave it.
     """
+    text, _, seal = cursor.partition(".")
+    if not hmac.compare_digest(seal.encode(), seals.seal(_sealed(text)).encode()):
+        raise malformed()
     try:
-        content = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
-        after, size, query = content["after"], content["size"], content["query"]
-    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _malformed() from error
-    numbers = all(type(value) is int and 0 <= value <= 2**53 for value in (after, size))
-    if not numbers or query != _query_digest(wanted, order):
-        raise _malformed()
-    return Page(order, size, after)
+        content = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+        page, root = Page(order, content["size"], content["after"]), bytes.fromhex(content["root"])
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        # Sealed by us, and yet of another form: it is of another version.
+        raise malformed() from error
+    if content["query"] != _query_digest(wanted, order):
+        raise malformed()
+    return page, root
+
+
+def _sealed(text: str) -> str:
+    return f"audit cursor {text}"
 
 
 def _query_digest(wanted: EntryFilter, order: Order) -> str:
     return digest_json({"filter": wanted.as_details(), "order": order})[7:23]
 
 
-def _malformed() -> MalformedCursor:
+def malformed() -> MalformedCursor:
+    """The refusal of a cursor."""
     fix = "send the `next` of the page before, with the same filter and order"
     return MalformedCursor(
         "The cursor does not belong to this query.", fields=[FieldProblem("cursor", "not this query's", fix)]

@@ -4,59 +4,30 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
-from pydantic import AwareDatetime, Field
 
-from services.audit.api.cursors import decode_cursor, encode_cursor
+from services.audit.api.cursors import decode_cursor, encode_cursor, malformed
 from services.audit.api.deps import ContextDep
+from services.audit.api.terms import MAX_INDEX, EntryQuery, EntrySearch
 from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter, Page
-from services.audit.schemas import PLAIN, EntryOut, EntryPage, entry_json
+from services.audit.schemas import EntryOut, EntryPage, entry_json
+from services.audit.store.log import SignedCheckpoint
 from services.audit.usecases import entries as usecases
 from shared.auth import Principal, Role, require
-from shared.contracts.base import Wire
 from shared.database import reading
 from shared.digests import canonical_json
+from shared.errors import TooLarge
+from shared.openapi import refusals
 from shared.web import RequestIdDep
 
 router = APIRouter(prefix="/audit/entries", tags=["audit log"])
 NDJSON = "application/x-ndjson"
-MAX_INDEX = 2**53
 Auditor = Annotated[Principal, Depends(require(Role.AUDITOR))]
-Term = Annotated[str | None, Field(max_length=200, pattern=PLAIN)]
-IndexTerm = Annotated[int | None, Field(ge=0, le=MAX_INDEX)]
 Index = Annotated[int, Path(ge=0, le=MAX_INDEX)]
-
-
-class EntryTerms(Wire):
-    """Which entries. Times are those at which the acts occurred; `from` is in, `to` is out."""
-
-    type: Term = None
-    subtype: Term = None
-    actor: Term = None
-    subject_ref: Term = None
-    object_id: Term = None
-    producer: Term = None
-    outcome: Literal["success", "refused", "failure"] | None = None
-    occurred_from: AwareDatetime | None = Field(default=None, alias="from")
-    occurred_to: AwareDatetime | None = Field(default=None, alias="to")
-    first_index: IndexTerm = None
-    last_index: IndexTerm = None
-
-    def to_domain(self) -> EntryFilter:
-        names = EntryFilter.__dataclass_fields__
-        return EntryFilter(**{name: getattr(self, name) for name in names})
-
-
-class EntryQuery(EntryTerms):
-    """Query of `GET /audit/entries`."""
-
-    order: Literal["newest", "oldest"] = "newest"
-    limit: int = Field(default=100, ge=1, le=500)
-    cursor: str | None = Field(default=None, max_length=400)
 
 
 @router.get("", response_model=EntryPage, responses={200: {"content": {NDJSON: {}}}})
@@ -71,15 +42,31 @@ def list_entries(
 
     An answer sees the log as of one signed checkpoint, and so do the pages that follow by its cursor.
     """
-    wanted = query.to_domain()
-    page = _page_of(query, wanted, context)
-    exporting = NDJSON in accept
-    details = {"filter": wanted.as_details(), "order": page.order, "size": page.size, "export": exporting}
-    usecases.record_query(context, principal, "audit-entries", details, request_id)
-    if exporting:
+    return _answer(context, principal, request_id, query, query.to_domain(), NDJSON in accept)
+
+
+@router.post("/search", response_model=EntryPage, responses={200: {"content": {NDJSON: {}}}, **refusals(TooLarge)})
+def search_entries(
+    body: EntrySearch,
+    principal: Auditor,
+    context: ContextDep,
+    request_id: RequestIdDep,
+    accept: Annotated[str, Header()] = "",
+) -> Response:
+    """The same by a body, in which `patient` may be the patient's own identifier. The log gets the pseudonym alone."""
+    return _answer(context, principal, request_id, body, body.under_pseudonym(context.events), NDJSON in accept)
+
+
+def _answer(
+    context: AuditContext, principal: Principal, request_id: str, query: EntryQuery, wanted: EntryFilter, whole: bool
+) -> Response:
+    page, checkpoint = _page_of(query, wanted, context)
+    details = {"filter": wanted.as_details(), "order": page.order, "size": page.size, "export": whole}
+    usecases.record_query(context, principal, "audit-entries", details, request_id, wanted.subject_ref)
+    if whole:
         headers = {"X-Tree-Size": str(page.size)}
         return StreamingResponse(_lines(context, wanted, page), media_type=NDJSON, headers=headers)
-    return _page_response(context, wanted, page, query.limit)
+    return _page_response(context, wanted, page, checkpoint, query.limit)
 
 
 @router.get("/{index}", response_model=EntryOut)
@@ -104,11 +91,16 @@ def get_receipt(index: Index, context: ContextDep, witnessed: bool = False) -> R
     return PlainTextResponse(usecases.make_receipt(context, index, witnessed), headers=headers)
 
 
-def _page_of(query: EntryQuery, wanted: EntryFilter, context: AuditContext) -> Page:
-    if query.cursor is not None:
-        return decode_cursor(query.cursor, wanted, query.order)
+def _page_of(query: EntryQuery, wanted: EntryFilter, context: AuditContext) -> tuple[Page, SignedCheckpoint]:
     with reading(context.sessions) as session:
-        return Page(query.order, usecases.newest_checkpoint(session).size)
+        if query.cursor is None:
+            checkpoint = usecases.newest_checkpoint(session)
+            return Page(query.order, checkpoint.size), checkpoint
+        page, root = decode_cursor(context.events.pseudonyms, query.cursor, wanted, query.order)
+        checkpoint = usecases.checkpoint_of(session, page.size)
+    if checkpoint.root != root:
+        raise malformed()
+    return page, checkpoint
 
 
 def _lines(context: AuditContext, wanted: EntryFilter, page: Page) -> Iterator[bytes]:
@@ -116,12 +108,14 @@ def _lines(context: AuditContext, wanted: EntryFilter, page: Page) -> Iterator[b
         yield entry_json(entry) + b"\n"
 
 
-def _page_response(context: AuditContext, wanted: EntryFilter, page: Page, limit: int) -> Response:
+def _page_response(
+    context: AuditContext, wanted: EntryFilter, page: Page, checkpoint: SignedCheckpoint, limit: int
+) -> Response:
     found = usecases.find_entries(context, wanted, page, limit + 1)
-    shown = found[:limit]
-    following = encode_cursor(wanted, Page(page.order, page.size, shown[-1].index)) if len(found) > limit else None
-    with reading(context.sessions) as session:
-        checkpoint = usecases.checkpoint_of(session, page.size)
+    shown, following = found[:limit], None
+    if len(found) > limit:
+        on = Page(page.order, page.size, shown[-1].index)
+        following = encode_cursor(context.events.pseudonyms, wanted, on, checkpoint.root)
     head = {"size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(), "note": checkpoint.note}
     items = b",".join(map(entry_json, shown))
     body = b'{"checkpoint":%b,"items":[%b],"next":%b}' % (canonical_json(head), items, canonical_json(following))

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from services.audit.api.deps import ContextDep
-from services.audit.api.entries import NDJSON, Auditor, EntryTerms
+from services.audit.api.entries import NDJSON, Auditor
+from services.audit.api.terms import EntryTerms
 from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter
 from services.audit.schemas import entry_json
@@ -40,7 +41,7 @@ def export_log(
     with reading(context.sessions) as session:
         checkpoint = usecases.newest_checkpoint(session)
     details = {"filter": wanted.as_details(), "size": checkpoint.size}
-    usecases.record_query(context, principal, "audit-export", details, request_id)
+    usecases.record_query(context, principal, "audit-export", details, request_id, wanted.subject_ref)
     manifest = {
         "format": FORMAT, "origin": context.verifier_key.name, "size": checkpoint.size, "filter": wanted.as_details(),
         "exportedAt": rfc3339(context.clock()),

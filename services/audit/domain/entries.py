@@ -67,6 +67,8 @@ class EntryFilter:
     object_id: str | None = None
     producer: str | None = None
     outcome: str | None = None
+    purpose: str | None = None
+    model: str | None = None
     occurred_from: datetime | None = None
     occurred_to: datetime | None = None
     first_index: int | None = None
@@ -88,6 +90,12 @@ class Page:
     order: Order
     size: int
     after: int | None = None
+
+
+def model_of(event: AuditEvent) -> str | None:
+    """The digest of the model bundle that an event is about."""
+    digest = event.details.get("bundleDigest")
+    return digest if isinstance(digest, str) else None
 
 
 def new_entry(event: AuditEvent, tenant: str, at: str = "events.0") -> NewEntry:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.audit.domain.entries import EntryFilter, Page, StoredEntry
 from services.audit.store.rows import LeafRow
+from services.audit.store.spans import IndexRange, ranges_between
 
 
 def find_entry(session: Session, index: int) -> StoredEntry | None:
@@ -25,14 +26,29 @@ def range_of_entries(session: Session, start: int, end: int) -> list[bytes]:
 
 def find_entries(session: Session, wanted: EntryFilter, page: Page, limit: int) -> list[StoredEntry]:
     """At most `limit` entries that match, in the page's order."""
-    query = _select().where(LeafRow.idx < page.size, *_conditions(wanted)).limit(limit)
-    if page.order == "newest":
-        query = query.order_by(LeafRow.idx.desc())
-        query = query if page.after is None else query.where(LeafRow.idx < page.after)
-    else:
-        query = query.order_by(LeafRow.idx)
-        query = query if page.after is None else query.where(LeafRow.idx > page.after)
-    return _fetch(session, query)
+    found: list[StoredEntry] = []
+    for low, high in _ranges(session, wanted, page):
+        query = _select().where(LeafRow.idx >= low, LeafRow.idx < high, *_conditions(wanted))
+        order = LeafRow.idx.desc() if page.order == "newest" else LeafRow.idx
+        found += _fetch(session, query.order_by(order).limit(limit - len(found)))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _ranges(session: Session, wanted: EntryFilter, page: Page) -> list[IndexRange]:
+    """Where to look, in the page's order."""
+    low, high = wanted.first_index or 0, page.size
+    if wanted.last_index is not None:
+        high = min(high, wanted.last_index + 1)
+    if page.after is not None:
+        low, high = (low, min(high, page.after)) if page.order == "newest" else (max(low, page.after + 1), high)
+    timed = wanted.occurred_from is not None or wanted.occurred_to is not None
+    # Of one patient or one object there are few entries: their own index is shorter than any part of the log.
+    if not timed or wanted.subject_ref is not None or wanted.object_id is not None:
+        return [(low, high)] if low < high else []
+    ranges = ranges_between(session, wanted.occurred_from, wanted.occurred_to, (low, high))
+    return ranges[::-1] if page.order == "newest" else ranges
 
 
 def _select() -> sa.Select[int, bytes, bytes]:
@@ -52,14 +68,12 @@ def _conditions(wanted: EntryFilter) -> Sequence[sa.ColumnElement[bool]]:
         LeafRow.object_id: wanted.object_id,
         LeafRow.producer: wanted.producer,
         LeafRow.outcome: wanted.outcome,
+        LeafRow.purpose: wanted.purpose,
+        LeafRow.model: wanted.model,
     }
     conditions = [column == value for column, value in equal.items() if value is not None]
     if wanted.occurred_from is not None:
         conditions.append(LeafRow.occurred_at >= wanted.occurred_from)
     if wanted.occurred_to is not None:
         conditions.append(LeafRow.occurred_at < wanted.occurred_to)
-    if wanted.first_index is not None:
-        conditions.append(LeafRow.idx >= wanted.first_index)
-    if wanted.last_index is not None:
-        conditions.append(LeafRow.idx <= wanted.last_index)
     return conditions

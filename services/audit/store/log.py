@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from services.audit.domain.entries import NewEntry, Placed
+from services.audit.domain.entries import NewEntry, Placed, model_of
 from services.audit.store.rows import Base, CheckpointRow, CoordinateRow, LeafRow, TileRow
 from shared.database import insert_into
 from shared.tlog.tiles import TileReader
@@ -91,6 +91,8 @@ def add_leaves(session: Session, leaves: Iterable[NewLeaf], received_at: datetim
             "subject_ref": leaf.entry.event.subject_ref,
             "object_id": leaf.entry.event.object.id if leaf.entry.event.object else None,
             "producer_seq": leaf.entry.event.producer_seq,
+            "purpose": leaf.entry.event.purpose_of_use,
+            "model": model_of(leaf.entry.event),
         }
         for leaf in leaves
     ]

@@ -29,6 +29,10 @@ class LeafRow(Base):
         sa.Index("ix_leaf_type_idx", "type", "idx"),
         sa.Index("ix_leaf_subtype_idx", "subtype", "idx"),
         sa.Index("ix_leaf_object_id_idx", "object_id", "idx"),
+        sa.Index("ix_leaf_producer_idx", "producer", "idx"),
+        sa.Index("ix_leaf_outcome_idx", "outcome", "idx"),
+        sa.Index("ix_leaf_purpose_idx", "purpose", "idx"),
+        sa.Index("ix_leaf_model_idx", "model", "idx"),
         sa.Index("ix_leaf_occurred_at", "occurred_at"),
     )
 
@@ -48,6 +52,22 @@ class LeafRow(Base):
     subject_ref: Mapped[str | None]
     object_id: Mapped[str | None]
     producer_seq: Mapped[int | None] = mapped_column(sa.BigInteger)
+    purpose: Mapped[str | None]
+    model: Mapped[str | None]
+    """Digest of the bundle that the event is about (`details.bundleDigest`)."""
+
+
+class LeafSpanRow(Base):
+    """Between which times the acts of one tile's entries occurred: a question about a time reads only tiles near it.
+
+    Times are the producers' and come in no order, so that an index of them does not give pages in the log's order.
+    """
+
+    __tablename__ = "leaf_span"
+
+    tile: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    first: Mapped[datetime] = mapped_column(UtcDateTime)
+    last: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class ProducerRow(Base):

@@ -84,11 +84,17 @@ def checkpoint_of(session: Session, size: int) -> log_store.SignedCheckpoint:
 
 
 def record_query(
-    context: AuditContext, principal: Principal, subtype: str, details: dict[str, Any], request_id: str
+    context: AuditContext,
+    principal: Principal,
+    subtype: str,
+    details: dict[str, Any],
+    request_id: str,
+    subject_ref: str | None = None,
 ) -> None:
-    """Log who asks the log what; returns when that is durable, so that no answer leaves before it."""
+    """Log who asks the log what, and about which patient; returns when that is durable, so that no answer leaves
+    before it."""
     event = context.events.event(principal, "query", subtype, "E", request_id=request_id, details=details)
-    context.record([event])
+    context.record([event.model_copy(update={"subject_ref": subject_ref})])
 
 
 def find_entries(context: AuditContext, wanted: EntryFilter, page: Page, limit: int) -> list[StoredEntry]:

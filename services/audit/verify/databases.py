@@ -22,7 +22,21 @@ TIMES = ("received_at", "occurred_at")
 CONSENT = ("id", "version", "subject_ref", "decision", "purpose", "modalities", "start", "end", "withdrawn")
 BUNDLE_EVENT = ("bundle_id", "change", "at", "actor")
 BUNDLE = ("name", "version", "digest", "card")
+NEWER = ("purpose", "model")
+"""The last of the columns, which databases from before 2026-12 do not have."""
 Query = Callable[[str], Iterator[Any]]
+
+
+class _Anything:
+    """Equal to whatever it is compared with: stands for a copy that was not kept."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]  # as everything is equal to it, no hash could be right
+
+
+ANYTHING: Any = _Anything()
 
 
 class DatabaseSource:
@@ -49,8 +63,17 @@ class DatabaseSource:
         names = [self._time(name) if name in TIMES else name for name in Columns._fields]
         if not self._has_column("leaf", "producer_seq"):
             names[Columns._fields.index("producer_seq")] = "NULL"
+        newer = self._has_column("leaf", "purpose")
+        names, rest = (names, ()) if newer else (names[: -len(NEWER)], (ANYTHING,) * len(NEWER))
         for row in self._query(f"SELECT idx, entry, {', '.join(names)} FROM leaf ORDER BY idx"):  # noqa: S608
-            yield Row(row[0], row[1], Columns._make(row[2:]))
+            yield Row(row[0], row[1], Columns._make((*row[2:], *rest)))
+
+    def spans(self) -> dict[int, tuple[str, str]] | None:
+        """The times that each tile's entries span; None in a database from before that was kept."""
+        if not self._has_column("leaf_span", "tile"):
+            return None
+        first, last = self._time('"first"'), self._time('"last"')
+        return {n: (a, b) for n, a, b in self._query(f"SELECT tile, {first}, {last} FROM leaf_span")}  # noqa: S608
 
     def tiles(self, level: int) -> Iterator[tuple[int, bytes]]:
         """Number and hashes of the tiles of one level, by number."""

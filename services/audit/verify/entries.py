@@ -31,6 +31,8 @@ class Columns(NamedTuple):
     actor: str
     subject_ref: str | None
     object_id: str | None
+    purpose: str | None
+    model: str | None
 
 
 class Row(NamedTuple):
@@ -70,6 +72,8 @@ def wrong_columns(columns: Columns, entry: bytes, event: dict[str, Any], leaf: b
         event["actor"]["subject"],
         event.get("subjectRef"),
         thing["id"] if thing else None,
+        event.get("purposeOfUse"),
+        model if isinstance(model := event.get("details", {}).get("bundleDigest"), str) else None,
     )
     if columns == true:
         return []

@@ -25,6 +25,7 @@ FIELDS = {
     "producer": "producer",
     "outcome": "outcome",
     "subject_ref": "subjectRef",
+    "purpose": "purposeOfUse",
 }
 
 
@@ -101,10 +102,11 @@ class _Check:
 
     def _wanted(self, event: dict[str, Any], index: int) -> bool:
         wanted = self._filter
-        thing = event.get("object") or {}
+        thing, model = event.get("object") or {}, (event.get("details") or {}).get("bundleDigest")
         return (
             all(event.get(field) == wanted[name] for name, field in FIELDS.items() if name in wanted)
             and wanted.get("actor", event["actor"]["subject"]) == event["actor"]["subject"]
+            and wanted.get("model", model) == model
             and wanted.get("object_id", thing.get("id")) == thing.get("id")
             and wanted.get("occurred_from", "") <= event["occurredAt"]
             and event["occurredAt"] < wanted.get("occurred_to", "~")

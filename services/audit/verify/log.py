@@ -85,6 +85,17 @@ def _check_ends(source: Source, scan: Scan, newest: int) -> None:
             report.fault(index, "its event is in the log twice")
         for index, what in scan.sides.left_over() if scan.sides else ():
             report.fault(index, what)
+        _check_spans(report, source.spans(), scan.spans)
+
+
+def _check_spans(report: Report, said: dict[int, tuple[str, str]] | None, true: dict[int, tuple[str, str]]) -> None:
+    if said is None:
+        return
+    for tile in sorted(said.keys() | true.keys()):
+        if said.get(tile) != true.get(tile):
+            start = tile * TILE_WIDTH
+            what = "the times that table leaf_span says of its tile are not those of the entries"
+            report.fault_within(start, start + TILE_WIDTH, what)
 
 
 def _check_upper_tiles(source: Source, scan: Scan) -> None:

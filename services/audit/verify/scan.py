@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .entries import Row, event_of, wrong_columns
+from .entries import Row, event_of, stored_time, wrong_columns
 from .faults import Report
 from .producers import Producers
 from .sides import SideTables
@@ -31,6 +31,8 @@ class Scan:
     sound: int = 0
     """The largest size whose root was right."""
     rewritten: bool = False
+    spans: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Between which times the acts of each tile's entries occurred."""
 
     def tile(self, rows: Sequence[Row], stored: bytes, wanted: frozenset[int]) -> None:
         """Take the entries of one tile of level 0, with the tile as it is stored."""
@@ -73,6 +75,7 @@ class Scan:
             self.report.fault(row.idx, "it is not an event")
             return leaf
         self.producers.saw(event)
+        self._saw_time(row.idx // TILE_WIDTH, stored_time(str(event.get("occurredAt"))))
         if row.columns is not None:
             for name in _safely(row, event, leaf):
                 self.report.fault(row.idx, f"column {name} is not what the entry says")
@@ -80,6 +83,11 @@ class Scan:
                 for what in self.sides.wrong_at(row.idx, event):
                     self.report.fault(row.idx, what)
         return leaf
+
+    def _saw_time(self, tile: int, moment: str) -> None:
+        first, last = self.spans.get(tile, (moment, moment))
+        if moment <= first or moment >= last:
+            self.spans[tile] = min(first, moment), max(last, moment)
 
     def _wrong_tile(self, start: int, hashes: Sequence[bytes], stored: bytes) -> None:
         held = [stored[i : i + HASH_BYTES] for i in range(0, len(stored), HASH_BYTES)]

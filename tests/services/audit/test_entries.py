@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.audit.api.cursors import encode_cursor
+from services.audit.domain.entries import EntryFilter, Page
+from services.audit.store.entries import find_entries
 from services.audit.usecases import entries as usecases
 from shared.auth import Role
 from shared.tlog.tree import leaf_hash
@@ -18,6 +22,9 @@ def _indices(audit: Audit, **query: Any) -> list[int]:
     return [entry["index"] for entry in audit.get("/audit/entries", **query).json()["items"]]
 
 
+MODEL = "sha256:" + "b" * 64
+
+
 @pytest.fixture
 def filled(audit: Audit) -> Audit:
     """A log with five entries that differ in what can be asked by."""
@@ -26,7 +33,9 @@ def filled(audit: Audit) -> Audit:
         event(occurredAt="2026-01-02T00:00:00Z", type="ingest", subtype="dicom-stored", producer="imaging"),
         event(occurredAt="2026-01-03T00:00:00+05:00", object={"kind": "note", "id": "n-1"}),
         event(occurredAt="2026-01-04T00:00:00Z", actor={"issuer": "x", "subject": "dr-b", "role": "clinician"}),
-        event(occurredAt="2026-01-05T00:00:00Z", outcome="refused"),
+        event(
+            occurredAt="2026-01-05T00:00:00Z", outcome="refused", purposeOfUse="HRESCH", details={"bundleDigest": MODEL}
+        ),
     )
     return audit
 
@@ -41,6 +50,10 @@ def filled(audit: Audit) -> Audit:
         ({"objectId": "n-1"}, [2]),
         ({"actor": "dr-b"}, [3]),
         ({"outcome": "refused"}, [4]),
+        ({"purpose": "HRESCH"}, [4]),
+        ({"model": MODEL}, [4]),
+        ({"to": "2026-01-02T00:00:00Z", "type": "read"}, [0]),
+        ({"from": "2026-01-04T00:00:00Z", "to": "2026-01-05T00:00:00Z", "subjectRef": "pat-" + "a" * 32}, []),
         ({"from": "2026-01-02T19:00:00Z", "to": "2026-01-04T00:00:00Z"}, [2]),
         ({"firstIndex": 1, "lastIndex": 2}, [2, 1]),
         ({"type": "read", "order": "oldest", "lastIndex": 3}, [0, 2, 3]),
@@ -120,7 +133,7 @@ def test_entry_beyond_the_log_is_not_found(filled: Audit, index: int) -> None:
         ({"surprise": 1}, "query.surprise"),
         ({"cursor": "%%%"}, "cursor"),
         ({"cursor": "e30"}, "cursor"),
-        ({"cursor": base64.urlsafe_b64encode(b'{"after":1,"size":true,"query":""}').decode()}, "cursor"),
+        ({"cursor": base64.urlsafe_b64encode(b'{"after":1,"size":1,"root":"","query":""}').decode()}, "cursor"),
     ],
 )
 def test_malformed_query_is_refused_naming_the_parameter(audit: Audit, query: dict[str, Any], field: str) -> None:
@@ -134,10 +147,76 @@ def test_cursor_of_another_query_is_refused(filled: Audit) -> None:
     assert filled.get("/audit/entries", limit=1, cursor=cursor, actor="dr-b").status_code == 422
 
 
+def test_41_a_cursor_with_any_character_changed_is_refused(filled: Audit) -> None:
+    cursor = filled.get("/audit/entries", limit=1).json()["next"]
+    assert filled.get("/audit/entries", limit=1, cursor=cursor).status_code == 200
+    for at in range(len(cursor)):
+        other = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
+        assert filled.get("/audit/entries", limit=1, cursor=other).status_code == 422, at
+
+
+def test_41_a_cursor_of_a_tree_that_is_gone_is_refused(filled: Audit) -> None:
+    """As after a restore: the same size, another root."""
+    cursor = filled.get("/audit/entries", limit=1).json()["next"]
+    content = json.loads(base64.urlsafe_b64decode(cursor.partition(".")[0] + "=="))
+    page, pseudonyms = Page("newest", content["size"], content["after"]), filled.app.state.audit.events.pseudonyms
+    assert cursor == encode_cursor(pseudonyms, EntryFilter(), page, bytes.fromhex(content["root"]))
+    forked = encode_cursor(pseudonyms, EntryFilter(), page, bytes(32))
+    assert filled.get("/audit/entries", limit=1, cursor=forked).status_code == 422
+
+
+def test_a_patient_is_asked_for_in_a_body_and_logged_by_pseudonym(filled: Audit) -> None:
+    consent = {"patient": "MRN-7", "decision": "permit", "purpose": "TREAT", "modalities": ["note"]}
+    given = filled.post("/consents", consent).json()
+    page = filled.post("/audit/entries/search", {"patient": "MRN-7", "limit": 1}, Role.AUDITOR).json()
+    assert [entry["index"] for entry in page["items"]] == [given["index"]]
+    newest = filled.get("/audit/entries", subtype="audit-entries").json()["items"][0]["leaf"]["event"]
+    assert newest["subjectRef"] == newest["details"]["filter"]["subject_ref"] == given["subjectRef"]
+    assert "MRN-7" not in json.dumps(newest)
+
+
+def test_pages_of_a_patient_follow_by_the_cursor(filled: Audit) -> None:
+    for _ in range(3):
+        filled.get("/consents", Role.CLINICIAN, patient="MRN-8")
+    body: dict[str, Any] = {"patient": "MRN-8", "limit": 2, "order": "oldest"}
+    first = filled.post("/audit/entries/search", body, Role.AUDITOR).json()
+    second = filled.post("/audit/entries/search", {**body, "cursor": first["next"]}, Role.AUDITOR).json()
+    assert [entry["index"] for entry in first["items"] + second["items"]] == [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "body", [{"patient": "a", "subjectRef": "pat-" + "a" * 32}, {"patient": ""}, {"patient": "a\x00"}]
+)
+def test_a_search_that_names_no_one_patient_is_refused(filled: Audit, body: dict[str, Any]) -> None:
+    assert filled.post("/audit/entries/search", body, Role.AUDITOR).status_code == 422
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize(("start", "end"), [(None, 40), (600, None), (100, 140), (0, 900), (899, 900), (950, 990)])
+def test_times_in_any_order_give_what_a_look_at_every_entry_gives(
+    audit: Audit, order: Any, start: int | None, end: int | None
+) -> None:
+    """Every tenth entry is told late or early, so that most tiles span more than their own time."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    minutes = [n if n % 10 else n * 7 % 900 for n in range(900)]
+    audit.append(*(event(occurredAt=(begin + timedelta(minutes=minute)).isoformat()) for minute in minutes))
+    first, last = (None if minute is None else begin + timedelta(minutes=minute) for minute in (start, end))
+    wanted = EntryFilter(occurred_from=first, occurred_to=last, first_index=20)
+    expected = [n for n, minute in enumerate(minutes) if n >= 20 and (start or 0) <= minute < (end or 10**6)]
+    found: list[int] = []
+    page = Page(order, 900)
+    with audit.app.state.audit.sessions() as session:
+        while chunk := find_entries(session, wanted, page, 37):
+            found += [entry.index for entry in chunk]
+            page = Page(order, 900, found[-1])
+    assert found == (expected[::-1] if order == "newest" else expected)
+
+
 @pytest.mark.parametrize("role", [Role.CLINICIAN, Role.EHR_SYSTEM, Role.ADMIN, Role.SERVICE])
 def test_only_auditors_query(audit: Audit, role: Role) -> None:
     assert audit.get("/audit/entries", role).status_code == 403
     assert audit.get("/audit/entries/0", role).status_code == 403
+    assert audit.post("/audit/entries/search", {}, role).status_code == 403
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.SERVICE])

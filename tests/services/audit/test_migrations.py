@@ -13,6 +13,9 @@ from alembic.migration import MigrationContext
 
 from services.audit import migrations
 from services.audit.store.rows import Base
+from services.audit.verify.log import verify_log
+from services.audit.verify.notes import parse_key
+from services.audit.verify.sources import open_source
 from shared.database import create_engine, migrate
 from tests.services.audit.support import event, open_audit
 from tests.support.common import TestBed
@@ -45,12 +48,42 @@ def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
         assert audit.get("/audit/producers").json()["items"][0]["highest"] == 1
 
 
+def test_copies_of_old_entries_are_made_from_the_entries(bed: TestBed, url: str) -> None:
+    model, times = "sha256:" + "b" * 64, ("2026-01-02T00:00:00Z", "2025-12-31T23:00:00Z")
+    more = {"purposeOfUse": "TREAT", "details": {"bundleDigest": model}}
+    with open_audit(bed, database_url=url) as audit:
+        audit.append(event(occurredAt=times[0], **more), event(occurredAt=times[1]), event(details={"bundleDigest": 7}))
+    _back_to_the_first(url)
+    with open_audit(bed, database_url=url) as audit:
+        for query in ({"purpose": "TREAT"}, {"model": model}, {"from": times[0], "to": "2026-01-03T00:00:00Z"}):
+            assert [entry["index"] for entry in audit.get("/audit/entries", **query).json()["items"]] == [0]
+        key = parse_key(audit.vkey)
+    with open_source(url.removeprefix("sqlite:///")) as source:
+        assert verify_log(source, [key]).faults == []
+    engine = create_engine(url)
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(sa.text("UPDATE leaf SET purpose = 'HRESCH'"))
+    engine.dispose()
+
+
+def test_checker_reads_a_database_from_before_the_copies(bed: TestBed, url: str) -> None:
+    with open_audit(bed, database_url=url) as audit:
+        audit.append(event(purposeOfUse="TREAT"))
+        key = parse_key(audit.vkey)
+    _back_to_the_first(url)
+    with open_source(url.removeprefix("sqlite:///")) as source:
+        assert verify_log(source, [key]).faults == []
+
+
 def _back_to_the_first(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        for table in ("producer", "producer_gap", "cosignature", "break_glass_review", "break_glass"):
+        for table in ("producer", "producer_gap", "cosignature", "break_glass_review", "break_glass", "leaf_span"):
             connection.execute(sa.text(f"DROP TABLE {table}"))
-        connection.execute(sa.text("ALTER TABLE leaf DROP COLUMN producer_seq"))
+        for name in ("producer", "outcome", "purpose", "model"):
+            connection.execute(sa.text(f"DROP INDEX ix_leaf_{name}_idx"))
+        for column in ("producer_seq", "purpose", "model"):
+            connection.execute(sa.text(f"ALTER TABLE leaf DROP COLUMN {column}"))
         for column in ("purposes", "recipients", "exceptions", "policy_uri", "source_digest"):
             connection.execute(sa.text(f"ALTER TABLE consent DROP COLUMN {column}"))
         if engine.dialect.name == "sqlite":

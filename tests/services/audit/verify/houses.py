@@ -17,6 +17,7 @@ from tests.services.audit.support import Audit, event, lift_guards, open_audit
 from tests.support.common import make_test_bed
 
 EVENTS = 300
+MORE = {"purposeOfUse": "TREAT", "details": {"bundleDigest": "sha256:" + "b" * 64}}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def fill(directory: Path, url: str | None = None) -> Left:
 
 def _use(audit: Audit) -> None:
     for size in (1, 9, EVENTS - 10):
-        audit.append(*(event(object={"kind": "note", "id": str(n)}) for n in range(size)))
+        audit.append(*(event(object={"kind": "note", "id": str(n)}, **MORE) for n in range(size)))
     consent = {"patient": "MRN-7", "decision": "deny", "purpose": "TREAT", "modalities": ["image", "note"]}
     given = audit.post("/consents", {**consent, "period": {"start": "2026-01-01T00:00:00+02:00"}}).json()
     audit.post(f"/consents/{given['id']}/withdraw")

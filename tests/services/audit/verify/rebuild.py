@@ -54,11 +54,13 @@ def _forge(session: Session, index: int) -> None:
 
 
 def _sign_anew(session: Session, signer: NoteSigner) -> str:
-    for table in ("tile", "checkpoint"):
+    for table in ("tile", "checkpoint", "leaf_span"):
         session.execute(sa.text(f"DELETE FROM {table}"))
     hashes = store.stored_leaf_hashes(session, 0, 10**9)
     store.put_tiles(session, grow(0, hashes, lambda level, n: b""))
     session.execute(sa.text(f"UPDATE coordinate SET size = {len(hashes)}"))
+    spans = "SELECT idx / 256, min(occurred_at), max(occurred_at) FROM leaf GROUP BY idx / 256"
+    session.execute(sa.text(f"INSERT INTO leaf_span {spans}"))
     root = root_at(len(hashes), store.tile_reader(session))
     note = sign_checkpoint(Checkpoint(signer.verifier_key.name, len(hashes), root), signer)
     store.add_checkpoint(session, store.SignedCheckpoint(len(hashes), root, note), datetime.now(UTC))
