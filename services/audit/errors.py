@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from shared.errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, TooManyRequests, Unavailable
+from shared.errors import (
+    BadRequest,
+    Conflict,
+    FieldProblem,
+    Forbidden,
+    InvalidInput,
+    NotAcceptable,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 
 
 class MalformedEvent(InvalidInput):
@@ -49,6 +59,14 @@ class MalformedTilePath(BadRequest):
 
 class MalformedCursor(InvalidInput):
     """A cursor that this query did not give."""
+
+
+class ParquetMissing(NotAcceptable):
+    """An export in columns, and no library that writes them."""
+
+    def __init__(self) -> None:
+        problem, fix = "asks for pyarrow, which is not installed", "install consilium[arrow] here, or ask for csv"
+        super().__init__("This service cannot write Parquet.", fields=[FieldProblem("format", problem, fix)])
 
 
 class NoSuchConsent(NotFound):

@@ -25,8 +25,10 @@ from .export import verify_export
 from .faults import Bad, CannotCheck, Report, plain
 from .log import verify_log
 from .notes import Checkpoint, Key, open_checkpoint, read_file, read_keys, read_log_keys, read_note
+from .parquet import verify_parquet
 from .policy import NO_WITNESS, Policy, parse_policy, policy_of
 from .receipt import verify
+from .sheet import verify_sheet
 from .sources import open_source
 
 GOOD, BAD, CANNOT = 0, 1, 2
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     receipt.add_argument("--entry", help="the entry, if the receipt does not hold it")
     receipt.add_argument("--origin", help="the log's name, if it is not the key's")
     export = _command(commands, "export", _export, "an export with proofs")
-    export.add_argument("export", help="the .ndjson file")
+    export.add_argument("export", help="the .ndjson, .csv or .parquet file")
     log = _command(commands, "log", _log, "the whole log")
     log.add_argument("place", help="a SQLite file, a PostgreSQL URL, the address of /audit, or a directory of tiles")
     log.add_argument("--checkpoint", action="append", default=[], help="a checkpoint kept elsewhere; may be repeated")
@@ -89,7 +91,11 @@ def _export(given: argparse.Namespace) -> Report:
     keys, policy = read_log_keys(given.key), _policy(given)
     try:
         with Path(given.export).open("rb") as lines:
-            return verify_export(lines, keys, policy)
+            begin = lines.read(6)
+            lines.seek(0)
+            if begin.startswith(b"PAR1"):
+                return verify_parquet(Path(given.export), keys, policy)
+            return (verify_sheet if begin == b"index," else verify_export)(lines, keys, policy)
     except OSError as error:
         raise CannotCheck(f"cannot read {given.export}: {error.strerror}") from error
 

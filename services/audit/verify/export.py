@@ -39,41 +39,51 @@ def verify_export(lines: Iterable[bytes], keys: Sequence[Key], policy: Policy = 
     """
     stream, whole = iter(lines), hashlib.sha256()
     first = next(stream, b"")
-    manifest, checkpoint = _manifest(first, keys, policy)
+    check = Check(*read_manifest(first, FORMAT, keys, policy))
     whole.update(first)
-    check = _Check(Report(), manifest, checkpoint)
     end: dict[str, Any] | None = None
     for line in stream:
         if end is not None:
             check.report.fault(None, "there is something behind the end")
             break
-        end = _end_of(line)
+        end = end_of(line)
         if end is None:
             whole.update(line)
-            check.line(line)
+            _check_line(check, line)
             if check.report.full:
                 break
     check.finish(end, whole.hexdigest())
     return check.report
 
 
-class _Check:
-    def __init__(self, report: Report, manifest: dict[str, Any], checkpoint: Checkpoint) -> None:
-        self.report, self._checkpoint = report, checkpoint
+def _check_line(check: Check, line: bytes) -> None:
+    try:
+        index, entry, proof = _parts(line)
+    except (ValueError, KeyError, TypeError, RecursionError, Bad):
+        check.unreadable("line", 2)
+        return
+    check.entry(index, entry, proof)
+
+
+class Check:
+    """What all forms of an export are checked for, entry by entry."""
+
+    def __init__(self, manifest: dict[str, Any], checkpoint: Checkpoint) -> None:
+        self.report, self._checkpoint = Report(), checkpoint
         self._filter: dict[str, Any] = manifest.get("filter") or {}
         self._count, self._last = 0, -1
         self._complete = set(self._filter) <= RANGE
         self._expected = self._filter.get("first_index", 0)
         self._producers = Producers()
 
-    def line(self, line: bytes) -> None:
-        """Check one entry."""
+    def unreadable(self, what: str, first: int) -> None:
+        """Note that the next line or row, of which entries begin at number `first`, is no entry."""
+        self.report.fault(None, f"{what} {self._count + first} is not an entry of an export")
         self._count += 1
-        try:
-            index, entry, proof = _parts(line)
-        except (ValueError, KeyError, TypeError, RecursionError, Bad):
-            self.report.fault(None, f"line {self._count + 1} is not an entry of an export")
-            return
+
+    def entry(self, index: int, entry: bytes, proof: Sequence[bytes]) -> dict[str, Any]:
+        """Check one entry; gives its event, or nothing where it is none."""
+        self._count += 1
         try:
             root = root_from_path(index, self._checkpoint.size, leaf_hash(entry), proof)
             if root != self._checkpoint.root:
@@ -86,6 +96,7 @@ class _Check:
         elif self._complete:
             self._producers.saw(event)
         self._place(index)
+        return event or {}
 
     def _place(self, index: int) -> None:
         if index <= self._last:
@@ -115,11 +126,16 @@ class _Check:
 
     def finish(self, end: dict[str, Any] | None, digest: str) -> None:
         """Check that it is all there."""
-        report = self.report
         if end is None:
-            report.fault(None, "the export has no end: it was cut")
+            self.report.fault(None, "the export has no end: it was cut")
         elif end.get("entries") != self._count or end.get("sha256") != digest:
-            report.fault(None, "the end does not belong to the lines before it: some were taken out, added or changed")
+            what = "the end does not belong to the lines before it: some were taken out, added or changed"
+            self.report.fault(None, what)
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Check that nothing is missing where that can be known, and say what was found."""
+        report = self.report
         last = min(self._filter.get("last_index", self._checkpoint.size - 1), self._checkpoint.size - 1)
         if self._complete and not report.full and self._expected <= last:
             report.fault(self._expected, "it is missing from the export")
@@ -131,15 +147,16 @@ class _Check:
             report.facts |= self._producers.facts()
 
 
-def _manifest(line: bytes, keys: Sequence[Key], policy: Policy) -> tuple[dict[str, Any], Checkpoint]:
+def read_manifest(line: bytes, form: str, keys: Sequence[Key], policy: Policy) -> tuple[dict[str, Any], Checkpoint]:
+    """The manifest and the checkpoint of an export of this form. Raises: Bad: there is none, or not the log's."""
     try:
         head = json.loads(line)
         manifest, note = head["manifest"], head["checkpoint"]
-        known = manifest["format"] == FORMAT and isinstance(note, str) and _is_filter(manifest["filter"])
+        known = manifest["format"] == form and isinstance(note, str) and _is_filter(manifest["filter"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Bad("not an export: the first line holds no manifest") from error
     if not known:
-        raise Bad(f"not an export of the form {FORMAT}")
+        raise Bad(f"not an export of the form {form}")
     checkpoint = open_checkpoint(note, keys, policy.keys)
     if not policy.holds_for(checkpoint):
         raise Bad("the checkpoint is not cosigned by a quorum of the witnesses")
@@ -154,7 +171,7 @@ def _is_filter(value: Any) -> bool:
     return isinstance(value, dict) and all(type(number) is int and number >= 0 for number in numbers)
 
 
-def _end_of(line: bytes) -> dict[str, Any] | None:
+def end_of(line: bytes) -> dict[str, Any] | None:
     if not line.startswith(b'{"end":'):
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -50,12 +51,17 @@ def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
 
 def test_copies_of_old_entries_are_made_from_the_entries(bed: TestBed, url: str) -> None:
     model, times = "sha256:" + "b" * 64, ("2026-01-02T00:00:00Z", "2025-12-31T23:00:00Z")
-    more = {"purposeOfUse": "TREAT", "details": {"bundleDigest": model}}
+    more: dict[str, Any] = {"purposeOfUse": "TREAT", "details": {"bundleDigest": model}}
     with open_audit(bed, database_url=url) as audit:
         audit.append(event(occurredAt=times[0], **more), event(occurredAt=times[1]), event(details={"bundleDigest": 7}))
     _back_to_the_first(url)
     with open_audit(bed, database_url=url) as audit:
-        for query in ({"purpose": "TREAT"}, {"model": model}, {"from": times[0], "to": "2026-01-03T00:00:00Z"}):
+        queries: list[dict[str, Any]] = [
+            {"purpose": "TREAT"},
+            {"model": model},
+            {"from": times[0], "to": "2026-01-03T00:00:00Z"},
+        ]
+        for query in queries:
             assert [entry["index"] for entry in audit.get("/audit/entries", **query).json()["items"]] == [0]
         key = parse_key(audit.vkey)
     with open_source(url.removeprefix("sqlite:///")) as source:
