@@ -69,6 +69,14 @@ class ParquetMissing(NotAcceptable):
         super().__init__("This service cannot write Parquet.", fields=[FieldProblem("format", problem, fix)])
 
 
+class ReportTooLong(InvalidInput):
+    """A report with more rows than one answer holds."""
+
+    def __init__(self, most: int) -> None:
+        problem, fix = f"spans more than {most} rows", "send a later `from` or an earlier `to`, and ask several times"
+        super().__init__("The report is too long.", fields=[FieldProblem("from", problem, fix)])
+
+
 class NoSuchConsent(NotFound):
     """No consent has this id."""
 

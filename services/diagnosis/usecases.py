@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import IntegrityError
@@ -177,24 +178,28 @@ def list_diagnoses(
     statuses: Sequence[JobStatus] = (),
     before: str | None = None,
 ) -> list[Shown]:
-    """Jobs and their released results, newest first; one read event names all."""
+    """Jobs and their released results, newest first; one read event for each patient names what is shown of them."""
     jobs = store.list_jobs(session, patient=patient, ids=ids, statuses=statuses, before=before, limit=limit)
     shown = [job.id for job in jobs]
     results, outdated = store.released_results(session, shown), store.outdated(session, shown)
-    if jobs:
+    for one, theirs in groupby(sorted(jobs, key=_patient_of), key=_patient_of):
         event = runtime.events.event(
             principal,
             "read",
             "diagnoses-listed",
             "R",
-            patient=patient,
+            patient=one,
             kind="diagnosis",
             purpose="TREAT",
             request_id=request_id,
-            details={"ids": shown},
+            details={"ids": [job.id for job in theirs]},
         )
         runtime.record(session, event)
     return [(job, results.get(job.id), outdated.get(job.id)) for job in jobs]
+
+
+def _patient_of(job: Job) -> str:
+    return job.patient
 
 
 def read_manifest(runtime: Runtime, session: Session, principal: Principal, request_id: str, job_id: str) -> bytes:

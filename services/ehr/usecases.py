@@ -130,19 +130,22 @@ def find_results(
     else:
         found = results.of_patients([search.patient or ""], search.count + 1)
     finished = sorted(filter(is_finished, found), key=lambda one: (_as_of(one), one.id), reverse=True)
-    shown = [one.id for one in finished[: search.count]]
-    event = runtime.events.event(
-        visit.principal,
-        "read",
-        subtype,
-        "R",
-        patient=search.patient,
-        kind="diagnosis",
-        purpose=TREATMENT,
-        request_id=visit.caller.request_id,
-        details={"diagnoses": shown},
-    )
-    runtime.record(session, event)
+    shown = finished[: search.count]
+    # What was found of somebody is told of them; a search that found nothing is told of whom it was for.
+    patients: list[str | None] = [*sorted({one.patient for one in shown})]
+    for patient in patients or [search.patient]:
+        event = runtime.events.event(
+            visit.principal,
+            "read",
+            subtype,
+            "R",
+            patient=patient,
+            kind="diagnosis",
+            purpose=TREATMENT,
+            request_id=visit.caller.request_id,
+            details={"diagnoses": [one.id for one in shown if one.patient == patient]},
+        )
+        runtime.record(session, event)
     return finished
 
 

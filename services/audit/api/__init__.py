@@ -1,11 +1,12 @@
 """Routes of the audit service: parse, call one use case, answer."""
 
-from services.audit.api import break_glass, consents, entries, exports, log, models
+from services.audit.api import break_glass, consents, entries, exports, log, models, reports
 
 ROUTERS = [
     log.router,
     entries.router,
     exports.router,
+    reports.router,
     break_glass.router,
     consents.router,
     models.router,

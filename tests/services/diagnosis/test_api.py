@@ -331,6 +331,19 @@ def test_reading_a_result_is_an_event(busy: House, finished: Any) -> None:
     eventually(lambda: _reads() > before, what="the read event")
 
 
+def test_a_work_list_is_told_of_each_patient_on_it(busy: House, finished: Any) -> None:
+    admit(busy, "p-also")
+    other = busy.finished(busy.ask("p-also").json()["id"])
+    busy.http.get("/diagnoses", params={"limit": 200}, headers=busy.headers()).raise_for_status()
+    wanted = {finished["id"], other["id"]}
+
+    def _told() -> list[Any]:
+        return [event for event in busy.ward.log_of("diagnoses-listed") if wanted & set(event.details["ids"])]
+
+    eventually(lambda: len({event.subject_ref for event in _told()} - {None}) == 2, what="an event for each patient")
+    assert not any(wanted <= set(event.details["ids"]) for event in _told())
+
+
 def test_no_event_holds_the_patient_identifier(busy: House, finished: Any) -> None:
     busy.read(finished["id"])
     eventually(lambda: busy.ward.log_of("diagnosis-read"), what="the read event")

@@ -204,6 +204,14 @@ def test_reading_and_searching_are_audit_events(door: Door) -> None:
     assert read.subject_ref == search.subject_ref
 
 
+def test_a_search_by_ids_is_told_of_each_patient_that_it_showed(door: Door) -> None:
+    door.ward.results += [succeeded("MRN-7", id="one"), succeeded("MRN-8", id="two"), succeeded("MRN-7", id="three")]
+    door.get("/fhir/DiagnosticReport?_id=one,two,three")
+    events = door.events()
+    assert sorted(sorted(event.details["diagnoses"]) for event in events) == [["one", "three"], ["two"]]
+    assert len({event.subject_ref for event in events} - {None}) == 2
+
+
 def test_a_report_whose_evidence_changed_says_so_and_is_newer(door: Door) -> None:
     door.ward.results.append(succeeded("MRN-7", id="result-1", outdated=OUTDATED))
     report = door.get("/fhir/DiagnosticReport/result-1").json()
