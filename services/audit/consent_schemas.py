@@ -209,6 +209,12 @@ class ConsentList(Wire):
     """Grows with every change to this patient's consents."""
 
 
+class ConsentSearch(Wire):
+    """`POST /consents/search`."""
+
+    patient: PatientId
+
+
 class ConsentHistory(Wire):
     """`GET /consents/{id}/versions`: the first version first."""
 

@@ -11,7 +11,7 @@ from services.diagnosis import store, usecases
 from services.diagnosis.domain import RELEASED
 from services.diagnosis.schemas import diagnosis_out
 from shared.auth import Principal, Role, require
-from shared.contracts.diagnosis import ConsentFence, ResultsList, ResultsQuestion
+from shared.contracts.diagnosis import ConsentFence, ResultsList, ResultsQuestion, ReviewsList, ReviewsQuestion
 from shared.web import RequestIdDep, Runtime, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/internal/diagnosis", tags=["internal"], include_in_schema=False)
@@ -25,7 +25,7 @@ def read_results(
     session: SessionDep,
     request_id: RequestIdDep,
 ) -> ResultsList:
-    """Finished results, newest first (and unfinished ones where asked for); one read event names them all."""
+    """Finished results, newest first (and unfinished ones where asked for); a read event of each patient names them."""
     shown = usecases.list_diagnoses(
         runtime,
         session,
@@ -37,6 +37,14 @@ def read_results(
         limit=body.limit,
     )
     return ResultsList(items=[diagnosis_out(*one) for one in shown])
+
+
+@router.post("/reviews", dependencies=[Depends(require(Role.SERVICE))])
+def read_reviews(body: ReviewsQuestion, session: SessionDep) -> ReviewsList:
+    """Who has looked at these diagnoses and said what they made of them; none of their words."""
+    found = store.feedback_on(session, body.ids)
+    said = [{"diagnosis": one.job_id, "action": one.action, "by": one.author, "at": one.created_at} for one in found]
+    return ReviewsList.model_validate({"items": said})
 
 
 @router.post("/consent-fence", status_code=204, dependencies=[Depends(require(Role.SERVICE))])

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from services.ehr.deps import Neighbours
 from services.ehr.fhir.api import router as fhir
+from services.ehr.fhir.audit_api import router as audit_events
 from services.ehr.fhir.outcome import OperationOutcomes, describe_outcomes
 from services.ehr.hooks.api import router as hooks
 from services.ehr.settings import EhrSettings
@@ -36,7 +37,7 @@ def create_app(settings: EhrSettings | None = None, common: CommonSettings | Non
     app = create_service_app(
         "ehr",
         runtime,
-        [fhir, hooks],
+        [audit_events, fhir, hooks],
         description=DESCRIPTION,
         lifespan=_lifespan,
         max_body_bytes=settings.max_body_bytes,

@@ -16,7 +16,7 @@ import httpx
 from services.ehr.domain import ClinicalNote, Sample, StoredNote
 from services.ehr.errors import BY_STATUS
 from shared.clients import TIMEOUT, answer_of, service_client
-from shared.contracts.diagnosis import DiagnosisOut, ResultsList, ResultsQuestion
+from shared.contracts.diagnosis import DiagnosisOut, ResultsList, ResultsQuestion, Review, ReviewsList, ReviewsQuestion
 from shared.errors import FieldProblem, InvalidInput, Unavailable
 from shared.settings import CommonSettings
 
@@ -56,12 +56,12 @@ class NotesClient:
 
         Raises: AppError: what it was refused with. Unavailable: notes is not answering; sending again is safe.
         """
-        answer = _ask(self._http, "notes", "POST", "/notes", caller, json=vars(note))
+        answer = ask(self._http, "notes", "POST", "/notes", caller, json=vars(note))
         return StoredNote(str(answer["id"]), answer.get("digest"), note, new=not answer.get("duplicate", False))
 
     def read(self, caller: Caller, note_id: str) -> StoredNote:
         """A note by id. Raises: NotFound: there is none that the caller may see."""
-        answer = _ask(self._http, "notes", "GET", f"/notes/{note_id}", caller)
+        answer = ask(self._http, "notes", "GET", f"/notes/{note_id}", caller)
         patient, authored, type_, text = (str(answer[name]) for name in ("patient", "authored", "type", "text"))
         note = ClinicalNote(patient, authored, type_, text)
         return StoredNote(note_id, answer.get("digest"), note, status=answer.get("status", "current"))
@@ -82,7 +82,7 @@ class VitalsClient:
         lines = "\n".join(json.dumps(_line(sample)) for sample in samples) + "\n"
         kind = {"Content-Type": "application/x-ndjson"}
         try:
-            answer = _ask(self._http, "vitals", "POST", "/vitals/samples", caller, content=lines, headers=kind)
+            answer = ask(self._http, "vitals", "POST", "/vitals/samples", caller, content=lines, headers=kind)
         except InvalidInput as error:
             # None of the lines was taken: the problem document says of each why.
             if not error.extra.get("rejected"):
@@ -113,14 +113,21 @@ class ConsentClient:
 
     def give(self, caller: Caller, consent: dict[str, Any]) -> dict[str, Any]:
         """Record a consent. Raises: AppError: what it was refused with."""
-        return _ask(self._http, "audit", "POST", "/consents", caller, json=consent)
+        return ask(self._http, "audit", "POST", "/consents", caller, json=consent)
 
     def read(self, caller: Caller, consent_id: str) -> dict[str, Any]:
         """The newest version of a consent; the audit service logs who asked. Raises: NotFound."""
-        versions: list[dict[str, Any]] = _ask(self._http, "audit", "GET", f"/consents/{consent_id}/versions", caller)[
+        versions: list[dict[str, Any]] = ask(self._http, "audit", "GET", f"/consents/{consent_id}/versions", caller)[
             "items"
         ]
         return versions[-1]
+
+    def of_patient(self, caller: Caller, patient: str) -> list[dict[str, Any]]:
+        """The newest versions of a patient's consents, oldest first; the audit service logs who asked."""
+        items: list[dict[str, Any]] = ask(
+            self._http, "audit", "POST", "/consents/search", caller, json={"patient": patient}
+        )["items"]
+        return items
 
     def close(self) -> None:
         """Close the connections."""
@@ -147,6 +154,11 @@ class ResultsClient:
         """The finished results of these ids; those that do not exist are left out."""
         return self._search(ResultsQuestion(ids=list(ids), limit=len(ids)), TIMEOUT)
 
+    def reviews_of(self, ids: Sequence[str]) -> list[Review]:
+        """Who has reviewed these results, oldest first."""
+        body = ReviewsQuestion(ids=list(ids)).model_dump(mode="json", by_alias=True)
+        return ReviewsList.model_validate(self._post("/internal/diagnosis/reviews", TIMEOUT, json=body)).items
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -154,17 +166,21 @@ class ResultsClient:
     def _search(self, question: ResultsQuestion, timeout: httpx.Timeout) -> list[DiagnosisOut]:
         body = question.model_dump_json(by_alias=True, exclude_defaults=True)
         kind = {"Content-Type": "application/json"}
+        answer = self._post("/internal/diagnosis/results", timeout, content=body, headers=kind)
         try:
-            response = self._http.post("/internal/diagnosis/results", content=body, headers=kind, timeout=timeout)
-        except httpx.HTTPError as error:
-            raise Unavailable("The diagnosis service is not answering.", headers={"Retry-After": "1"}) from error
-        try:
-            return ResultsList.model_validate(answer_of("diagnosis", response)).items
+            return ResultsList.model_validate(answer).items
         except ValueError as error:
             raise Unavailable("The diagnosis service answered in a form that this version does not know.") from error
 
+    def _post(self, path: str, timeout: httpx.Timeout, **sent: Any) -> Any:
+        try:
+            response = self._http.post(path, timeout=timeout, **sent)
+        except httpx.HTTPError as error:
+            raise Unavailable("The diagnosis service is not answering.", headers={"Retry-After": "1"}) from error
+        return answer_of("diagnosis", response)
 
-def _ask(
+
+def ask(
     http: httpx.Client,
     service: str,
     method: str,
@@ -173,6 +189,7 @@ def _ask(
     headers: dict[str, str] | None = None,
     **sent: Any,
 ) -> dict[str, Any]:
+    """What a neighbour answers this caller. Raises: AppError: what it refused with. Unavailable."""
     try:
         response = http.request(method, path, headers={**caller.headers(), **(headers or {})}, **sent)
     except httpx.HTTPError as error:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from services.ehr.attachment_client import AttachmentClient
 from services.ehr.clients import Caller, ConsentClient, NotesClient, ResultsClient, VitalsClient
+from services.ehr.log_client import LogClient
 from services.ehr.settings import EhrSettings
 from services.ehr.usecases import Visit
 from shared.settings import CommonSettings
@@ -24,6 +25,7 @@ class Neighbours:
     results: ResultsClient
     attachments: AttachmentClient
     consents: ConsentClient
+    log: LogClient
 
     @classmethod
     def of(cls, common: CommonSettings, settings: EhrSettings) -> Neighbours:
@@ -34,11 +36,12 @@ class Neighbours:
             ResultsClient(common),
             AttachmentClient(settings),
             ConsentClient(common),
+            LogClient(common),
         )
 
     def close(self) -> None:
         """Close all connections."""
-        for client in (self.notes, self.vitals, self.results, self.attachments, self.consents):
+        for client in (self.notes, self.vitals, self.results, self.attachments, self.consents, self.log):
             client.close()
 
 

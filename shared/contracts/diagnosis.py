@@ -393,6 +393,28 @@ class FeedbackIn(Wire):
     text: str | None = Field(default=None, max_length=4000)
 
 
+class Review(Wire):
+    """That a clinician looked at a result and said what they made of it; their words stay in the diagnosis service."""
+
+    diagnosis: str
+    action: Literal["accept", "override", "comment"]
+    by: str
+    """`sub` of their token."""
+    at: datetime
+
+
+class ReviewsQuestion(Wire):
+    """`POST /internal/diagnosis/reviews` (role service): who has reviewed these diagnoses?"""
+
+    ids: list[str] = Field(max_length=200)
+
+
+class ReviewsList(Wire):
+    """The answer, oldest first."""
+
+    items: list[Review]
+
+
 class ResultsQuestion(Wire):
     """`POST /internal/diagnosis/results` (role service): finished diagnoses of a patient, or by id."""
 

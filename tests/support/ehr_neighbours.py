@@ -22,7 +22,15 @@ from services.ehr.store import Base, OutboxRow
 from shared.auth import Role, require, verifier_from
 from shared.codes import CARDIOGENIC_OEDEMA, NO_ACUTE_DISEASE, PNEUMONIA, Coding
 from shared.contracts.audit import AuditEvent
-from shared.contracts.diagnosis import DiagnosisOut, JobStatus, ResultsList, ResultsQuestion
+from shared.contracts.diagnosis import (
+    DiagnosisOut,
+    JobStatus,
+    ResultsList,
+    ResultsQuestion,
+    Review,
+    ReviewsList,
+    ReviewsQuestion,
+)
 from shared.database import migrate
 from shared.digests import digest_bytes
 from shared.errors import FieldProblem, InvalidInput, NotFound, install_error_handlers
@@ -42,6 +50,7 @@ class Ward:
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
     results: list[DiagnosisOut] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     """`sub` of the tokens with which evidence came."""
 
@@ -117,6 +126,10 @@ def _results(ward: Ward) -> APIRouter:
         ]
         newest_first = sorted(found, key=lambda one: one.created_at, reverse=True)
         return ResultsList(items=newest_first[: question.limit]).model_dump(mode="json", by_alias=True)
+
+    @router.post("/internal/diagnosis/reviews", dependencies=[Depends(require(Role.SERVICE))])
+    def reviews(question: ReviewsQuestion) -> ReviewsList:
+        return ReviewsList(items=[one for one in ward.reviews if one.diagnosis in question.ids])
 
     return router
 
@@ -214,7 +227,7 @@ class Door:
         with app.state.runtime.sessions.begin() as session:
             for table in Base.metadata.sorted_tables:
                 session.execute(table.delete())
-        for kept in (self.ward.notes, self.ward.samples, self.ward.results, self.ward.subjects):
+        for kept in (self.ward.notes, self.ward.samples, self.ward.results, self.ward.reviews, self.ward.subjects):
             kept.clear()
 
     def events(self) -> list[AuditEvent]:

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from services.audit.api.deps import ContextDep, Id
-from services.audit.consent_schemas import ConsentHistory, ConsentIn, ConsentList, ConsentOut, PatientId
+from services.audit.consent_schemas import ConsentHistory, ConsentIn, ConsentList, ConsentOut, ConsentSearch, PatientId
 from services.audit.usecases import consents as usecases
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion, StoringWords
-from shared.errors import Conflict, TooManyRequests
+from shared.errors import Conflict, TooLarge, TooManyRequests
 from shared.openapi import refusals
 from shared.web import RequestIdDep
 
@@ -38,6 +38,14 @@ def list_consents(
     consents, epoch = usecases.list_consents(context, principal, patient, request_id)
     now = context.clock()
     return ConsentList(items=[ConsentOut.from_domain(consent, now) for consent in consents], epoch=epoch)
+
+
+@router.post("/consents/search", responses=refusals(TooLarge))
+def search_consents(
+    body: ConsentSearch, principal: Reader, context: ContextDep, request_id: RequestIdDep
+) -> ConsentList:
+    """The same by a body, so that the patient's identifier stands in no URL."""
+    return list_consents(body.patient, principal, context, request_id)
 
 
 @router.get("/consents/{consent_id}/versions")

@@ -37,6 +37,7 @@ from services.diagnosis.store.replays import claim_night, released_since
 from services.diagnosis.store.results import (
     add_feedback,
     add_result,
+    feedback_on,
     release,
     released_results,
     standing_result,
@@ -60,6 +61,7 @@ __all__ = [
     "expired",
     "fail",
     "fail_orphan",
+    "feedback_on",
     "find_by_key",
     "find_job",
     "find_question",

@@ -85,6 +85,15 @@ def add_feedback(session: Session, feedback: Feedback) -> None:
     session.flush()
 
 
+def feedback_on(session: Session, job_ids: Sequence[str]) -> list[Feedback]:
+    """What clinicians said of these diagnoses, oldest first."""
+    query = sa.select(FeedbackRow).where(FeedbackRow.job_id.in_(job_ids)).order_by(FeedbackRow.created_at)
+    return [
+        Feedback(row.id, row.job_id, row.action, row.code, row.text, row.author, row.created_at)
+        for row in session.scalars(query)
+    ]
+
+
 def _result(row: ResultRow) -> StoredResult:
     return StoredResult(
         id=row.id,

@@ -2,80 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Body, Depends, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 
 from services.ehr import usecases
-from services.ehr.deps import NeighboursDep, VisitDep
+from services.ehr.clients import ResultsClient
+from services.ehr.deps import Neighbours, NeighboursDep, VisitDep
 from services.ehr.fhir import consents, documents
 from services.ehr.fhir.access import PatientLimitDep, check_scopes
 from services.ehr.fhir.capability import capability_statement
 from services.ehr.fhir.documents import from_note, to_note
 from services.ehr.fhir.observations import from_samples, to_samples
 from services.ehr.fhir.outcome import FhirResponse
+from services.ehr.fhir.provenance import provenance, targets_as_ids
 from services.ehr.fhir.reading import Json
 from services.ehr.fhir.reports import diagnostic_report, risk_assessment
+from services.ehr.fhir.routing import (
+    SEARCHED_BY_FORM,
+    BaseUrlDep,
+    FhirId,
+    FormDep,
+    base_url_of,
+    check_accept,
+    check_content,
+)
 from services.ehr.fhir.search import Pairs, read_search, searchset, within
 from services.ehr.threads import on_own_threads
+from services.ehr.usecases import Visit
 from shared.auth import CHECKED_BY_ROUTE, Role, require
 from shared.contracts.diagnosis import DiagnosisOut
-from shared.errors import (
-    AppError,
-    BadRequest,
-    Conflict,
-    FieldProblem,
-    NotAcceptable,
-    TooLarge,
-    UnsupportedMediaType,
-)
+from shared.errors import AppError, BadRequest, Conflict, FieldProblem, NotAcceptable, UnsupportedMediaType
 from shared.openapi import Answers, refusals
 from shared.web import RuntimeDep, SessionDep
-
-JSON_TYPES = ("application/fhir+json", "application/json")
-FORM = "application/x-www-form-urlencoded"
-FhirId = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-.]{1,64}$")]
-
-
-def check_accept(request: Request) -> None:
-    """FastAPI dependency. Raises: NotAcceptable: the caller wants XML or the like only."""
-    wanted = request.query_params.get("_format") or request.headers.get("accept") or "*/*"
-    kinds = {part.partition(";")[0].strip().lower() for part in wanted.split(",")}
-    if kinds.isdisjoint({*JSON_TYPES, "json", "text/json", "*/*", "application/*"}):
-        raise NotAcceptable("This server speaks FHIR in JSON only: accept application/fhir+json.")
-
-
-def check_content(request: Request) -> None:
-    """FastAPI dependency. Raises: UnsupportedMediaType: not declared as JSON. BadRequest: a conditional create."""
-    if "if-none-exist" in request.headers:
-        raise BadRequest(
-            "Conditional create is not offered; leave If-None-Exist out (the same content is stored once)."
-        )
-    if _content_type(request) not in JSON_TYPES:
-        raise UnsupportedMediaType("Send the resource as application/fhir+json.")
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-async def form_of(request: Request) -> Pairs:
-    """FastAPI dependency: search parameters in the body. Raises: UnsupportedMediaType: they are no form."""
-    if _content_type(request) != FORM:
-        raise UnsupportedMediaType(f"Send the search parameters as {FORM}.")
-    return parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
-
-
-def base_url_of(request: Request) -> str:
-    """FastAPI dependency: the FHIR base under which callers reach us."""
-    public_url: str = request.app.state.runtime.common.public_url
-    return public_url.rstrip("/") + "/fhir"
-
-
-FormDep = Annotated[Pairs, Depends(form_of)]
-BaseUrlDep = Annotated[str, Depends(base_url_of)]
 
 router = APIRouter(
     prefix="/fhir",
@@ -88,11 +48,12 @@ router = APIRouter(
     ],
     responses=refusals(NotAcceptable),
 )
+Build = Callable[[Sequence[DiagnosisOut], ResultsClient], list[Json]]
+"""Makes the resources of results; whatever else it needs it asks the diagnosis service for."""
 _CREATED: Answers = {
     200: {"description": "It was known already."},
     **refusals(Conflict, UnsupportedMediaType),
 }
-_SEARCHED_BY_FORM = refusals(BadRequest, TooLarge, UnsupportedMediaType)
 
 
 @router.get("/metadata")
@@ -173,6 +134,29 @@ def read_consent(resource_id: FhirId, neighbours: NeighboursDep, visit: VisitDep
     return FhirResponse(consents.from_consent(neighbours.consents.read(visit.caller, resource_id)))
 
 
+def _search_consents(pairs: Pairs, request: Request, neighbours: Neighbours, visit: Visit) -> FhirResponse:
+    search = read_search(pairs, limit=request.app.state.settings.search_limit, by_id=False)
+    kept = neighbours.consents.of_patient(visit.caller, search.patient or "")
+    newest_first = [consents.from_consent(one) for one in reversed(kept)]
+    return FhirResponse(searchset(base_url_of(request), "Consent", search, newest_first))
+
+
+@router.get("/Consent", name="search Consent", responses=refusals(BadRequest))
+@on_own_threads
+def search_consents(request: Request, neighbours: NeighboursDep, visit: VisitDep) -> FhirResponse:
+    """A patient's consents, newest first. The audit service logs who asked."""
+    return _search_consents(request.query_params.multi_items(), request, neighbours, visit)
+
+
+@router.post("/Consent/_search", name="search Consent by POST", responses=SEARCHED_BY_FORM)
+@on_own_threads
+def search_consents_by_post(
+    form: FormDep, request: Request, neighbours: NeighboursDep, visit: VisitDep
+) -> FhirResponse:
+    """The same search with its parameters in the body, where no log of URLs can hold them."""
+    return _search_consents([*request.query_params.multi_items(), *form], request, neighbours, visit)
+
+
 def _in_elements(error: AppError, elements: Mapping[str, str]) -> AppError:
     """A neighbour's refusal in the words of the resource."""
     error.fields = tuple(FieldProblem(elements.get(f.field, f.field), f.problem, f.fix) for f in error.fields)
@@ -187,17 +171,17 @@ def _created(request: Request, base_url: str, resource: Json, *, new: bool) -> R
     return FhirResponse(resource, status, headers)
 
 
-def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Json]) -> None:
-    """Read and search of one way to show results."""
+def _add_result_routes(kind: str, slug: str, build: Build, understand: Callable[[Pairs], Pairs] = lambda p: p) -> None:
+    """Read and search of one way to show results; `understand` puts parameters of its own into those of all."""
 
     def _search(
         pairs: Pairs, request: Request, session: SessionDep, visit: VisitDep, limit: str | None
     ) -> FhirResponse:
         state = request.app.state
-        search = within(limit, read_search(pairs, limit=state.settings.search_limit))
+        search = within(limit, read_search(understand(pairs), limit=state.settings.search_limit))
         results = state.neighbours.results
         found = usecases.find_results(session, state.runtime, results, visit, search, f"{slug}-search")
-        return FhirResponse(searchset(base_url_of(request), kind, search, [build(one) for one in found]))
+        return FhirResponse(searchset(base_url_of(request), kind, search, build(found, results)))
 
     @router.get(f"/{kind}", name=f"search {kind}", responses=refusals(BadRequest))
     @on_own_threads
@@ -205,7 +189,7 @@ def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Jso
         """Finished results of a patient, newest first."""
         return _search(request.query_params.multi_items(), request, session, visit, limit)
 
-    @router.post(f"/{kind}/_search", name=f"search {kind} by POST", responses=_SEARCHED_BY_FORM)
+    @router.post(f"/{kind}/_search", name=f"search {kind} by POST", responses=SEARCHED_BY_FORM)
     @on_own_threads
     def search_by_post(
         form: FormDep, request: Request, session: SessionDep, visit: VisitDep, limit: PatientLimitDep
@@ -225,8 +209,18 @@ def _add_result_routes(kind: str, slug: str, build: Callable[[DiagnosisOut], Jso
     ) -> FhirResponse:
         """One finished result."""
         result = usecases.read_result(session, runtime, neighbours.results, visit, resource_id, f"{slug}-read", limit)
-        return FhirResponse(build(result))
+        return FhirResponse(build([result], neighbours.results)[0])
 
 
-_add_result_routes("DiagnosticReport", "diagnostic-report", diagnostic_report)
-_add_result_routes("RiskAssessment", "risk-assessment", risk_assessment)
+def _each(build: Callable[[DiagnosisOut], Json]) -> Build:
+    return lambda found, _: [build(one) for one in found]
+
+
+def _provenances(found: Sequence[DiagnosisOut], results: ResultsClient) -> list[Json]:
+    reviews = results.reviews_of([one.id for one in found]) if found else []
+    return [provenance(one, [review for review in reviews if review.diagnosis == one.id]) for one in found]
+
+
+_add_result_routes("DiagnosticReport", "diagnostic-report", _each(diagnostic_report))
+_add_result_routes("RiskAssessment", "risk-assessment", _each(risk_assessment))
+_add_result_routes("Provenance", "provenance", _provenances, targets_as_ids)

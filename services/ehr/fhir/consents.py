@@ -12,14 +12,12 @@ from collections.abc import Set
 from typing import Any
 
 from services.ehr.fhir.reading import Json, instant, parse, patient_of, refuse
+from services.ehr.fhir.vocabulary import ACT_REASONS, PARTICIPATION, ROLES
 from shared.contracts.base import Modality, Purpose
 from shared.digests import digest_bytes
 
 SCOPES = "http://terminology.hl7.org/CodeSystem/consentscope"
-ACT_REASONS = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
-ROLES = "urn:consilium:role"
 RECIPIENT = {"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}
 CATEGORY = {"system": "http://loinc.org", "code": "59284-0", "display": "Patient Consent"}
 CLASSES = {"ImagingStudy": Modality.IMAGE, "DocumentReference": Modality.NOTE, "Observation": Modality.VITALS}

@@ -32,8 +32,8 @@ class ResultSearch:
     """The parameters that were understood, for the self link."""
 
 
-def read_search(pairs: Pairs, *, limit: int) -> ResultSearch:
-    """Read the parameters of a search for results.
+def read_search(pairs: Pairs, *, limit: int, by_id: bool = True) -> ResultSearch:
+    """Read the parameters of a search for results, or of another that goes by patient alone.
 
     An unknown parameter is refused rather than ignored: silence would show what was not asked for.
     Raises: UnsupportedSearch: naming the parameter.
@@ -46,14 +46,14 @@ def read_search(pairs: Pairs, *, limit: int) -> ResultSearch:
             patients.append(value.rpartition("Patient/")[2])
         elif name in _IDENTIFIER_NAMES:
             patients.append(value.rpartition("|")[2])
-        elif name == "_id":
+        elif name == "_id" and by_id:
             ids = _ids(value)
         elif name == "_count":
             count = _count(value, limit)
         elif name == "_sort":
             _check_sort(value)
         elif name not in _IGNORED:
-            _refuse(name, "is not offered here", f"use {', '.join(_SUPPORTED)}")
+            _refuse(name, "is not offered here", f"use {', '.join(_SUPPORTED[0 if by_id else 1 :])}")
     used = tuple((name, value) for name, value in pairs if name in _SUPPORTED)
     return ResultSearch(_one(patients, ids), ids, count, used)
 

@@ -9,6 +9,9 @@ from shared.codes import UCUM
 from shared.contracts.base import CodeOut
 from shared.contracts.diagnosis import DiagnosisOut, ModelOut
 
+ACT_REASONS = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+ROLES = "urn:consilium:role"
 OWN_CODES = "urn:consilium:codes"
 """Our own code system: kinds of statements, and names of risks."""
 BUNDLE_DIGEST = "urn:consilium:bundle-digest"

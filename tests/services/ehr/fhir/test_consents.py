@@ -91,6 +91,25 @@ def test_what_is_answered_is_a_valid_consent(consent_door: Door, reference_data:
     assert FhirSchema(reference_data / "interop/fhir.schema.json").problems(kept) == []
 
 
+def test_a_patients_consents_are_found_newest_first_and_logged(consent_door: Door, reference_data: Path) -> None:
+    two = [
+        consent_door.post("/fhir/Consent", consent() | {"patient": {"reference": "Patient/MRN-9"}}) for _ in range(2)
+    ]
+    found = consent_door.get("/fhir/Consent?patient=Patient/MRN-9").json()
+    assert [entry["resource"] for entry in found["entry"]] == [answer.json() for answer in reversed(two)]
+    assert FhirSchema(reference_data / "interop/fhir.schema.json").problems(found) == []
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert consent_door.post("/fhir/Consent/_search", b"patient=MRN-9&_count=1", headers=form).json()["entry"] == [
+        found["entry"][0]
+    ]
+    assert consent_door.get("/fhir/Consent?patient=nobody").json()["total"] == 0
+
+
+@pytest.mark.parametrize("query", ["", "_id=x", "patient=MRN-7&status=active", "patient=a&patient=b"])
+def test_a_search_for_consents_that_is_not_offered_is_refused(consent_door: Door, query: str) -> None:
+    assert consent_door.get(f"/fhir/Consent?{query}").status_code == 400
+
+
 def test_the_signed_document_is_known_by_its_digest() -> None:
     from services.ehr.fhir.consents import to_consent
 

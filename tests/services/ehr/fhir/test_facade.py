@@ -18,6 +18,8 @@ from tests.support.ehr_neighbours import Door, abstained, open_door, succeeded
 from tests.support.fhir_schema import FhirSchema
 
 SEARCHES = {"_search": "search-type"}
+WITH_AUDIT = ("Consent", "AuditEvent")
+"""Those need an audit service: `test_consents.py`, `test_audit_events.py`."""
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def emitted(door: Door) -> list[dict[str, Any]]:
     )
     door.ward.results.append(bare)
     paths = ["/fhir/metadata", "/fhir/nowhere", "/fhir/DiagnosticReport?patient=nobody"]
-    for kind in ("DiagnosticReport", "RiskAssessment"):
+    for kind in ("DiagnosticReport", "RiskAssessment", "Provenance"):
         paths += [f"/fhir/{kind}/result-{i}" for i in (1, 2, 3)] + [f"/fhir/{kind}?patient=MRN-7"]
     created = door.post("/fhir/DocumentReference", document()).json()
     answers = [door.get(path).json() for path in [*paths, f"/fhir/DocumentReference/{created['id']}"]]
@@ -101,10 +103,10 @@ def test_every_served_route_is_declared_and_nothing_else(door: Door) -> None:
 def test_every_declared_interaction_answers(door: Door) -> None:
     door.ward.results.append(succeeded("MRN-7", id="result-1"))
     note = door.post("/fhir/DocumentReference", document()).json()["id"]
-    ids = {"DocumentReference": note, "DiagnosticReport": "result-1", "RiskAssessment": "result-1"}
+    ids = {"DocumentReference": note, **dict.fromkeys(("DiagnosticReport", "RiskAssessment", "Provenance"), "result-1")}
     bodies = {"DocumentReference": document(), "Observation": heart_rate()}
     for kind, code in sorted(_declared(door)):
-        if kind == "Consent":  # needs an audit service: `test_consents.py`
+        if kind in WITH_AUDIT:
             continue
         answers = {
             "read": lambda kind=kind: door.get(f"/fhir/{kind}/{ids[kind]}"),
@@ -117,7 +119,7 @@ def test_every_declared_interaction_answers(door: Door) -> None:
 def test_every_declared_search_parameter_is_understood(door: Door) -> None:
     (rest,) = door.get("/fhir/metadata").json()["rest"]
     for resource in rest["resource"]:
-        for parameter in resource.get("searchParam", []):
+        for parameter in resource.get("searchParam", []) if resource["type"] not in WITH_AUDIT else []:
             assert door.get(f"/fhir/{resource['type']}?{parameter['name']}=x").status_code == 200
 
 
