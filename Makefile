@@ -6,12 +6,13 @@ READY := $(VENV)/.ready
 DATA_DIR ?= $(HOME)/.local/share/consilium
 PORT ?= 8080
 ARGS ?=
+N ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-ingest soak docs constraints sbom audit-dependencies roles clean
+.PHONY: help setup run ui lint types test test-slow test-e2e fuzz fuzz-api test-all format demo-model bench bench-audit bench-audit-query bench-ingest soak docs constraints sbom audit-dependencies roles clean
 
 help: ## List what there is
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ui ## Virtual environment, dependencies and web UI: everything `run` and `test` need
 
@@ -69,6 +70,9 @@ bench: setup ## Latency by stage and memory of the embedded suite
 
 bench-audit: setup ## The log beside raw inserts on SQLite and PostgreSQL, and how fast it is checked
 	$(BIN)/python -m tests.load.bench_audit $(ARGS)
+
+bench-audit-query: setup ## The auditor's questions on a long log: make bench-audit-query N=10000000 ARGS='--only postgres'
+	$(BIN)/python -m tests.load.bench_audit_query --entries $(N) $(ARGS)
 
 bench-ingest: setup ## Images in, beside Debian's Orthanc in the same run (needs dcmtk, orthanc, orthanc-dicomweb)
 	$(BIN)/python -m tests.load.bench_ingest $(ARGS)

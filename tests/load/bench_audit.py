@@ -60,7 +60,7 @@ def _event() -> dict[str, Any]:
 
 
 @contextmanager
-def _service(database_url: str, directory: Path) -> Iterator[httpx.Client]:
+def service(database_url: str, directory: Path) -> Iterator[httpx.Client]:
     """The service as its own process; gives a client with a service token."""
     issuer = DevIssuer(directory / "auth")
     issuer.create()
@@ -116,7 +116,7 @@ def measure_batches(client: httpx.Client, total: int, batch: int, callers: int) 
     started = time.perf_counter()
     with ThreadPoolExecutor(callers) as pool:
         seconds = list(pool.map(lambda _: _send(client, batch), range(total // batch)))
-    return {"eventsPerSecond": round(total / (time.perf_counter() - started)), **_quantiles(seconds)}
+    return {"eventsPerSecond": round(total / (time.perf_counter() - started)), **quantiles(seconds)}
 
 
 def measure_paced(client: httpx.Client, per_second: float, seconds: float) -> dict[str, float]:
@@ -133,7 +133,7 @@ def measure_paced(client: httpx.Client, per_second: float, seconds: float) -> di
     start = time.perf_counter() + 0.2
     with ThreadPoolExecutor(64) as pool:
         list(pool.map(_one, [start + n / per_second for n in range(int(per_second * seconds))]))
-    return {"eventsPerSecond": round(per_second), **_quantiles(taken)}
+    return {"eventsPerSecond": round(per_second), **quantiles(taken)}
 
 
 def measure_raw_inserts(database_url: str, total: int, batch: int, table: str) -> float:
@@ -152,7 +152,7 @@ def measure_raw_inserts(database_url: str, total: int, batch: int, table: str) -
     return round(total / taken)
 
 
-def _quantiles(seconds: list[float]) -> dict[str, float]:
+def quantiles(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     at = {"p50": 0.5, "p99": 0.99}
     found = {
@@ -203,7 +203,7 @@ def measure_receipts(client: httpx.Client, directory: Path, count: int) -> dict[
         started = time.process_time()
         verify(receipt, keys)
         seconds.append(time.process_time() - started)
-    return _quantiles(seconds)
+    return quantiles(seconds)
 
 
 def interval(values: list[float]) -> dict[str, float]:
@@ -219,7 +219,7 @@ def _short(value: float) -> float:
 def run(database_url: str, directory: Path, events: int, rounds: int) -> dict[str, Any]:
     """All measurements on one database."""
     place = database_url.removeprefix("sqlite:///")
-    with _service(database_url, directory) as client:
+    with service(database_url, directory) as client:
         measure_batches(client, 2_000, 100, 4)
         batches = measure_rounds(client, database_url, rounds, events)
         singles = measure_batches(client, min(events, 4_000), 1, 32)
@@ -241,12 +241,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     for kind in [given.only] if given.only else ["sqlite", "postgres"]:
-        with tempfile.TemporaryDirectory() as name, _database(kind, Path(name)) as url:
+        with tempfile.TemporaryDirectory() as name, database(kind, Path(name)) as url:
             print(json.dumps({kind: run(url, Path(name), given.events, given.rounds)}, indent=1), flush=True)
 
 
 @contextmanager
-def _database(kind: str, directory: Path) -> Iterator[str]:
+def database(kind: str, directory: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{directory}/audit.db"
         return

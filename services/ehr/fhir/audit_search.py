@@ -63,12 +63,8 @@ def read_log_search(pairs: Pairs, pseudonym: Pseudonym, *, limit: int) -> LogSea
 def _narrow(terms: dict[str, Any], more: dict[str, Any]) -> None:
     """Of two dates both hold."""
     for name, value in more.items():
-        before = terms.get(name)
-        if name == "from" and before:
-            value = max(before, value)
-        elif name == "to" and before:
-            value = min(before, value)
-        terms[name] = value
+        narrower = {"from": max, "to": min}.get(name)
+        terms[name] = narrower(terms[name], value) if narrower and name in terms else value
 
 
 def _patient(name: str, value: str, pseudonym: Pseudonym) -> dict[str, Any]:
@@ -89,7 +85,7 @@ def _agent(name: str, value: str, _: Pseudonym) -> dict[str, Any]:
 
 
 def _subtype(name: str, value: str, _: Pseudonym) -> dict[str, Any]:
-    system, _, code = value.rpartition("|")
+    system, code = value.rpartition("|")[::2]
     if system not in ("", OWN_SUBTYPES, OWN_TYPES) or not 0 < len(code) <= 200 or not code.isprintable():
         _refuse(name, "is no code of the log", f"send {OWN_TYPES}|read, or a code of {OWN_SUBTYPES}")
     return {"type" if system == OWN_TYPES else "subtype": code}
@@ -147,7 +143,7 @@ _READERS: dict[str, Callable[[str, str, Pseudonym], dict[str, Any]]] = {
 
 def _kinds(value: str) -> tuple[str, ...]:
     """The log's types that a code of R4 stands for, or one of the log's own."""
-    system, _, code = value.rpartition("|")
+    system, code = value.rpartition("|")[::2]
     if system in ("", OWN_TYPES) and code in TYPES:
         return (code,)
     known = tuple(kind for kind, coding in TYPES.items() if coding["code"] == code and system in ("", coding["system"]))
