@@ -21,3 +21,11 @@ def rfc3339(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("a time needs a zone")
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def years_before(moment: datetime, years: int) -> datetime:
+    """The same day and time so many years before; of the 29th of February, the 28th where there is none."""
+    try:
+        return moment.replace(year=moment.year - years)
+    except ValueError:
+        return moment.replace(year=moment.year - years, day=28)

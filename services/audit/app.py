@@ -112,6 +112,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         break_glass=BreakGlassRules(settings.break_glass_open_minutes, settings.break_glass_review_within_hours),
         clock=runtime.clock,
         barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,
+        retention_years=settings.retention_years,
         workers=ThreadPoolExecutor(WORKERS, "audit-worker"),
     )
     return context, witnessing

@@ -45,6 +45,8 @@ class AuditContext:
     clock: Clock
     barrier: ReleaseBarrier | None
     """None: this suite has no diagnosis service."""
+    retention_years: int | None
+    """None: entries are kept for ever."""
     workers: ThreadPoolExecutor
     """Threads of this service's own: in one process with its callers, their waiting threads must not starve it."""
 

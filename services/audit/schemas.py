@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
@@ -122,6 +122,20 @@ class EntryPage(Wire):
     items: list[EntryOut]
     next: str | None
     """Send it as `cursor` to go on; null at the end."""
+
+
+class RetentionOut(Wire):
+    """`GET /audit/retention`."""
+
+    years: int | None
+    """How long entries must be kept at least; null: for ever."""
+    pruning: Literal["off"] = "off"
+    oldest: datetime | None
+    """When the first entry was received."""
+    keep_from: datetime | None
+    """Entries received before this are older than the rule asks for."""
+    past: int
+    """How many those are, the first of the log; they are kept all the same."""
 
 
 class NumberGap(Wire):

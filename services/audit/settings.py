@@ -37,6 +37,9 @@ class Settings(ServiceSettings):
     """How long an access that broke the glass lasts."""
     break_glass_review_within_hours: int = Field(default=24, ge=1, le=30 * 24)
     """Within how many hours another person has to review it."""
+    retention_years: int | None = Field(default=None, ge=6, le=100)
+    """How long entries must be kept at least (45 CFR 164.316(b)(2)(i): six years). None: for ever. It is what
+    `GET /audit/retention` tells by; nothing is ever deleted by it."""
     max_pending_events: int = Field(default=20_000, ge=1_000)
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)

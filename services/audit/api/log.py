@@ -12,8 +12,9 @@ from fastapi.responses import PlainTextResponse
 
 from services.audit.api.deps import ContextDep
 from services.audit.errors import EventConflict, MalformedTilePath
-from services.audit.schemas import ProducerList, ProducerOut
+from services.audit.schemas import ProducerList, ProducerOut, RetentionOut
 from services.audit.usecases import entries as usecases
+from services.audit.usecases.retention import look_at_retention
 from services.audit.usecases.witnessed import newest_witnessed
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import BatchReceipt, EventBatch, IngestFeed
@@ -108,6 +109,21 @@ def list_producers(
     """
     usecases.record_query(context, principal, "audit-producers", {}, request_id)
     return ProducerList(items=[ProducerOut.from_domain(producer) for producer in usecases.list_producers(context)])
+
+
+@router.get("/audit/retention")
+def get_retention(
+    principal: Annotated[Principal, Depends(require(Role.AUDITOR, Role.ADMIN))],
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> RetentionOut:
+    """How long entries are kept, how far the log reaches back, and how many are older than the rule asks for.
+
+    Nothing is deleted, by this or by anything else. Who asked is logged.
+    """
+    usecases.record_query(context, principal, "audit-retention", {}, request_id)
+    found = look_at_retention(context)
+    return RetentionOut(years=found.years, oldest=found.oldest, keep_from=found.keep_from, past=found.past)
 
 
 @router.get("/audit/key", response_class=PlainTextResponse, dependencies=[Depends(require(*Role))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +17,11 @@ def find_entry(session: Session, index: int) -> StoredEntry | None:
     """One entry by its index."""
     found = _fetch(session, _select().where(LeafRow.idx == index))
     return found[0] if found else None
+
+
+def received_at(session: Session, index: int) -> datetime | None:
+    """When an entry was received; None where it is missing."""
+    return session.scalar(sa.select(LeafRow.received_at).where(LeafRow.idx == index))
 
 
 def range_of_entries(session: Session, start: int, end: int) -> list[bytes]:

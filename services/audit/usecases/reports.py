@@ -13,7 +13,7 @@ from services.audit.errors import ReportTooLong
 from services.audit.store.log import SignedCheckpoint
 from services.audit.usecases import entries as usecases
 from shared.auth import Principal
-from shared.clock import rfc3339
+from shared.clock import rfc3339, years_before
 from shared.database import reading
 
 MAX_ROWS = 10_000
@@ -65,7 +65,7 @@ def _report(
     belongs: Callable[[Seen], bool],
 ) -> Report:
     end = end or context.clock()
-    start = start or _years_before(end)
+    start = start or years_before(end, YEARS)
     with reading(context.sessions) as session:
         checkpoint = usecases.newest_checkpoint(session)
     details = {"from": rfc3339(start), "to": rfc3339(end), "size": checkpoint.size}
@@ -79,11 +79,3 @@ def _report(
         if len(rows) > MAX_ROWS:
             raise ReportTooLong(MAX_ROWS)
     return Report(subject_ref, start, end, checkpoint, rows)
-
-
-def _years_before(moment: datetime) -> datetime:
-    try:
-        return moment.replace(year=moment.year - YEARS)
-    except ValueError:
-        # The 29th of February of a year that has none six years before.
-        return moment.replace(year=moment.year - YEARS, day=28)

@@ -20,6 +20,8 @@ from .sides import SideTables
 FETCH = 2_000
 TIMES = ("received_at", "occurred_at")
 CONSENT = ("id", "version", "subject_ref", "decision", "purpose", "modalities", "start", "end", "withdrawn")
+CONSENT_LISTS = ("purposes", "recipients", "exceptions")
+"""Which databases from before 2026-12 do not have."""
 BUNDLE_EVENT = ("bundle_id", "change", "at", "actor")
 BUNDLE = ("name", "version", "digest", "card")
 NEWER = ("purpose", "model")
@@ -97,11 +99,15 @@ class DatabaseSource:
 
     def side_tables(self) -> SideTables:
         """Consents and bundles."""
-        consents = {row.pop("idx"): row for row in self._records("consent", ("idx", *CONSENT), ("start", "end"))}
+        lists = [name for name in CONSENT_LISTS if self._has_column("consent", name)]
+        consents = {
+            row.pop("idx"): row for row in self._records("consent", ("idx", *CONSENT, *lists), ("start", "end"))
+        }
         changes = {row.pop("idx"): row for row in self._records("bundle_event", ("idx", *BUNDLE_EVENT), ("at",))}
         bundles = {row.pop("id"): row for row in self._records("bundle", ("id", *BUNDLE), ())}
         for row in consents.values():
             row["modalities"], row["withdrawn"] = _parsed(row["modalities"]), bool(row["withdrawn"])
+            row |= {name: _parsed(row[name]) for name in lists}
         for row in bundles.values():
             row["card"] = _parsed(row["card"])
         return SideTables(consents, changes, bundles)

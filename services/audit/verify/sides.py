@@ -51,7 +51,12 @@ class SideTables:
             "decision": details["decision"], "purpose": details["purpose"],
             "withdrawn": event["subtype"] == "consent-withdrawn", "modalities": first["modalities"],
             **{name: stored_time(first[name]) if name in first else None for name in ("start", "end")},
+            **({"purposes": first["purposes"]} if "purposes" in first and "purposes" in row else {}),
         })  # fmt: skip
+        # The entry is public and says how many there are. What they say is behind a keyed digest.
+        for name in ("recipients", "exceptions"):
+            if name in first and name in row and _count(row[name]) != first[name]:
+                yield f"column {name} of table consent does not hold as many as the entry says"
 
     def _wrong_bundle(self, row: dict[str, Any] | None, event: dict[str, Any]) -> Iterator[str]:
         if row is None:
@@ -71,6 +76,11 @@ class SideTables:
         yield from _differences("bundle", bundle, said)
         if "cardDigest" in details and _card_digest(bundle["card"]) != details["cardDigest"]:
             yield "column card of table bundle is not what the entry says"
+
+
+def _count(value: Any) -> int:
+    """How many a stored list holds; -1 where it is none."""
+    return len(value) if isinstance(value, list) else 0 if value is None else -1
 
 
 def _differences(table: str, row: dict[str, Any], said: dict[str, Any]) -> Iterator[str]:

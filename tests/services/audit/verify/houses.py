@@ -67,7 +67,10 @@ def fill(directory: Path, url: str | None = None) -> Left:
 def _use(audit: Audit) -> None:
     for size in (1, 9, EVENTS - 10):
         audit.append(*(event(object={"kind": "note", "id": str(n)}, **MORE) for n in range(size)))
-    consent = {"patient": "MRN-7", "decision": "deny", "purpose": "TREAT", "modalities": ["image", "note"]}
+    consent = {
+        "patient": "MRN-7", "decision": "deny", "purposes": ["TREAT", "HRESCH"], "modalities": ["image", "note"],
+        "actors": [{"role": "clinician"}], "exceptions": [{"decision": "permit", "purposes": ["HRESCH"]}],
+    }  # fmt: skip
     given = audit.post("/consents", {**consent, "period": {"start": "2026-01-01T00:00:00+02:00"}}).json()
     audit.post(f"/consents/{given['id']}/withdraw")
     model = {"name": "m", "version": "1", "digest": "sha256:" + "a" * 64, "card": {"auroc": 0.9, "notes": ["é", 1e-7]}}
