@@ -20,6 +20,7 @@ router = APIRouter(tags=["consent"])
 Giver = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM))]
 Creator = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, scope="Consent.c"))]
 Reader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR))]
+Searcher = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR, scope="Consent.s"))]
 VersionReader = Annotated[Principal, Depends(require(Role.CLINICIAN, Role.EHR_SYSTEM, Role.AUDITOR, scope="Consent.r"))]
 
 
@@ -42,7 +43,7 @@ def list_consents(
 
 @router.post("/consents/search", responses=refusals(TooLarge))
 def search_consents(
-    body: ConsentSearch, principal: Reader, context: ContextDep, request_id: RequestIdDep
+    body: ConsentSearch, principal: Searcher, context: ContextDep, request_id: RequestIdDep
 ) -> ConsentList:
     """The same by a body, so that the patient's identifier stands in no URL."""
     return list_consents(body.patient, principal, context, request_id)

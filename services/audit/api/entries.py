@@ -26,14 +26,15 @@ from shared.web import RequestIdDep
 
 router = APIRouter(prefix="/audit/entries", tags=["audit log"])
 NDJSON = "application/x-ndjson"
-Auditor = Annotated[Principal, Depends(require(Role.AUDITOR))]
+Searcher = Annotated[Principal, Depends(require(Role.AUDITOR, scope="AuditEvent.s"))]
+Reader = Annotated[Principal, Depends(require(Role.AUDITOR, scope="AuditEvent.r"))]
 Index = Annotated[int, Path(ge=0, le=MAX_INDEX)]
 
 
 @router.get("", response_model=EntryPage, responses={200: {"content": {NDJSON: {}}}})
 def list_entries(
     query: Annotated[EntryQuery, Query()],
-    principal: Auditor,
+    principal: Searcher,
     context: ContextDep,
     request_id: RequestIdDep,
     accept: Annotated[str, Header()] = "",
@@ -48,7 +49,7 @@ def list_entries(
 @router.post("/search", response_model=EntryPage, responses={200: {"content": {NDJSON: {}}}, **refusals(TooLarge)})
 def search_entries(
     body: EntrySearch,
-    principal: Auditor,
+    principal: Searcher,
     context: ContextDep,
     request_id: RequestIdDep,
     accept: Annotated[str, Header()] = "",
@@ -70,7 +71,7 @@ def _answer(
 
 
 @router.get("/{index}", response_model=EntryOut)
-def get_entry(index: Index, principal: Auditor, context: ContextDep, request_id: RequestIdDep) -> Response:
+def get_entry(index: Index, principal: Reader, context: ContextDep, request_id: RequestIdDep) -> Response:
     """One entry, with the leaf's very bytes. Who asked is logged."""
     entry = usecases.get_entry(context, index)
     usecases.record_query(context, principal, "audit-entry", {"index": index}, request_id)
