@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.api import ROUTERS
 from services.audit.clients import ReleaseBarrier
-from services.audit.context import AuditContext, BreakGlassRules
+from services.audit.context import AuditContext, BreakGlassRules, ModelRules
 from services.audit.domain.consent import Policy
 from services.audit.keys import open_signer
 from services.audit.sequencer import Sequencer
@@ -110,6 +110,7 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         policy=consents,
         storing=StoringSpeakers(runtime.sessions, consents),
         break_glass=BreakGlassRules(settings.break_glass_open_minutes, settings.break_glass_review_within_hours),
+        models=ModelRules(settings.model_subgroup_floor, settings.model_local_activation),
         clock=runtime.clock,
         barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,
         retention_years=settings.retention_years,

@@ -29,6 +29,14 @@ class BreakGlassRules:
 
 
 @dataclass(frozen=True)
+class ModelRules:
+    """What bundles must reach, and whether the first one may come without approvals."""
+
+    subgroup_floor: float
+    local_activation: bool
+
+
+@dataclass(frozen=True)
 class AuditContext:
     """The log and what is needed to write to it and read from it."""
 
@@ -41,6 +49,7 @@ class AuditContext:
     events: EventWriter
     policy: Policy
     break_glass: BreakGlassRules
+    models: ModelRules
     storing: StoringSpeakers
     clock: Clock
     barrier: ReleaseBarrier | None

@@ -109,5 +109,35 @@ class BundleConflict(Conflict):
     """This name and version, or this digest, already belong to another bundle."""
 
 
+class GatesNotPassed(Conflict):
+    """A bundle may not enter a stage yet; `gates` names each gate that it has not passed and what to do."""
+
+    slug = "gates-not-passed"
+
+
+class StageTaken(Conflict):
+    """Another bundle is in a stage that holds one at most, or there is no active bundle beside which to try one."""
+
+    slug = "stage-taken"
+
+
+class OwnBundle(Forbidden):
+    """Who registered a bundle would approve it."""
+
+    slug = "own-bundle"
+
+
+class OtherBundle(Conflict):
+    """What was handed in is about another bundle than the one that it was handed in for."""
+
+    slug = "other-bundle"
+
+
+class NoLocalActivation(Conflict):
+    """A bundle needs two approvals here: this suite does not permit local activation, or no longer."""
+
+    slug = "no-local-activation"
+
+
 class NothingToRollBackTo(Conflict):
     """No bundle was active before the present one."""

@@ -6,87 +6,14 @@ import base64
 from datetime import datetime
 from typing import Any, Literal
 
-import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.audit.domain.entries import StoredEntry
 from services.audit.domain.producers import Producer
-from services.audit.domain.registry import BundleChange, Stage
-from services.audit.usecases.registry import StagedBundle
 from shared.contracts.base import Wire
-from shared.digests import canonical_json
 
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
 """Text without control characters."""
-MAX_CARD_BYTES = 1_000_000
-
-
-class ModelIn(Wire):
-    """`POST /models`."""
-
-    name: str = Field(min_length=1, max_length=100, pattern=PLAIN)
-    version: str = Field(min_length=1, max_length=100, pattern=PLAIN)
-    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
-    """Content address of the bundle's files."""
-    card: dict[str, Any]
-    """The model card, as JSON."""
-
-    @field_validator("card")
-    @classmethod
-    def _plain_json(cls, card: dict[str, Any]) -> dict[str, Any]:
-        try:
-            size = len(canonical_json(card))
-        except (rfc8785.CanonicalizationError, UnicodeError) as error:
-            raise ValueError("a card holds finite numbers, integers within 2^53 and valid Unicode text") from error
-        if size > MAX_CARD_BYTES:
-            raise ValueError(f"a card has at most {MAX_CARD_BYTES} bytes")
-        return card
-
-
-class PromoteIn(Wire):
-    """`POST /models/{id}/promote`."""
-
-    stage: Stage
-
-
-class StageChange(Wire):
-    """One logged change of a bundle's stage."""
-
-    index: int
-    change: BundleChange
-    at: datetime
-    actor: str
-
-
-class ModelSummary(Wire):
-    """A bundle in the list."""
-
-    id: str
-    name: str
-    version: str
-    digest: str
-    stage: Stage
-    registered_at: datetime
-    history: list[StageChange]
-
-    @classmethod
-    def from_domain(cls, staged: StagedBundle) -> ModelSummary:
-        bundle = staged.bundle
-        return cls(
-            id=bundle.id, name=bundle.name, version=bundle.version, digest=bundle.digest, stage=staged.stage,
-            registered_at=bundle.registered_at,
-            history=[StageChange(index=e.index, change=e.change, at=e.at, actor=e.actor) for e in staged.history],
-        )  # fmt: skip
-
-
-class ModelList(Wire):
-    """`GET /models`."""
-
-    items: list[ModelSummary]
-
-
-class Card(RootModel[dict[str, Any]]):
-    """`GET /models/{id}/card`: the card as it was registered."""
 
 
 class Leaf(BaseModel):

@@ -44,5 +44,10 @@ class Settings(ServiceSettings):
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)
     """Events that one commit numbers."""
+    model_subgroup_floor: float = Field(default=0.7, ge=0.5, le=1.0)
+    """What the lower end of the interval of every subgroup's macro AUROC must reach before a bundle may be promoted."""
+    model_local_activation: bool = False
+    """Whether a suite in which nobody has ever approved a bundle may activate the one that it came with: for trying on
+    one machine. Off, the first bundle too needs its gates and the approvals of two people."""
     witness_policy_file: Path | None = None
     """Witnesses, their addresses and the quorum (C2SP tlog-policy); without it nobody is asked."""

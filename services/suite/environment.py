@@ -116,6 +116,8 @@ def common_environment(
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.secrets / "pseudonym.key"),
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(data.secrets / "log-signing.key"),
         "CONSILIUM_AUDIT_PUBLIC_KEY_FILE": str(data.root / "log.vkey"),
+        # This machine has one operator, and the bundle that comes along is to answer at the first start.
+        "CONSILIUM_AUDIT_MODEL_LOCAL_ACTIVATION": os.environ.get("CONSILIUM_AUDIT_MODEL_LOCAL_ACTIVATION", "true"),
         "CONSILIUM_BLOB_URL": os.environ.get("CONSILIUM_BLOB_URL") or f"file://{data.root / 'blobs'}",
         "CONSILIUM_BROKER_URL": broker_url,
         "CONSILIUM_PUBLIC_URL": public_url,

@@ -58,7 +58,7 @@ def run(options: Options, console: Console) -> None:
             wait_until_ready(plan.address, supervisor, data, console, stop)
             if stop.is_set():
                 return
-            register_bundle(plan.address, data.issuer.mint(Role.ADMIN, subject="consilium-suite"))
+            register_bundle(plan.address, data.service_token)
             first_start = _is_first_start(data)
             _welcome(console, plan, data, time.monotonic() - started, options)
             if first_start:

@@ -1,6 +1,16 @@
 """Routes of the audit service: parse, call one use case, answer."""
 
-from services.audit.api import break_glass, consents, entries, exports, log, models, reports
+from services.audit.api import (
+    break_glass,
+    consents,
+    entries,
+    exports,
+    log,
+    model_evidence,
+    model_predictions,
+    models,
+    reports,
+)
 
 ROUTERS = [
     log.router,
@@ -10,4 +20,6 @@ ROUTERS = [
     break_glass.router,
     consents.router,
     models.router,
+    model_evidence.router,
+    model_predictions.router,
 ]

@@ -11,8 +11,9 @@ from services.audit.api.deps import ContextDep, Id
 from services.audit.cards.content import CardContent
 from services.audit.cards.forms import CardForm, card_as, form_of
 from services.audit.domain.registry import Stage
-from services.audit.schemas import Card, ModelIn, ModelList, ModelSummary, PromoteIn
+from services.audit.model_schemas import Card, ModelDetail, ModelIn, ModelList, ModelSummary, PromoteIn, RollbackIn
 from services.audit.usecases import registry as usecases
+from services.audit.usecases.evidence import gates_of
 from shared.auth import Principal, Role, require
 from shared.errors import Conflict, TooManyRequests
 from shared.openapi import Answers, refusals
@@ -60,15 +61,18 @@ def register_model(
 
 
 @router.post("/rollback", responses=refusals(Conflict, TooManyRequests))
-def roll_back(principal: Admin, context: ContextDep, request_id: RequestIdDep) -> ModelSummary:
-    """Make the previously active bundle active again."""
-    return ModelSummary.from_domain(usecases.roll_back(context, principal, request_id))
+def roll_back(
+    principal: Admin, context: ContextDep, request_id: RequestIdDep, body: RollbackIn | None = None
+) -> ModelSummary:
+    """Make the previously active bundle active again. The next prediction is its own; a canary retires."""
+    reason = body.reason if body is not None else None
+    return ModelSummary.from_domain(usecases.roll_back(context, principal, reason, request_id))
 
 
 @router.get("/{model_id}", dependencies=AnyRole)
-def get_model(model_id: Id, context: ContextDep) -> ModelSummary:
-    """One bundle, its stage and its history."""
-    return ModelSummary.from_domain(usecases.get_bundle(context, model_id))
+def get_model(model_id: Id, context: ContextDep) -> ModelDetail:
+    """One bundle, its stage and its history, what is known of it, and which gates it has passed."""
+    return ModelDetail.with_gates(usecases.get_bundle(context, model_id), *gates_of(context, model_id))
 
 
 _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'"
@@ -93,5 +97,9 @@ def get_card(
 def promote_model(
     model_id: Id, body: PromoteIn, principal: Owner, context: ContextDep, request_id: RequestIdDep
 ) -> ModelSummary:
-    """Put a bundle into a stage. One bundle at most is active: the one before retires."""
-    return ModelSummary.from_domain(usecases.promote_bundle(context, principal, model_id, body.stage, request_id))
+    """Put a bundle into a stage. One bundle at most is active: the one before retires.
+
+    409 `gates-not-passed` lists under `gates` what it lacks: `shadow` needs a verified signature; `canary` and `active`
+    need that, the 31 source attributes, an evaluation, every subgroup above the floor, and two approvals.
+    """
+    return ModelSummary.from_domain(usecases.promote_bundle(context, principal, model_id, body.to_domain(), request_id))

@@ -10,10 +10,13 @@ from typing import Any
 
 
 class Stage(StrEnum):
-    """Where a bundle stands. One bundle at most is active."""
+    """Where a bundle stands. One bundle at most is active, one the canary, one the shadow."""
 
     CANDIDATE = "candidate"
     SHADOW = "shadow"
+    """Answers beside the active one, after it, and is shown to nobody."""
+    CANARY = "canary"
+    """Answers for a share of the patients in place of the active one."""
     ACTIVE = "active"
     RETIRED = "retired"
 
@@ -23,9 +26,12 @@ class BundleChange(StrEnum):
 
     CANDIDATE = "candidate"
     SHADOW = "shadow"
+    CANARY = "canary"
     ACTIVE = "active"
     RETIRED = "retired"
     ROLLED_BACK_TO = "rolled-back-to"
+    ACTIVATED_LOCALLY = "activated-locally"
+    """Active by the word of whoever runs this suite, not by the approval of two people."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class BundleEvent:
     change: BundleChange
     at: datetime
     actor: str
+    reason: str | None = None
+    percent: int | None = None
+    """Of the patients, where it became the canary."""
 
 
 @dataclass
@@ -58,6 +67,12 @@ class Registry:
     stages: dict[str, Stage] = field(default_factory=dict)
     active: str | None = None
     history: list[str] = field(default_factory=list)
+    percent: int | None = None
+    """The canary's share of the patients; None where there is no canary."""
+
+    def in_stage(self, stage: Stage) -> str | None:
+        """The bundle in a stage that holds one at most."""
+        return next((bundle for bundle, found in self.stages.items() if found is stage), None)
 
     @property
     def previous(self) -> str | None:
@@ -79,8 +94,15 @@ def _apply(registry: Registry, event: BundleEvent) -> None:
         # What it replaces does not enter the history: a later rollback must not land on it.
         registry.history = registry.history[: registry.history.index(bundle)]
         _activate(registry, bundle)
+        # Whoever goes back wants nothing new to answer.
+        canary = registry.in_stage(Stage.CANARY)
+        if canary is not None:
+            registry.stages[canary], registry.percent = Stage.RETIRED, None
         return
-    stage = Stage(event.change)
+    is_local = event.change is BundleChange.ACTIVATED_LOCALLY
+    stage = Stage.ACTIVE if is_local else Stage(event.change)
+    if registry.stages.get(bundle) is Stage.CANARY:
+        registry.percent = None
     if stage is Stage.ACTIVE:
         before = [] if registry.active in (None, bundle) else [registry.active]
         registry.history = [known for known in registry.history if known != bundle] + [b for b in before if b]
@@ -90,6 +112,8 @@ def _apply(registry: Registry, event: BundleEvent) -> None:
         registry.active = None
     registry.history = [known for known in registry.history if known != bundle]
     registry.stages[bundle] = stage
+    if stage is Stage.CANARY:
+        registry.percent = event.percent
 
 
 def _activate(registry: Registry, bundle: str) -> None:

@@ -17,7 +17,8 @@ def add_bundle(session: Session, bundle: Bundle) -> None:
 def add_event(session: Session, event: BundleEvent) -> None:
     """Write one logged change."""
     values = {"idx": event.index, "bundle_id": event.bundle_id, "change": event.change.value, "at": event.at}
-    session.execute(sa.insert(BundleEventRow), [{**values, "actor": event.actor}])
+    why = {"actor": event.actor, "reason": event.reason, "percent": event.percent}
+    session.execute(sa.insert(BundleEventRow), [{**values, **why}])
 
 
 def find_bundle(session: Session, bundle_id: str) -> Bundle | None:
@@ -45,7 +46,7 @@ def all_events(session: Session) -> list[BundleEvent]:
     """Every logged change, in the order of the log."""
     query = sa.select(BundleEventRow).order_by(BundleEventRow.idx)
     return [
-        BundleEvent(row.idx, row.bundle_id, BundleChange(row.change), row.at, row.actor)
+        BundleEvent(row.idx, row.bundle_id, BundleChange(row.change), row.at, row.actor, row.reason, row.percent)
         for row in session.execute(query).scalars()
     ]
 

@@ -228,3 +228,30 @@ class BundleEventRow(Base):
     change: Mapped[str]
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     actor: Mapped[str]
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    percent: Mapped[int | None] = mapped_column(sa.SmallInteger)
+
+
+class BundleEvidenceRow(Base):
+    """One logged piece of what is known of a bundle; written once, never changed."""
+
+    __tablename__ = "bundle_evidence"
+    __table_args__ = (sa.Index("ix_bundle_evidence_bundle_id", "bundle_id", "idx"),)
+
+    idx: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(sa.String(36))
+    bundle_id: Mapped[str] = mapped_column(sa.ForeignKey("bundle.id"))
+    kind: Mapped[str]
+    content: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    issuer: Mapped[str]
+    actor: Mapped[str]
+
+
+class BundlePredictionRow(Base):
+    """Which entries tell of predictions of a bundle: a copy of what the entries say, to ask by."""
+
+    __tablename__ = "bundle_prediction"
+
+    bundle_digest: Mapped[str] = mapped_column(primary_key=True)
+    idx: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from services.audit.context import AuditContext
+from services.audit.domain.gates import REQUIRED, Gate
 from services.audit.domain.registry import Bundle, BundleChange, BundleEvent, Registry, Stage, fold
-from services.audit.errors import BundleConflict, NoSuchBundle, NothingToRollBackTo
+from services.audit.errors import BundleConflict, NoLocalActivation, NoSuchBundle, NothingToRollBackTo, StageTaken
 from services.audit.store import bundles as store
+from services.audit.store import evidence as evidence_store
+from services.audit.usecases.evidence import check_gates
 from shared.auth import Principal
 from shared.contracts.audit import AuditEvent
+from shared.contracts.models import ServedBundle, Serving
 from shared.database import reading
 from shared.digests import digest_json
 from shared.ids import uuid7
@@ -87,47 +91,136 @@ def get_bundle(context: AuditContext, bundle_id: str) -> StagedBundle:
     return _staged(bundle, events)
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """Where a bundle is to go, and why."""
+
+    stage: Stage
+    percent: int | None = None
+    """Of the patients; for the canary alone."""
+    reason: str | None = None
+
+
 def promote_bundle(
-    context: AuditContext, principal: Principal, bundle_id: str, stage: Stage, request_id: str
+    context: AuditContext, principal: Principal, bundle_id: str, wanted: Promotion, request_id: str
 ) -> StagedBundle:
     """Put a bundle into a stage; the bundle that was active before retires. Where it stands already, nothing changes.
 
-    Raises: NoSuchBundle.
+    Raises: NoSuchBundle. GatesNotPassed. StageTaken: another bundle is the shadow or the canary, or a canary would
+        have no active bundle beside it. BundleConflict: its stage changed meanwhile.
     """
-    present = get_bundle(context, bundle_id)
-    if present.stage is stage:
+    before, present = _registry(context), get_bundle(context, bundle_id)
+    if present.stage is wanted.stage and (wanted.percent is None or wanted.percent == before.percent):
         return present
-    details = {"from": str(present.stage), "to": str(stage)}
-    event = _event(context, principal, "model-promoted", "U", present.bundle, details, request_id)
+    details: dict[str, Any] = {"from": str(present.stage), "to": str(wanted.stage)}
+    details |= {} if wanted.percent is None else {"percent": wanted.percent}
+    event = _event(context, principal, "model-promoted", "U", present.bundle, details, request_id, wanted.reason)
 
     def _apply(session: Session, index: int) -> None:
-        if fold(store.all_events(session)).stages.get(bundle_id) is not present.stage:
+        now = fold(store.all_events(session))
+        if now.stages.get(bundle_id) is not present.stage:
             raise BundleConflict("The bundle's stage changed meanwhile; look again.")
-        store.add_event(session, _change(index, present.bundle, BundleChange(stage), event))
+        _refuse_taken(now, bundle_id, wanted.stage)
+        check_gates(context, session, present.bundle, REQUIRED.get(wanted.stage, ()))
+        change = _change(index, present.bundle, BundleChange(wanted.stage), event)
+        store.add_event(session, replace(change, reason=wanted.reason, percent=wanted.percent))
 
     context.record([event], _apply)
     return get_bundle(context, bundle_id)
 
 
-def roll_back(context: AuditContext, principal: Principal, request_id: str) -> StagedBundle:
-    """Make the bundle active again that was active before the present one.
+def activate_locally(context: AuditContext, principal: Principal, bundle_id: str, request_id: str) -> StagedBundle:
+    """Make the bundle active that a suite came with, without approvals: an event of a kind of its own says so, and
+    which gates were not passed. Where it is active already, nothing changes.
+
+    Raises: NoSuchBundle. GatesNotPassed: its signature is not verified. NoLocalActivation: the suite does not permit
+        it, or people decide about bundles here: somebody has approved one, or rolled back, or this one was active.
+    """
+    present = get_bundle(context, bundle_id)
+    if present.stage is Stage.ACTIVE:
+        return present
+    if not context.models.local_activation:
+        raise NoLocalActivation(
+            "This suite does not permit local activation (CONSILIUM_AUDIT_MODEL_LOCAL_ACTIVATION): "
+            "have the bundle approved by two people, and promote it."
+        )
+    with reading(context.sessions) as session:
+        missing = check_gates(context, session, present.bundle, (Gate.SIGNATURE,))
+    details = {"from": str(present.stage), "openGates": [str(gate) for gate in missing]}
+    event = _event(context, principal, "model-activated-locally", "U", present.bundle, details, request_id)
+
+    def _apply(session: Session, index: int) -> None:
+        _refuse_where_people_decide(session, bundle_id)
+        store.add_event(session, _change(index, present.bundle, BundleChange.ACTIVATED_LOCALLY, event))
+
+    context.record([event], _apply)
+    return get_bundle(context, bundle_id)
+
+
+def roll_back(context: AuditContext, principal: Principal, reason: str | None, request_id: str) -> StagedBundle:
+    """Make the bundle active again that was active before the present one; a canary retires.
 
     Raises: NothingToRollBackTo. BundleConflict: the active bundle changed meanwhile.
     """
-    with reading(context.sessions) as session:
-        before = fold(store.all_events(session))
+    before = _registry(context)
     target = get_bundle(context, _previous(before)).bundle
     details = {"from": before.active} if before.active else {}
-    event = _event(context, principal, "model-rolled-back", "U", target, details, request_id)
+    event = _event(context, principal, "model-rolled-back", "U", target, details, request_id, reason)
 
     def _apply(session: Session, index: int) -> None:
         now = fold(store.all_events(session))
         if (now.active, now.previous) != (before.active, target.id):
             raise BundleConflict("The active bundle changed meanwhile; look again.")
-        store.add_event(session, _change(index, target, BundleChange.ROLLED_BACK_TO, event))
+        change = _change(index, target, BundleChange.ROLLED_BACK_TO, event)
+        store.add_event(session, replace(change, reason=reason))
 
     context.record([event], _apply)
     return get_bundle(context, target.id)
+
+
+def serving(context: AuditContext) -> Serving:
+    """Which bundles answer now, for whom; what workers go by."""
+    with reading(context.sessions) as session:
+        registry, bundles = fold(store.all_events(session)), store.all_bundles(session)
+    by_id = {one.id: ServedBundle(id=one.id, name=one.name, version=one.version, digest=one.digest) for one in bundles}
+
+    def _of(bundle_id: str | None) -> ServedBundle | None:
+        return None if bundle_id is None else by_id[bundle_id]
+
+    return Serving(
+        active=_of(registry.active),
+        canary=_of(registry.in_stage(Stage.CANARY)),
+        canary_percent=registry.percent or 0,
+        shadow=_of(registry.in_stage(Stage.SHADOW)),
+        previous=_of(registry.previous),
+    )
+
+
+def _registry(context: AuditContext) -> Registry:
+    with reading(context.sessions) as session:
+        return fold(store.all_events(session))
+
+
+def _refuse_taken(registry: Registry, bundle_id: str, stage: Stage) -> None:
+    if stage not in (Stage.SHADOW, Stage.CANARY):
+        return
+    if registry.in_stage(stage) not in (None, bundle_id):
+        raise StageTaken(f"Another bundle is the {stage}: workers keep one. Promote that one to another stage first.")
+    if stage is Stage.CANARY and registry.active in (None, bundle_id):
+        raise StageTaken(
+            "A canary answers for a share of the patients beside an active bundle, and no other is active."
+        )
+
+
+def _refuse_where_people_decide(session: Session, bundle_id: str) -> None:
+    events = store.all_events(session)
+    went_back = any(event.change is BundleChange.ROLLED_BACK_TO for event in events)
+    activations = (BundleChange.ACTIVE, BundleChange.ACTIVATED_LOCALLY)
+    was_active = any(event.bundle_id == bundle_id and event.change in activations for event in events)
+    if evidence_store.has_approvals(session) or went_back or was_active:
+        raise NoLocalActivation(
+            "People decide here which bundle answers: have it approved by two of them, and promote it."
+        )
 
 
 def _previous(registry: Registry) -> str:
@@ -166,9 +259,19 @@ def _event(
     bundle: Bundle,
     more: dict[str, Any],
     request_id: str,
+    reason: str | None = None,
 ) -> AuditEvent:
     # A bundle's digest is no patient data: it goes in plainly, so that anyone can compare it with the files.
     details = {"name": bundle.name, "version": bundle.version, "bundleDigest": bundle.digest, **more}
     return context.events.event(
-        principal, "model", subtype, action, kind="model", object_id=bundle.id, request_id=request_id, details=details
+        principal,
+        "model",
+        subtype,
+        action,
+        kind="model",
+        object_id=bundle.id,
+        # A reason is free text, and the log is public: it holds a commitment.
+        digest=None if reason is None else digest_json({"reason": reason}),
+        request_id=request_id,
+        details=details,
     )

@@ -15,14 +15,15 @@ from urllib.parse import quote
 
 from .entries import Columns, Row
 from .faults import CannotCheck
-from .sides import SideTables
+from .sides import Predictions, SideTables
 
 FETCH = 2_000
 TIMES = ("received_at", "occurred_at")
 CONSENT = ("id", "version", "subject_ref", "decision", "purpose", "modalities", "start", "end", "withdrawn")
 CONSENT_LISTS = ("purposes", "recipients", "exceptions")
 """Which databases from before 2026-12 do not have."""
-BUNDLE_EVENT = ("bundle_id", "change", "at", "actor")
+BUNDLE_EVENT = ("bundle_id", "change", "at", "actor", "percent")
+BUNDLE_EVIDENCE = ("id", "bundle_id", "content", "at", "issuer", "actor")
 BUNDLE = ("name", "version", "digest", "card")
 NEWER = ("purpose", "model")
 """The last of the columns, which databases from before 2026-12 do not have."""
@@ -103,14 +104,31 @@ class DatabaseSource:
         consents = {
             row.pop("idx"): row for row in self._records("consent", ("idx", *CONSENT, *lists), ("start", "end"))
         }
-        changes = {row.pop("idx"): row for row in self._records("bundle_event", ("idx", *BUNDLE_EVENT), ("at",))}
+        known = [name for name in BUNDLE_EVENT if self._has_column("bundle_event", name)]
+        changes = {row.pop("idx"): row for row in self._records("bundle_event", ("idx", *known), ("at",))}
         bundles = {row.pop("id"): row for row in self._records("bundle", ("id", *BUNDLE), ())}
         for row in consents.values():
             row["modalities"], row["withdrawn"] = _parsed(row["modalities"]), bool(row["withdrawn"])
             row |= {name: _parsed(row[name]) for name in lists}
         for row in bundles.values():
             row["card"] = _parsed(row["card"])
-        return SideTables(consents, changes, bundles)
+        return SideTables(consents, changes, bundles, self._evidence(), self._predictions())
+
+    def _evidence(self) -> dict[int, dict[str, Any]]:
+        """What is known of bundles; empty in a database from before there was any."""
+        if not self._has_column("bundle_evidence", "idx"):
+            return {}
+        rows = self._records("bundle_evidence", ("idx", *BUNDLE_EVIDENCE), ("at",))
+        found = {row.pop("idx"): row for row in rows}
+        for row in found.values():
+            row["content"] = _parsed(row["content"])
+        return found
+
+    def _predictions(self) -> Predictions | None:
+        """Bundle by index; None in a database from before they were kept."""
+        if not self._has_column("bundle_prediction", "idx"):
+            return None
+        return Predictions(self._query("SELECT idx, bundle_digest FROM bundle_prediction ORDER BY idx"))
 
     def _records(self, table: str, names: tuple[str, ...], times: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         chosen = ", ".join(self._time(f'"{name}"') if name in times else f'"{name}"' for name in names)

@@ -11,6 +11,36 @@ from typing import Any
 from .entries import stored_time
 
 CONSENT_SUBTYPES = ("consent-given", "consent-withdrawn")
+EVIDENCE_SUBTYPES = ("model-signature-checked", "model-evaluated", "model-approved")
+CHANGES = {"model-registered": "candidate", "model-activated-locally": "activated-locally"}
+
+
+class Predictions:
+    """The rows of `bundle_prediction`, read along with the log: there are as many as predictions."""
+
+    def __init__(self, rows: Iterator[tuple[int, str]]) -> None:
+        """Args: rows: index and bundle, by index."""
+        self._rows = rows
+        self._head = next(rows, None)
+        self.left_over: list[int] = []
+        """Indices of rows that no entry asked for."""
+
+    def at(self, index: int) -> str | None:
+        """The bundle that the rows name for an entry; entries are asked for in their order."""
+        found = None
+        while self._head is not None and self._head[0] <= index:
+            if self._head[0] == index and found is None:
+                found = self._head[1]
+            else:
+                self.left_over.append(self._head[0])
+            self._head = next(self._rows, None)
+        return found
+
+    def finish(self) -> list[int]:
+        """What is left when the log is at its end."""
+        self.left_over += [index for index, _ in ([self._head] if self._head else [])]
+        self.left_over += [index for index, _ in self._rows]
+        return self.left_over
 
 
 @dataclass
@@ -20,16 +50,22 @@ class SideTables:
     consents: dict[int, dict[str, Any]]
     bundle_events: dict[int, dict[str, Any]]
     bundles: dict[str, dict[str, Any]]
+    evidence: dict[int, dict[str, Any]] = field(default_factory=dict)
+    predictions: Predictions | None = None
+    """None where the database is from before they were kept."""
     _given: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each consent's first entry says: its later versions say the same of modalities and period."""
 
     def wrong_at(self, index: int, event: dict[str, Any]) -> Iterator[str]:
         """What the side tables say otherwise than this entry."""
         try:
+            yield from self._wrong_prediction(index, event)
             if event["outcome"] != "success":
                 return
             if event["type"] == "consent" and event["subtype"] in CONSENT_SUBTYPES:
                 yield from self._wrong_consent(self.consents.pop(index, None), event)
+            elif event["type"] == "model" and event["subtype"] in EVIDENCE_SUBTYPES:
+                yield from self._wrong_evidence(self.evidence.pop(index, None), event)
             elif event["type"] == "model":
                 yield from self._wrong_bundle(self.bundle_events.pop(index, None), event)
         except (KeyError, TypeError):
@@ -39,6 +75,9 @@ class SideTables:
         """Rows that name an entry which does not tell of them."""
         yield from ((index, "a row of table consent that no entry tells of") for index in self.consents)
         yield from ((index, "a row of table bundle_event that no entry tells of") for index in self.bundle_events)
+        yield from ((index, "a row of table bundle_evidence that no entry tells of") for index in self.evidence)
+        for index in self.predictions.finish() if self.predictions else ():
+            yield index, "a row of table bundle_prediction that no entry tells of"
 
     def _wrong_consent(self, row: dict[str, Any] | None, event: dict[str, Any]) -> Iterator[str]:
         if row is None:
@@ -63,10 +102,10 @@ class SideTables:
             yield "its row in table bundle_event is missing"
             return
         details = event.get("details", {})
-        change = details.get("to") or {"model-registered": "candidate"}.get(event["subtype"], "rolled-back-to")
+        change = details.get("to") or CHANGES.get(event["subtype"], "rolled-back-to")
         yield from _differences("bundle_event", row, {
             "bundle_id": event["object"]["id"], "change": change, "at": stored_time(event["occurredAt"]),
-            "actor": event["actor"]["subject"],
+            "actor": event["actor"]["subject"], **({"percent": details.get("percent")} if "percent" in row else {}),
         })  # fmt: skip
         bundle = self.bundles.get(event["object"]["id"])
         if bundle is None:
@@ -74,8 +113,27 @@ class SideTables:
             return
         said = {"name": details["name"], "version": details["version"], "digest": details["bundleDigest"]}
         yield from _differences("bundle", bundle, said)
-        if "cardDigest" in details and _card_digest(bundle["card"]) != details["cardDigest"]:
+        if "cardDigest" in details and _digest(bundle["card"]) != details["cardDigest"]:
             yield "column card of table bundle is not what the entry says"
+
+    def _wrong_evidence(self, row: dict[str, Any] | None, event: dict[str, Any]) -> Iterator[str]:
+        if row is None:
+            yield "its row in table bundle_evidence is missing"
+            return
+        yield from _differences("bundle_evidence", row, {
+            "bundle_id": event["object"]["id"], "at": stored_time(event["occurredAt"]),
+            "issuer": event["actor"]["issuer"], "actor": event["actor"]["subject"],
+        })  # fmt: skip
+        content = row["content"] if isinstance(row["content"], dict) else {}
+        if _digest({"id": row["id"], **content}) != event["details"]["evidenceDigest"]:
+            yield "column content of table bundle_evidence is not what the entry says"
+
+    def _wrong_prediction(self, index: int, event: dict[str, Any]) -> Iterator[str]:
+        if self.predictions is None:
+            return
+        said = event.get("details", {}).get("bundleDigest") if event["type"] == "prediction" else None
+        if self.predictions.at(index) != said:
+            yield "column bundle_digest of table bundle_prediction is not what the entry says"
 
 
 def _count(value: Any) -> int:
@@ -89,8 +147,8 @@ def _differences(table: str, row: dict[str, Any], said: dict[str, Any]) -> Itera
             yield f"column {column} of table {table} is not what the entry says"
 
 
-def _card_digest(card: Any) -> str:
-    return "sha256:" + hashlib.sha256(canonical_json(card).encode()).hexdigest()
+def _digest(value: Any) -> str:
+    return "sha256:" + hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def canonical_json(value: Any) -> str:

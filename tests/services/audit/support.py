@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,12 @@ from services.audit.settings import Settings
 from shared.auth import Role
 from shared.clock import Clock, utc_now
 from shared.ids import uuid7
-from tests.support.common import TestBed
+from tests.support.common import PROJECT_ROOT, TestBed
 
+FULL_CARD: dict[str, Any] = json.loads(
+    (PROJECT_ROOT / "services/diagnosis/bundles/demo/docs/model-card.json").read_text()
+)
+"""The shipped bundle's: it answers every source attribute."""
 ORIGIN = "hospital.example/log"
 
 
@@ -87,6 +92,52 @@ def event(**more: Any) -> dict[str, Any]:
         "actor": {"issuer": "consilium-dev", "subject": "demo-clinician", "role": "clinician"},
     }
     return {**plain, **more}
+
+
+def _figure(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.02, "high": value + 0.02}
+
+
+def evaluation_of(digest: str, **more: Any) -> dict[str, Any]:
+    """An evaluation in which every group is served well."""
+    groups = [("sex", "F"), ("sex", "M"), ("age", "80+")]
+    plain = {
+        "bundleDigest": digest,
+        "dataset": "made up",
+        "dataDigest": "sha256:" + "d" * 64,
+        "reportDigest": "sha256:" + "e" * 64,
+        "n": 400,
+        "figures": {"macroAuroc": _figure(0.9), "brier": _figure(0.2)},
+        "subgroups": [
+            {"attribute": name, "group": group, "n": 100, "figures": {"macroAuroc": _figure(0.88)}}
+            for name, group in groups
+        ],
+    }
+    return {**plain, **more}
+
+
+def signature_of(digest: str, result: str = "verified") -> dict[str, Any]:
+    """What a worker tells of a signature."""
+    return {"bundleDigest": digest, "keyId": "sha256:" + "c" * 64, "result": result}
+
+
+def approve(audit: Audit, model: dict[str, Any], subject: str, role: Role = Role.ADMIN) -> Any:
+    """A person's approval; gives the response."""
+    body = {"bundleDigest": model["digest"], "name": f"Dr {subject}", "meaning": "approval"}
+    headers = audit.bed.headers(role, subject)
+    return audit.client.post(f"/models/{model['id']}/approvals", json=body, headers=headers)
+
+
+def put_through(audit: Audit, model_id: str) -> None:
+    """Hand in all that a bundle with a full card needs before it may answer."""
+    model = audit.get(f"/models/{model_id}").json()
+    for path, body in (
+        ("signature", signature_of(model["digest"])),
+        ("evaluations", evaluation_of(model["digest"])),
+    ):
+        assert audit.post(f"/models/{model_id}/{path}", body, Role.SERVICE).status_code == 201
+    assert approve(audit, model, "head-of-radiology", Role.CLINICIAN).status_code == 201
+    assert approve(audit, model, "head-of-it").status_code == 201
 
 
 def lift_guards(connection: sa.Connection) -> None:

@@ -13,12 +13,9 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from shared.auth import Role
-from tests.services.audit.support import Audit
-from tests.support.common import PROJECT_ROOT
+from tests.services.audit.support import FULL_CARD, Audit, put_through
 
-SHIPPED: dict[str, Any] = json.loads(
-    (PROJECT_ROOT / "services/diagnosis/bundles/demo/docs/model-card.json").read_text()
-)
+SHIPPED = FULL_CARD
 CHAI = "{https://mc.chai.org/v0.2/schema.xsd}"
 # The order that the schema's sequences ask for, its optional elements aside.
 SECTIONS = {
@@ -147,6 +144,7 @@ def test_which_bundle_was_active_is_a_question_of_the_time(audit: Audit) -> None
     begun = datetime.now(UTC)
     old, new = registered(audit, SHIPPED, "1.0"), registered(audit, SHIPPED, "1.1")
     for model in (old, new):
+        put_through(audit, model)
         audit.post(f"/models/{model}/promote", {"stage": "active"}, Role.ADMIN)
     changes = {model: audit.get(f"/models/{model}").json()["history"] for model in (old, new)}
     became = {model: next(c["at"] for c in history if c["change"] == "active") for model, history in changes.items()}

@@ -21,6 +21,8 @@ from shared.database import create_engine, migrate
 from tests.services.audit.support import event, open_audit
 from tests.support.common import TestBed
 
+BUNDLE = "sha256:" + "a" * 64
+
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -42,10 +44,16 @@ def test_migrations_and_rows_agree(url: str) -> None:
 def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
     """Its entries have no number and its database no guards; both come with the next start."""
     with open_audit(bed, database_url=url) as audit:
-        audit.append(event(), event())
+        told = {
+            "type": "prediction",
+            "subtype": "diagnosis-released",
+            "details": {"bundleDigest": "sha256:" + "a" * 64},
+        }
+        audit.append(event(), event(**told))
     _back_to_the_first(url)
     with open_audit(bed, database_url=url) as audit:
         assert audit.append(event(producerSeq=1))[0]["index"] == 2
+        assert _bundle_predictions(url) == [(BUNDLE, 1)]
         assert audit.get("/audit/producers").json()["items"][0]["highest"] == 1
 
 
@@ -81,10 +89,27 @@ def test_checker_reads_a_database_from_before_the_copies(bed: TestBed, url: str)
         assert verify_log(source, [key]).faults == []
 
 
+def _bundle_predictions(url: str) -> list[tuple[str, int]]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT bundle_digest, idx FROM bundle_prediction")).all()
+    engine.dispose()
+    return [(row[0], row[1]) for row in found]
+
+
 def _back_to_the_first(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        for table in ("producer", "producer_gap", "cosignature", "break_glass_review", "break_glass", "leaf_span"):
+        for table in (
+            "producer",
+            "producer_gap",
+            "cosignature",
+            "break_glass_review",
+            "break_glass",
+            "leaf_span",
+            "bundle_evidence",
+            "bundle_prediction",
+        ):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         for name in ("producer", "outcome", "purpose", "model"):
             connection.execute(sa.text(f"DROP INDEX ix_leaf_{name}_idx"))
@@ -92,6 +117,8 @@ def _back_to_the_first(url: str) -> None:
             connection.execute(sa.text(f"ALTER TABLE leaf DROP COLUMN {column}"))
         for column in ("purposes", "recipients", "exceptions", "policy_uri", "source_digest"):
             connection.execute(sa.text(f"ALTER TABLE consent DROP COLUMN {column}"))
+        for column in ("reason", "percent"):
+            connection.execute(sa.text(f"ALTER TABLE bundle_event DROP COLUMN {column}"))
         if engine.dialect.name == "sqlite":
             names = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
             for name in names:

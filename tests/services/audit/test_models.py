@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from shared.auth import Role
-from tests.services.audit.support import Audit
+from tests.services.audit.support import FULL_CARD, Audit, put_through
 
 
 def _model(version: str, **more: Any) -> dict[str, Any]:
     digest = f"sha256:{int(version.replace('.', '')):064x}"
-    return {"name": "acute-chest", "version": version, "digest": digest, "card": {"use": "demo"}, **more}
+    return {"name": "acute-chest", "version": version, "digest": digest, "card": FULL_CARD, **more}
 
 
 def _register(audit: Audit, version: str) -> str:
@@ -22,6 +22,8 @@ def _register(audit: Audit, version: str) -> str:
 
 
 def _promote(audit: Audit, model_id: str, stage: str) -> Any:
+    if stage == "active" and audit.get(f"/models/{model_id}").json()["stage"] != "active":
+        put_through(audit, model_id)
     return audit.post(f"/models/{model_id}/promote", {"stage": stage}, Role.ADMIN)
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.audit.verify.notes import parse_key
 from services.audit.verify.receipt import verify
 from shared.auth import Role
-from tests.services.audit.support import Audit, event, open_audit
+from tests.services.audit.support import FULL_CARD, Audit, event, open_audit, put_through
 from tests.support.common import TestBed
 
 pytestmark = pytest.mark.postgres
@@ -29,15 +29,16 @@ def test_receipts_consents_models_and_queries_work_there_too(audit: Audit) -> No
     consent = {"patient": "MRN-7", "decision": "permit", "purpose": "TREAT", "modalities": ["image"]}
     given = audit.post("/consents", {**consent, "period": {"start": "2026-01-01T00:00:00+02:00"}}).json()
     withdrawn = audit.post(f"/consents/{given['id']}/withdraw").json()
-    model = {"name": "m", "version": "1", "digest": "sha256:" + "a" * 64, "card": {"auroc": 0.9}}
+    model = {"name": "m", "version": "1", "digest": "sha256:" + "a" * 64, "card": FULL_CARD}
     registered = audit.post("/models", model, Role.SERVICE).json()
+    put_through(audit, registered["id"])
     active = audit.post(f"/models/{registered['id']}/promote", {"stage": "active"}, Role.ADMIN).json()
     found = audit.get("/audit/entries", objectId=given["id"]).json()["items"]
     receipt = audit.get(f"/audit/entries/{placed[-1]['index']}/receipt").content
     assert verify(receipt, [parse_key(audit.vkey)]).index == 299
     assert (withdrawn["version"], active["stage"]) == (2, "active")
     assert [entry["index"] for entry in found] == [withdrawn["index"], given["index"]]
-    assert audit.get(f"/models/{registered['id']}/card").json() == {"auroc": 0.9}
+    assert audit.get(f"/models/{registered['id']}/card").json() == FULL_CARD
 
 
 def test_rich_consents_and_broken_glass_work_there_too(audit: Audit) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from services.audit.verify.notes import Key, parse_key
 from shared.auth import Role
-from tests.services.audit.support import Audit, event, lift_guards, open_audit
+from tests.services.audit.support import Audit, event, lift_guards, open_audit, signature_of
 from tests.support.common import make_test_bed
 
 EVENTS = 300
@@ -75,7 +75,8 @@ def _use(audit: Audit) -> None:
     audit.post(f"/consents/{given['id']}/withdraw")
     model = {"name": "m", "version": "1", "digest": "sha256:" + "a" * 64, "card": {"auroc": 0.9, "notes": ["é", 1e-7]}}
     registered = audit.post("/models", model, Role.SERVICE).json()
-    audit.post(f"/models/{registered['id']}/promote", {"stage": "active"}, Role.ADMIN)
+    audit.post(f"/models/{registered['id']}/signature", signature_of(registered["digest"]), Role.SERVICE)
+    audit.post(f"/models/{registered['id']}/promote", {"stage": "shadow"}, Role.ADMIN)
 
 
 def _index(audit: Audit, subtype: str) -> int:

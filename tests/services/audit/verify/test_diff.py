@@ -54,7 +54,7 @@ def test_smaller_checkpoint_afterwards_is_a_rollback(audit: Audit, notes: list[s
 
 def test_24_two_roots_of_one_size_are_a_fork_with_evidence(log: Left, tmp_path: Path) -> None:
     (tmp_path / "a.note").write_text(log.note)
-    rebuild(log, keep=304)
+    rebuild(log, keep=305)
     (tmp_path / "b.note").write_text(rebuild(log, forge=40))
     evidence = tmp_path / "evidence.json"
     paths = [str(tmp_path / "a.note"), str(tmp_path / "b.note")]

@@ -17,8 +17,9 @@ from services.audit.verify.sources import open_source
 from tests.services.audit.verify.houses import EVENTS, Left, copy_sqlite
 from tests.services.audit.verify.rebuild import rebuild
 
-WHOLE = EVENTS + 6
-"""Entries of a used log: events, consent given and withdrawn, model registered and promoted, two questions."""
+WHOLE = EVENTS + 7
+"""Entries of a used log: events, consent given and withdrawn, model registered, verified and promoted, two
+questions."""
 
 EDITS = {
     "11 leaf edited": (["UPDATE leaf SET entry = {forged} WHERE idx = 40"], 40),
@@ -69,8 +70,12 @@ EDITS = {
     "18 recipients that are none": (["UPDATE consent SET recipients = '7' WHERE version = 1"], EVENTS),
     "18 bundle digest edited": (["UPDATE bundle SET digest = 'sha256:0'"], EVENTS + 2),
     "18 model card edited": (["UPDATE bundle SET card = '{\"auroc\": 0.99}'"], EVENTS + 2),
-    "18 promotion edited": (["UPDATE bundle_event SET change = 'retired' WHERE idx = {promotion}"], EVENTS + 3),
-    "18 promotion taken out": (["DELETE FROM bundle_event WHERE idx = {promotion}"], EVENTS + 3),
+    "18 promotion edited": (["UPDATE bundle_event SET change = 'retired' WHERE idx = {promotion}"], EVENTS + 4),
+    "18 promotion taken out": (["DELETE FROM bundle_event WHERE idx = {promotion}"], EVENTS + 4),
+    "18 signature of a bundle edited": (["UPDATE bundle_evidence SET content = '{}'"], EVENTS + 3),
+    "18 signature of a bundle taken out": (["DELETE FROM bundle_evidence"], EVENTS + 3),
+    "18 signer of a bundle edited": (["UPDATE bundle_evidence SET actor = 'somebody-else'"], EVENTS + 3),
+    "19 prediction ascribed to a bundle": (["INSERT INTO bundle_prediction VALUES ('sha256:0', 40)"], 40),
     "18 promotion invented": (["UPDATE bundle_event SET idx = 7 WHERE idx = {promotion}"], 7),
     "19 actor edited": (["UPDATE leaf SET actor = 'someone-else' WHERE idx = 40"], 40),
     "19 patient edited": (["UPDATE leaf SET subject_ref = 'pat-0' WHERE idx = 40"], 40),
@@ -104,7 +109,7 @@ def _spelt(statement: str, log: Left) -> str:
     text = "CAST(entry AS TEXT)" if is_sqlite else "convert_from(entry, 'UTF8')"
     other = f"replace({text}, 'demo-clinician', 'somebody-else')"
     forged = f"CAST({other} AS BLOB)" if is_sqlite else f"convert_to({other}, 'UTF8')"
-    statement = statement.replace("{forged}", forged).replace("{promotion}", str(EVENTS + 3))
+    statement = statement.replace("{forged}", forged).replace("{promotion}", str(EVENTS + 4))
     return statement.replace("{more}", _more_columns(log))
 
 
@@ -163,7 +168,7 @@ def test_19_bytes_in_place_of_text_are_found(log: Left) -> None:
         ("UPDATE tile SET hashes = 'words' WHERE level = 0 AND n = 0", 0),
         ("UPDATE checkpoint SET note = x'00' WHERE size = 10", None),
         ("UPDATE checkpoint SET root = 7 WHERE size = 10", None),
-        ("UPDATE coordinate SET size = 7", 306),
+        ("UPDATE coordinate SET size = 7", 307),
         ("UPDATE consent SET modalities = 'words' WHERE version = 1", EVENTS),
         ("UPDATE bundle SET card = 'words'", EVENTS + 2),
     ],
