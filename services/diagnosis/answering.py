@@ -56,12 +56,13 @@ def _answer(worker: Worker, question: Question) -> tuple[str, Asked | None]:
     body = QuestionBody.model_validate_json(question.body)
     if body.ask == "replay" and question.job_id is not None:
         return replay(worker, question.job_id).model_dump_json(by_alias=True), None
-    if worker.reader is None:
+    reader = worker.models.active().reader
+    if reader is None:
         raise Unanswerable(NO_JOINT_SPACE)
     if question.job_id is None:
-        found = worker.reader.search(body.text or "", body.target, body.k)
+        found = reader.search(body.text or "", body.target, body.k)
         return similar_out(found, body.target).model_dump_json(by_alias=True), None
-    return _about_a_case(worker, worker.reader, question.job_id, body)
+    return _about_a_case(worker, reader, question.job_id, body)
 
 
 def _about_a_case(worker: Worker, reader: Reader, job_id: str, body: QuestionBody) -> tuple[str, Asked]:

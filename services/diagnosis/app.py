@@ -69,7 +69,9 @@ def waiting_for(runtime: Runtime, broker: CeleryBroker, settings: DiagnosisSetti
     try:
         with reading(runtime.sessions) as session:
             if not store.workers_since(session, fresh):
-                waiting.append("no worker with a loaded model bundle has been heard of")
+                waiting.append(
+                    "no worker has been heard of that has loaded a bundle which the model registry calls active"
+                )
     except SQLAlchemyError:
         waiting.append("the database does not answer")
     return waiting

@@ -10,7 +10,10 @@ PRIORITIES = ("stat", "routine")
 QUESTION_TASK = "diagnosis.answer_question"
 QUESTIONS = "question"
 """The queue of questions that someone waits for; an urgent diagnosis goes before them, a routine one after."""
-QUEUES = ("stat", QUESTIONS, "routine")
+SHADOW_TASK = "diagnosis.run_shadow"
+SHADOWS = "shadow"
+"""The queue of finished cases for a bundle in the shadow; a worker takes one up when nobody waits for anything."""
+QUEUES = ("stat", QUESTIONS, "routine", SHADOWS)
 
 
 def create_celery(broker_url: str) -> Any:

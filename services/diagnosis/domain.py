@@ -63,6 +63,8 @@ class StoredResult:
     job_id: str
     manifest_digest: str
     bundle_digest: str
+    stage: str | None
+    """In which its bundle stood, `production` or `canary`; None in results from before 2026-12."""
     body: DiagnosisResult
     event: AuditEvent
     """Kept whole, so that sending it again sends the very same bytes."""
@@ -73,6 +75,17 @@ class StoredResult:
     leaf_index: int | None = None
     leaf_hash: str | None = None
     total_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class ShadowResult:
+    """What a bundle in the shadow said of a released case."""
+
+    id: str
+    job_id: str
+    manifest_digest: str
+    bundle_digest: str
+    body: DiagnosisResult
 
 
 @dataclass(frozen=True)

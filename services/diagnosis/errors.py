@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import AppError, Conflict, InvalidInput, NotFound
+from shared.errors import AppError, Conflict, InvalidInput, NotFound, Unavailable
 
 
 class UnknownPatient(NotFound):
@@ -37,6 +37,10 @@ NO_JOINT_SPACE = "This model bundle has no joint space."
 NO_EVIDENCE_LEFT = "No evidence of this case may be used."
 UNANSWERABLE = frozenset({NO_JOINT_SPACE, NO_EVIDENCE_LEFT})
 """What a worker says of such questions: its answer crosses the database as words."""
+
+
+class NoActiveBundle(Unavailable):
+    """The model registry calls no bundle active that this worker has: nothing may be answered."""
 
 
 class FenceLost(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -34,10 +34,16 @@ class Pulse:
     """
 
     def __init__(
-        self, sessions: Sessions, settings: DiagnosisSettings, worker: str, bundle_digest: str, clock: Clock = utc_now
+        self,
+        sessions: Sessions,
+        settings: DiagnosisSettings,
+        worker: str,
+        ready_digest: Callable[[], str | None],
+        clock: Clock = utc_now,
     ) -> None:
+        """Args: ready_digest: the bundle that the worker would answer with at once; None: nobody may count on it."""
         self._sessions, self._settings, self._clock = sessions, settings, clock
-        self._worker, self._bundle_digest = worker, bundle_digest
+        self._worker, self._ready_digest = worker, ready_digest
         self._hold: Hold | None = None
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
@@ -73,8 +79,12 @@ class Pulse:
     def beat(self) -> None:
         """One beat."""
         now, hold, lease_s = self._clock(), self._hold, self._settings.lease_s
+        digest = self._ready_digest()
         with self._sessions.begin() as session:
-            store.worker_seen(session, self._worker, self._bundle_digest, now)
+            if digest is None:
+                store.forget_worker(session, self._worker)
+            else:
+                store.worker_seen(session, self._worker, digest, now)
             if hold is not None and not hold.lost.is_set():
                 kept = store.renew(session, hold.job.id, hold.job.fence, now=now, lease_s=lease_s, stage=hold.stage)
                 if not kept:

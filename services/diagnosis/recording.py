@@ -26,9 +26,11 @@ def answer_of(result: DiagnosisResult) -> dict[str, Any]:
     return result.model_dump(by_alias=True, mode="json", exclude={"timings", "audit"})
 
 
-def released_event(events: EventWriter, job: Job, manifest: Manifest, result: DiagnosisResult) -> AuditEvent:
-    """The prediction itself: who asked, which case, which bundle, which consent, and a commitment to the whole
-    result.
+def released_event(
+    events: EventWriter, job: Job, manifest: Manifest, result: DiagnosisResult, stage: str
+) -> AuditEvent:
+    """The prediction itself: who asked, which case, which bundle in which stage, which consent, and a commitment to
+    the whole result.
     """
     return events.event(
         job.requester,
@@ -46,12 +48,64 @@ def released_event(events: EventWriter, job: Job, manifest: Manifest, result: Di
             "bundle": result.model.bundle,
             "bundleVersion": result.model.version,
             "bundleDigest": result.model.digest,
+            "stage": stage,
             "modalities": {kind.value: out.status.value for kind, out in result.modalities.items()},
             "consent": {kind.value: basis.decision for kind, basis in manifest.consent.items()},
             "abstained": result.abstained,
         },
         event_id=derived_id("released", job.id, manifest.digest, result.model.digest),
     )
+
+
+def shadowed_event(
+    events: EventWriter, job: Job, manifest: Manifest, shown: DiagnosisResult, shadow: DiagnosisResult
+) -> AuditEvent:
+    """What a bundle in the shadow said of a case, for nobody to see, and how far it is what was released."""
+    return events.event(
+        None,
+        "prediction",
+        "diagnosis-shadowed",
+        "E",
+        patient=job.patient,
+        kind="diagnosis",
+        object_id=job.id,
+        digest=digest_json(answer_of(shadow)),
+        purpose=manifest.purpose,
+        consent=_basis(manifest),
+        details={
+            "caseDigest": manifest.digest,
+            "bundle": shadow.model.bundle,
+            "bundleVersion": shadow.model.version,
+            "bundleDigest": shadow.model.digest,
+            "stage": "shadow",
+            "beside": shown.model.digest,
+            **agreement(shown, shadow),
+        },
+        event_id=derived_id("shadowed", job.id, manifest.digest, shadow.model.digest),
+    )
+
+
+def agreement(shown: DiagnosisResult, shadow: DiagnosisResult) -> dict[str, Any]:
+    """How far two answers to one case agree, without saying what they are."""
+    ours, theirs = (_probabilities(one) for one in (shown, shadow))
+    greatest = max((abs(ours.get(code, 0.0) - theirs.get(code, 0.0)) for code in {*ours, *theirs}), default=0.0)
+    return {
+        "sameLeading": _leading(shown) == _leading(shadow),
+        "sameSet": _set(shown) == _set(shadow),
+        "greatestDifference": f"{greatest:.6f}",
+    }
+
+
+def _probabilities(result: DiagnosisResult) -> dict[str, float]:
+    return {found.code.code: found.probability for found in result.diagnoses}
+
+
+def _leading(result: DiagnosisResult) -> str | None:
+    return None if result.abstained or not result.diagnoses else result.diagnoses[0].code.code
+
+
+def _set(result: DiagnosisResult) -> frozenset[str] | None:
+    return None if result.prediction_set is None else frozenset(result.prediction_set.codes)
 
 
 def question_of(job: Job, manifest: Manifest) -> ConsentQuestion:

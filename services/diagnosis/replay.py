@@ -15,7 +15,7 @@ from services.diagnosis.errors import EvidenceChanged, EvidenceGone, NotFinished
 from services.diagnosis.recording import answer_of
 from services.diagnosis.replay_schemas import EPSILON, TEXTS, ReplayOut, ReplayVerdict
 from services.diagnosis.results import Spent, compose
-from services.diagnosis.running import Worker, permitted, predict
+from services.diagnosis.running import Predictor, Worker, permitted, predict
 from services.diagnosis.snapshot import Manifest, parse_manifest
 from shared.contracts.diagnosis import DiagnosisResult
 from shared.database import reading
@@ -34,19 +34,21 @@ def replay(worker: Worker, job_id: str) -> ReplayOut:
     if stored is None:
         raise NotFinished("This diagnosis has no result that could be replayed.")
     if not _is_as_logged(worker, stored):
-        return _said(worker, stored, ReplayVerdict.RECORD_ALTERED)
-    if worker.predictor.bundle.digest != stored.bundle_digest:
-        return _said(worker, stored, ReplayVerdict.OTHER_MODEL)
+        return _said(stored, ReplayVerdict.RECORD_ALTERED)
+    model = worker.models.with_digest(stored.bundle_digest)
+    if model is None:
+        with_ = worker.models.active().predictor.bundle.digest
+        return _said(stored, ReplayVerdict.OTHER_MODEL).model_copy(update={"replayed_with": with_})
     try:
         manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
         if permitted(worker, job, manifest)[0] != manifest:
-            return _said(worker, stored, ReplayVerdict.NOT_PERMITTED)
-        again, heatmaps = _again(worker, job, manifest)
+            return _said(stored, ReplayVerdict.NOT_PERMITTED)
+        again, heatmaps = _again(worker, model.predictor, job, manifest)
     except (NotFound, EvidenceGone):
-        return _said(worker, stored, ReplayVerdict.INPUTS_ERASED)
+        return _said(stored, ReplayVerdict.INPUTS_ERASED)
     except EvidenceChanged:
-        return _said(worker, stored, ReplayVerdict.INPUTS_CHANGED)
-    return _compared(worker, stored, again, heatmaps)
+        return _said(stored, ReplayVerdict.INPUTS_CHANGED)
+    return _compared(stored, again, heatmaps)
 
 
 def _is_as_logged(worker: Worker, stored: StoredResult) -> bool:
@@ -57,16 +59,18 @@ def _is_as_logged(worker: Worker, stored: StoredResult) -> bool:
     return worker.runtime.audit.holds(stored.event, stored.leaf_index, stored.leaf_hash)
 
 
-def _again(worker: Worker, job: Job, manifest: Manifest) -> tuple[DiagnosisResult, dict[str, str]]:
+def _again(
+    worker: Worker, predictor: Predictor, job: Job, manifest: Manifest
+) -> tuple[DiagnosisResult, dict[str, str]]:
     case = assemble(manifest.as_of, manifest.evidence, worker.contents.fetch_all(manifest.evidence))
-    worker.predictor.forget()
-    prediction = predict(worker, case, lambda _: None)
+    predictor.forget()
+    prediction = predict(predictor, case, lambda _: None)
     images = prediction.explanation.images if prediction else ()
     heatmaps = {image.sop_instance_uid: digest_bytes(image.heatmap_png) for image in images}
-    return compose(job.id, job.patient, manifest, worker.predictor.bundle, prediction, Spent(0, 0, 0)), heatmaps
+    return compose(job.id, job.patient, manifest, predictor.bundle, prediction, Spent(0, 0, 0)), heatmaps
 
 
-def _compared(worker: Worker, stored: StoredResult, again: DiagnosisResult, heatmaps: dict[str, str]) -> ReplayOut:
+def _compared(stored: StoredResult, again: DiagnosisResult, heatmaps: dict[str, str]) -> ReplayOut:
     found = difference(answer_of(stored.body), answer_of(again))
     same_bytes = found.within(0.0) and heatmaps == stored.heatmaps
     verdict = (
@@ -74,16 +78,16 @@ def _compared(worker: Worker, stored: StoredResult, again: DiagnosisResult, heat
         else ReplayVerdict.WITHIN_EPSILON if found.within(EPSILON)
         else ReplayVerdict.DIFFERS
     )  # fmt: skip
-    said = _said(worker, stored, verdict)
+    said = _said(stored, verdict)
     return said.model_copy(update={"greatest_difference": found.greatest, "places": list(found.places)})
 
 
-def _said(worker: Worker, stored: StoredResult, verdict: ReplayVerdict) -> ReplayOut:
+def _said(stored: StoredResult, verdict: ReplayVerdict) -> ReplayOut:
     return ReplayOut(
         diagnosis=stored.job_id,
         verdict=verdict,
         text=TEXTS[verdict],
         case_digest=stored.manifest_digest,
         bundle_digest=stored.bundle_digest,
-        replayed_with=worker.predictor.bundle.digest,
+        replayed_with=stored.bundle_digest,
     )

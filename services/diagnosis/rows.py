@@ -94,6 +94,7 @@ class ResultRow(Base):
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("job.id"))
     manifest_digest: Mapped[str] = mapped_column(sa.ForeignKey("manifest.digest"))
     bundle_digest: Mapped[str] = mapped_column(sa.String(71))
+    stage: Mapped[str | None] = mapped_column(sa.String(16))
     body: Mapped[str] = mapped_column(sa.Text)
     event: Mapped[str] = mapped_column(sa.Text)
     consent_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
@@ -104,6 +105,22 @@ class ResultRow(Base):
     leaf_index: Mapped[int | None] = mapped_column(sa.BigInteger)
     leaf_hash: Mapped[str | None] = mapped_column(sa.String(64))
     total_ms: Mapped[float | None] = mapped_column(sa.Float)
+
+
+class ShadowResultRow(Base):
+    """What a bundle in the shadow said of a case whose result was released; nobody is shown it."""
+
+    __tablename__ = "shadow_result"
+    __table_args__ = (
+        sa.UniqueConstraint("job_id", "manifest_digest", "bundle_digest", name="uq_shadow_result_job_manifest_bundle"),
+    )
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("job.id"))
+    manifest_digest: Mapped[str] = mapped_column(sa.ForeignKey("manifest.digest"))
+    bundle_digest: Mapped[str] = mapped_column(sa.String(71))
+    body: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class FeedbackRow(Base):

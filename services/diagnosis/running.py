@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 import structlog
@@ -73,6 +74,47 @@ class Predictor(Protocol):
         """Drop what it kept of earlier cases to answer sooner: the next answer is computed from its evidence alone."""
 
 
+class ServingStage(StrEnum):
+    """In which stage its bundle stood when a prediction was made."""
+
+    PRODUCTION = "production"
+    CANARY = "canary"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A bundle that can answer at once."""
+
+    predictor: Predictor
+    reader: Reader | None = None
+    """What answers questions of similarity; None: this bundle cannot."""
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Who answers for a patient, and in which stage."""
+
+    loaded: Loaded
+    stage: ServingStage
+
+
+class Models(Protocol):
+    """The bundles that a worker may answer with."""
+
+    def assign(self, subject: str) -> Assigned:
+        """Who answers for the patient of this pseudonym now. Raises: NoActiveBundle."""
+
+    def active(self) -> Loaded:
+        """Who answers where no patient decides. Raises: NoActiveBundle."""
+
+    def shadow(self) -> Loaded | None:
+        """Who answers beside, for nobody to see."""
+
+    def with_digest(self, digest: str) -> Loaded | None:
+        """A certain bundle, if it is at hand."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """Everything that one worker process works with."""
@@ -81,14 +123,13 @@ class Worker:
     runtime: Runtime
     settings: DiagnosisSettings
     contents: ContentClient
-    predictor: Predictor
+    models: Models
     pulse: Pulse
-    reader: Reader | None = None
-    """What answers questions of similarity; None: this bundle cannot."""
 
 
-def run_job(worker: Worker, job_id: str) -> None:
-    """Carry a job as far as it goes. Does nothing where the job is finished or in other hands.
+def run_job(worker: Worker, job_id: str) -> bool:
+    """Carry a job as far as it goes; True where its result was released now. Does nothing where the job is finished
+    or in other hands.
 
     Raises: SQLAlchemyError: the database is away; the lease runs out and another attempt follows.
     """
@@ -103,10 +144,11 @@ def run_job(worker: Worker, job_id: str) -> None:
             max_attempts=settings.max_attempts,
         )
     if job is None:
-        return
+        return False
     with worker.pulse.holding(job) as hold:
         try:
             _carry_out(worker, hold)
+            return True
         except FenceLost:
             log.warning("another worker has this job now", job=job.id)
         except Unavailable as error:
@@ -119,6 +161,7 @@ def run_job(worker: Worker, job_id: str) -> None:
             # Nobody knows what the message holds: the kind of error and its place must do.
             log.error("a case could not be computed", job=job.id, error=type(error).__name__, at=origin_of(error))
             _fail(worker, job, f"The case could not be computed: {type(error).__name__} at {origin_of(error)}.")
+    return False
 
 
 def _carry_out(worker: Worker, hold: Hold) -> None:
@@ -148,25 +191,28 @@ def _carry_out(worker: Worker, hold: Hold) -> None:
 def _compute(worker: Worker, job: Job) -> StoredResult | None:
     """The result, kept and not yet released; None where a consent was withdrawn while the model worked."""
     manifest = _permitted_manifest(worker, job)
+    assigned = worker.models.assign(manifest.subject)
+    bundle = assigned.loaded.predictor.bundle
     worker.pulse.stage("fetch")
     started = time.perf_counter()
     contents = worker.contents.fetch_all(manifest.evidence)
     case = assemble(manifest.as_of, manifest.evidence, contents)
     fetch_ms = (time.perf_counter() - started) * 1000
-    prediction = predict(worker, case, worker.pulse.stage)
+    prediction = predict(assigned.loaded.predictor, case, worker.pulse.stage)
     still, answer = permitted(worker, job, manifest)
     if still != manifest:
         return None
     heatmaps = _keep_heatmaps(worker, prediction)
     spent = Spent(_ms(job.claimed_at, job.created_at), fetch_ms, _ms(worker.runtime.clock(), job.created_at))
-    body = compose(job.id, job.patient, manifest, worker.predictor.bundle, prediction, spent)
+    body = compose(job.id, job.patient, manifest, bundle, prediction, spent)
     result = StoredResult(
         id=uuid7(),
         job_id=job.id,
         manifest_digest=manifest.digest,
-        bundle_digest=worker.predictor.bundle.digest,
+        bundle_digest=bundle.digest,
+        stage=assigned.stage.value,
         body=body,
-        event=released_event(worker.runtime.events, job, manifest, body),
+        event=released_event(worker.runtime.events, job, manifest, body, assigned.stage.value),
         consent_epoch=answer.epoch if answer is not None else None,
         heatmaps=heatmaps,
     )
@@ -198,10 +244,10 @@ def permitted(worker: Worker, job: Job, manifest: Manifest) -> tuple[Manifest, C
     return manifest.under(answer.decisions), answer
 
 
-def predict(worker: Worker, case: CaseInput, on_stage: Callable[[str], None]) -> Prediction | None:
+def predict(predictor: Predictor, case: CaseInput, on_stage: Callable[[str], None]) -> Prediction | None:
     """What the model says of a case; None where consent left nothing to predict from."""
     anything = bool(case.images or case.notes or case.vitals is not None)
-    return worker.predictor.predict(case, on_stage=on_stage) if anything else None
+    return predictor.predict(case, on_stage=on_stage) if anything else None
 
 
 def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, str]:

@@ -19,7 +19,11 @@ class DiagnosisSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CONSILIUM_DIAGNOSIS_", frozen=True, extra="ignore")
 
     bundle_dir: Path = DEMO_BUNDLE
-    """The model bundle that the worker loads at start."""
+    """The model bundle that this suite comes with: the worker loads it at start and tells the registry of it."""
+    bundles_dir: Path | None = None
+    """A directory of further bundles, each in a directory of its own, such as a share that all workers mount."""
+    registry_s: float = Field(default=2.0, gt=0)
+    """How often a worker asks the model registry which bundles answer; before each case it asks as well."""
     lease_s: float = 15.0
     """A worker that was silent for so long has lost its job to the next one."""
     heartbeat_s: float = 2.0

@@ -1,4 +1,5 @@
-"""The worker process: `python -m services.diagnosis.worker`. Loads a bundle once, then takes one job at a time.
+"""The worker process: `python -m services.diagnosis.worker`. Loads the bundles that the model registry names, each
+once, and takes one job at a time.
 
 It never forks: a forked model deadlocks in its thread pools. For more throughput start more of these processes.
 """
@@ -7,10 +8,8 @@ from __future__ import annotations
 
 import faulthandler
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,14 @@ from services.diagnosis.broker import QUEUES
 from services.diagnosis.bundle.errors import BundleError
 from services.diagnosis.case import CaseInput, ImageInput, NoteInput, VitalsInput
 from services.diagnosis.clients import ContentClient
+from services.diagnosis.following import Follower
 from services.diagnosis.pulse import Pulse
+from services.diagnosis.registry import RegistryClient
 from services.diagnosis.rows import OutboxRow
-from services.diagnosis.running import Predictor, Worker
+from services.diagnosis.running import Loaded, Predictor, Worker
 from services.diagnosis.search.index import VectorIndex
 from services.diagnosis.settings import DiagnosisSettings
+from services.diagnosis.shelf import SIGNED_BUNDLES, BundleReader, Shelf
 from services.diagnosis.tasks import create_worker_app
 from shared.codes import HEART_RATE, OXYGEN_SATURATION
 from shared.database import migrate
@@ -34,15 +36,6 @@ from shared.telemetry import configure_logging
 from shared.web import Runtime, build_runtime
 
 log = structlog.get_logger(__name__)
-Load = Callable[[Path], Predictor]
-
-
-def load_bundle(directory: Path) -> Predictor:
-    """The predictor of a bundle directory."""
-    # Importing torch and MONAI takes seconds; tests of the machinery bring a predictor of their own.
-    from services.diagnosis.inference import predictor
-
-    return predictor.Predictor.load(directory)
 
 
 def warm_up_case() -> CaseInput:
@@ -61,25 +54,35 @@ def warm_up_case() -> CaseInput:
     )
 
 
-def work(settings: DiagnosisSettings, common: CommonSettings, load: Load = load_bundle) -> int:
-    """Work until SIGTERM or Ctrl-C, which let the job in hand finish. Returns the exit status."""
-    predictor = load(settings.bundle_dir)
-    predictor.predict(warm_up_case(), on_stage=lambda _: None)
+def work(settings: DiagnosisSettings, common: CommonSettings, bundles: BundleReader = SIGNED_BUNDLES) -> int:
+    """Work until SIGTERM or Ctrl-C, which let the job in hand finish. Returns the exit status.
+
+    Raises: BundleError: the bundle that came along is refused.
+    """
+    bundles.describe(settings.bundle_dir)
     migrate(settings.database_url, "diagnosis")
     with ExitStack() as stack:
         runtime = build_runtime("diagnosis", common, settings.database_url, OutboxRow)
         stack.callback(runtime.sessions.kw["bind"].dispose)
         stack.callback(runtime.audit.close)
-        contents = ContentClient(common)
+        contents, registry = ContentClient(common), RegistryClient(common)
         stack.callback(contents.close)
+        stack.callback(registry.close)
         worker_id = uuid7()
-        pulse = Pulse(runtime.sessions, settings, worker_id, predictor.bundle.digest)
-        reader = predictor.reader(index_of(settings, runtime, predictor.bundle.digest))
-        worker = Worker(worker_id, runtime, settings, contents, predictor, pulse, reader)
-        app = create_worker_app(common.broker_url, worker)
+
+        def _prepare(predictor: Predictor) -> Loaded:
+            predictor.predict(warm_up_case(), on_stage=lambda _: None)
+            return Loaded(predictor, predictor.reader(index_of(settings, runtime, predictor.bundle.digest)))
+
+        models = Follower(registry, Shelf(settings, bundles), _prepare, settings.registry_s)
+        models.preload()
+        pulse = Pulse(runtime.sessions, settings, worker_id, models.ready_digest)
+        app = create_worker_app(common.broker_url, Worker(worker_id, runtime, settings, contents, models, pulse))
+        models.start()
+        stack.callback(models.stop)
         pulse.start()
         stack.callback(pulse.stop)
-        log.info("worker is ready", worker=worker_id, bundle=predictor.bundle.name, digest=predictor.bundle.digest)
+        log.info("worker is up", worker=worker_id)
         return _consume(app, worker_id)
 
 

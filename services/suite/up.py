@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -19,11 +20,11 @@ from rich.console import Console
 from rich.rule import Rule
 
 from services.diagnosis.bundle.errors import BundleError
+from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.bundle.verification import verify_bundle
 from services.suite import topology
 from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory, Ports
 from services.suite.processes import Supervisor
-from services.suite.registration import bundle_directory, register_bundle
 from services.suite.servers import port_is_free
 from shared.auth import PEOPLE, Role
 
@@ -58,7 +59,6 @@ def run(options: Options, console: Console) -> None:
             wait_until_ready(plan.address, supervisor, data, console, stop)
             if stop.is_set():
                 return
-            register_bundle(plan.address, data.service_token)
             first_start = _is_first_start(data)
             _welcome(console, plan, data, time.monotonic() - started, options)
             if first_start:
@@ -69,7 +69,7 @@ def run(options: Options, console: Console) -> None:
 def _check_bundle() -> None:
     """Said before anything runs; a worker that refuses its bundle would die again and again."""
     try:
-        verify_bundle(bundle_directory())
+        verify_bundle(Path(os.environ.get("CONSILIUM_DIAGNOSIS_BUNDLE_DIR", DEMO_BUNDLE)))
     except BundleError as error:
         raise CannotStart(f"{error.title}. {error.detail}") from error
 

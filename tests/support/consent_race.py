@@ -19,7 +19,7 @@ from services.diagnosis.app import create_app as create_diagnosis
 from services.diagnosis.clients import ContentClient
 from services.diagnosis.pulse import Pulse
 from services.diagnosis.rows import OutboxRow
-from services.diagnosis.running import Worker, run_job
+from services.diagnosis.running import Loaded, Worker, run_job
 from services.diagnosis.settings import DiagnosisSettings
 from services.suite.servers import free_port
 from shared.database import migrate, reading
@@ -28,7 +28,7 @@ from tests.services.audit.support import settings_of
 from tests.support.common import TestBed, make_test_bed
 from tests.support.diagnosis_house import Valkey, hours_ago
 from tests.support.diagnosis_neighbours import Ward, create_neighbours
-from tests.support.diagnosis_predictor import BUNDLE, ArithmeticPredictor
+from tests.support.diagnosis_predictor import BUNDLE, ArithmeticPredictor, OneModel
 from tests.support.servers import serve
 
 EVERYTHING = ["image", "note", "vitals"]
@@ -135,10 +135,11 @@ def _worker(bed: TestBed, settings: DiagnosisSettings, directory: Path) -> Itera
         build_runtime("diagnosis", bed.common, settings.database_url, OutboxRow),
         ContentClient(bed.common),
     )
-    pulse = Pulse(runtime.sessions, settings, "racer", BUNDLE.digest)
+    pulse = Pulse(runtime.sessions, settings, "racer", lambda: BUNDLE.digest)
+    models = OneModel(Loaded(ArithmeticPredictor(directory)))
     pulse.start()
     try:
-        yield Worker("racer", runtime, settings, contents, ArithmeticPredictor(directory), pulse)
+        yield Worker("racer", runtime, settings, contents, models, pulse)
     finally:
         pulse.stop()
         contents.close()

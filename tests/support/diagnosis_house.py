@@ -158,7 +158,9 @@ class House:
 
     def _environment(self) -> dict[str, str]:
         common = {f"CONSILIUM_{k.upper()}": str(v) for k, v in self.bed.common.model_dump().items() if v is not None}
-        own = {f"CONSILIUM_DIAGNOSIS_{k.upper()}": str(v) for k, v in self.settings.model_dump().items()}
+        own = {
+            f"CONSILIUM_DIAGNOSIS_{k.upper()}": str(v) for k, v in self.settings.model_dump().items() if v is not None
+        }
         return common | own
 
 
@@ -175,7 +177,7 @@ def open_house(directory: Path, database_url: str | None = None, **settings: Any
         bed = make_test_bed(directory, broker_url=valkey.url, **urls)
         (directory / "bundle").mkdir()
         quick = {"lease_s": 1.5, "heartbeat_s": 0.3, "sweep_s": 0.2, "resend_after_s": 0.6, "worker_fresh_s": 1.5}
-        quick["watch_s"] = 0.1
+        quick |= {"watch_s": 0.1, "registry_s": 0.3}
         diagnosis = DiagnosisSettings(
             database_url=database_url or bed.sqlite("diagnosis"),
             bundle_dir=directory / "bundle",

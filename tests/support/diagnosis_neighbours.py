@@ -38,6 +38,7 @@ from shared.contracts.evidence import (
     VitalSample,
     VitalsWindow,
 )
+from shared.contracts.models import ServedBundle, Serving
 from shared.digests import digest_json
 
 WINDOW = timedelta(hours=72)
@@ -66,6 +67,9 @@ class Ward:
     fetched: list[str] = field(default_factory=list)
     consents_asked: list[ConsentQuestion] = field(default_factory=list)
     questions: list[tuple[str, datetime | None]] = field(default_factory=list)
+    serving: Serving | None = None
+    """What the registry says; None: the bundle that was announced first is active."""
+    announced: list[ServedBundle] = field(default_factory=list)
 
     def add_image(self, patient: str, at: datetime, *, grey: float = 0.5, view: str = "PA") -> str:
         """A radiograph of one shade of grey."""
@@ -129,7 +133,7 @@ def create_neighbours(ward: Ward) -> FastAPI:
 
     @app.middleware("http")
     async def _be_down(request: Request, call_next: Any) -> Response:
-        if request.url.path.split("/")[2] in ward.down:
+        if _service(request.url.path) in ward.down:
             return JSONResponse({}, 503)
         response: Response = await call_next(request)
         return response
@@ -188,6 +192,21 @@ def create_neighbours(ward: Ward) -> FastAPI:
         ]
         return IngestFeed(items=items, next=len(log))
 
+    @app.post("/models")
+    def register(body: dict[str, Any]) -> dict[str, str]:
+        bundle = ServedBundle(id=body["digest"], **{name: body[name] for name in ("name", "version", "digest")})
+        if bundle not in ward.announced:
+            ward.announced.append(bundle)
+        return {"id": bundle.id}
+
+    @app.post("/models/{model_id}/{piece}")
+    def hand_in(model_id: str, piece: str) -> dict[str, str]:
+        return {"id": model_id}
+
+    @app.get("/internal/audit/models/serving")
+    def serving() -> Serving:
+        return ward.serving or Serving(active=ward.announced[0] if ward.announced else None)
+
     @app.post("/internal/audit/consent/decide")
     def decide(question: ConsentQuestion) -> ConsentAnswer:
         ward.consents_asked.append(question)
@@ -195,6 +214,11 @@ def create_neighbours(ward: Ward) -> FastAPI:
         return ConsentAnswer(decisions={kind: _basis(kind in denied) for kind in question.modalities}, epoch=ward.epoch)
 
     return app
+
+
+def _service(path: str) -> str:
+    """Which of the neighbours a path belongs to."""
+    return "audit" if path.startswith("/models") else path.split("/")[2]
 
 
 def _basis(denied: bool) -> ConsentBasis:

@@ -12,11 +12,13 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from services.diagnosis.bundle.evidence import Announcement
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
 from services.diagnosis.inference.films import FilmAnswer, FilmAnswers, GroundedRegion
@@ -33,11 +35,27 @@ from services.diagnosis.inference.prediction import (
     SummarySentence,
     Uncertainty,
 )
+from services.diagnosis.running import Assigned, Loaded, ServingStage
 from services.diagnosis.search.index import Entry, VectorIndex
+from services.diagnosis.shelf import BundleReader
 from shared.codes import DIAGNOSES, PNEUMONIA, SEPSIS
 from shared.digests import digest_bytes
 
 BUNDLE = BundleIdentity("arithmetic", "1", digest_bytes(b"arithmetic"))
+
+
+def identify(directory: Path) -> BundleIdentity:
+    """A directory's bundle: the arithmetic one, of the version in its file `version`."""
+    file = directory / "version"
+    if not file.exists():
+        return BUNDLE
+    version = file.read_text()
+    return BundleIdentity("arithmetic", version, digest_bytes(f"arithmetic {version}".encode()))
+
+
+def describe(directory: Path) -> Announcement:
+    """What the registry is told of it."""
+    return Announcement(identify(directory), {}, "sha256:" + "c" * 64, None)
 
 
 class ArithmeticPredictor:
@@ -45,6 +63,7 @@ class ArithmeticPredictor:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._identity = identify(directory)
 
     @classmethod
     def load(cls, directory: Path) -> ArithmeticPredictor:
@@ -53,7 +72,7 @@ class ArithmeticPredictor:
 
     @property
     def bundle(self) -> BundleIdentity:
-        return BUNDLE
+        return self._identity
 
     def reader(self, index: VectorIndex) -> ArithmeticReader:
         """Similarities that follow from the length of a text and the brightness of a film."""
@@ -171,3 +190,26 @@ def _png() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGBA", (4, 4), (255, 0, 0, 128)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+ARITHMETIC = BundleReader(identify, describe, ArithmeticPredictor.load)
+"""How a worker reads such directories."""
+
+
+@dataclass(frozen=True)
+class OneModel:
+    """`Models` of one bundle that always answers, for tests without a registry."""
+
+    loaded: Loaded
+
+    def assign(self, subject: str) -> Assigned:
+        return Assigned(self.loaded, ServingStage.PRODUCTION)
+
+    def active(self) -> Loaded:
+        return self.loaded
+
+    def shadow(self) -> Loaded | None:
+        return None
+
+    def with_digest(self, digest: str) -> Loaded | None:
+        return self.loaded if digest == self.loaded.predictor.bundle.digest else None

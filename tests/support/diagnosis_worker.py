@@ -8,8 +8,8 @@ from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.worker import work
 from shared.settings import CommonSettings
 from shared.telemetry import configure_logging
-from tests.support.diagnosis_predictor import ArithmeticPredictor
+from tests.support.diagnosis_predictor import ARITHMETIC
 
 if __name__ == "__main__":
     configure_logging()
-    sys.exit(work(DiagnosisSettings(), CommonSettings(), ArithmeticPredictor.load))
+    sys.exit(work(DiagnosisSettings(), CommonSettings(), ARITHMETIC))

@@ -43,6 +43,7 @@ from services.diagnosis.store.results import (
     standing_result,
     withhold,
 )
+from services.diagnosis.store.shadows import add_shadow
 from services.diagnosis.store.workers import forget_worker, worker_seen, workers_since
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "add_manifest",
     "add_question",
     "add_result",
+    "add_shadow",
     "answer_of",
     "check_fence",
     "claim",

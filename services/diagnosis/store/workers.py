@@ -13,7 +13,8 @@ from services.diagnosis.store.leases import update
 
 def worker_seen(session: Session, worker: str, bundle_digest: str, now: datetime) -> None:
     """A worker says that it is there; workers unheard of for a day are forgotten."""
-    if not update(session, sa.update(WorkerRow).where(WorkerRow.id == worker).values(seen_at=now)):
+    seen = sa.update(WorkerRow).where(WorkerRow.id == worker).values(seen_at=now, bundle_digest=bundle_digest)
+    if not update(session, seen):
         session.execute(sa.delete(WorkerRow).where(WorkerRow.seen_at < now - timedelta(days=1)))
         session.add(WorkerRow(id=worker, bundle_digest=bundle_digest, seen_at=now))
         session.flush()
