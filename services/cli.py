@@ -147,6 +147,7 @@ def _register() -> None:
     from services.diagnosis.bench.cli import bench as bench_app
     from services.diagnosis.bundle.cli import bundle as bundle_app
     from services.diagnosis.evaluation.cli import evaluate
+    from services.diagnosis.registry_cli import app as models_app
     from services.diagnosis.replay_cli import replay
     from services.diagnosis.training.cli import train
     from services.diagnosis.ward.cli import synth
@@ -164,6 +165,7 @@ def _register() -> None:
     app.add_typer(bundle_app, name="bundle")
     app.add_typer(bench_app, name="bench")
     app.add_typer(audit_app, name="audit")
+    app.add_typer(models_app, name="models")
 
 
 def main() -> None:

@@ -106,13 +106,13 @@ class House:
     def headers(self, role: Role = Role.CLINICIAN) -> dict[str, str]:
         return self.bed.headers(role)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, within_s: float = 20.0) -> subprocess.Popen[bytes]:
         """A worker process; returns when the service has heard of it."""
         environment = {**os.environ, **self._environment()}
         command = [sys.executable, "-m", "tests.support.diagnosis_worker"]
         process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment)
         self.workers.append(process)
-        eventually(lambda: self.http.get("/readyz").status_code == 200, what="readiness")
+        eventually(lambda: self.http.get("/readyz").status_code == 200, within_s=within_s, what="readiness")
         return process
 
     def freeze(self, process: subprocess.Popen[bytes]) -> None:

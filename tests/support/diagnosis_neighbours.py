@@ -55,7 +55,7 @@ class Ward:
     denied: dict[str, set[Modality]] = field(default_factory=dict)
     epoch: int = 1
     down: set[str] = field(default_factory=set)
-    """Services that answer 503."""
+    """Services that answer 503, or the `registry` alone."""
     events: dict[str, AuditEvent] = field(default_factory=dict)
     """The log: event id -> event, in order of arrival."""
     refuse_appends: bool = False
@@ -133,7 +133,7 @@ def create_neighbours(ward: Ward) -> FastAPI:
 
     @app.middleware("http")
     async def _be_down(request: Request, call_next: Any) -> Response:
-        if _service(request.url.path) in ward.down:
+        if not ward.down.isdisjoint(_services(request.url.path)):
             return JSONResponse({}, 503)
         response: Response = await call_next(request)
         return response
@@ -216,9 +216,11 @@ def create_neighbours(ward: Ward) -> FastAPI:
     return app
 
 
-def _service(path: str) -> str:
-    """Which of the neighbours a path belongs to."""
-    return "audit" if path.startswith("/models") else path.split("/")[2]
+def _services(path: str) -> set[str]:
+    """Which of the neighbours a path belongs to; the registry is a part of the audit service."""
+    if path.startswith(("/models", "/internal/audit/models")):
+        return {"audit", "registry"}
+    return {path.split("/")[2]}
 
 
 def _basis(denied: bool) -> ConsentBasis:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -40,6 +42,12 @@ def all_bundles(session: Session) -> list[Bundle]:
     """Every bundle, in the order of registration."""
     query = sa.select(BundleRow).order_by(BundleRow.registered_at, BundleRow.id)
     return [_to_domain(row) for row in session.execute(query).scalars()]
+
+
+def identities(session: Session, ids: Collection[str]) -> dict[str, tuple[str, str, str]]:
+    """Name, version and digest of bundles by id, without their cards: those are long."""
+    query = sa.select(BundleRow.id, BundleRow.name, BundleRow.version, BundleRow.digest).where(BundleRow.id.in_(ids))
+    return {id_: (name, version, digest) for id_, name, version, digest in session.execute(query)}
 
 
 def all_events(session: Session) -> list[BundleEvent]:

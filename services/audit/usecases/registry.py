@@ -181,17 +181,22 @@ def roll_back(context: AuditContext, principal: Principal, reason: str | None, r
 def serving(context: AuditContext) -> Serving:
     """Which bundles answer now, for whom; what workers go by."""
     with reading(context.sessions) as session:
-        registry, bundles = fold(store.all_events(session)), store.all_bundles(session)
-    by_id = {one.id: ServedBundle(id=one.id, name=one.name, version=one.version, digest=one.digest) for one in bundles}
+        registry = fold(store.all_events(session))
+        canary, shadow = registry.in_stage(Stage.CANARY), registry.in_stage(Stage.SHADOW)
+        named = {one for one in (registry.active, canary, shadow, registry.previous) if one is not None}
+        known = store.identities(session, named)
 
     def _of(bundle_id: str | None) -> ServedBundle | None:
-        return None if bundle_id is None else by_id[bundle_id]
+        if bundle_id is None:
+            return None
+        name, version, digest = known[bundle_id]
+        return ServedBundle(id=bundle_id, name=name, version=version, digest=digest)
 
     return Serving(
         active=_of(registry.active),
-        canary=_of(registry.in_stage(Stage.CANARY)),
+        canary=_of(canary),
         canary_percent=registry.percent or 0,
-        shadow=_of(registry.in_stage(Stage.SHADOW)),
+        shadow=_of(shadow),
         previous=_of(registry.previous),
     )
 

@@ -30,6 +30,7 @@ from services.diagnosis.evaluation.subject import Array, Subject, Table, widest_
 from services.diagnosis.training.jobs import run_side_by_side
 from services.diagnosis.training.progress import Reporter
 from shared.codes import DIAGNOSES
+from shared.digests import digest_json
 
 SCHEMA = "consilium-evaluation/1"
 SYNTHETIC = "Synthetic data, not for clinical use"
@@ -127,6 +128,7 @@ def _head(subject: Subject, dataset: Dataset, task: Task, options: Options, tabl
         "task": task.name,
         "seed": options.seed,
         "n": len(table.labels),
+        "data_digest": digest_json([table.patients.tolist(), table.labels.tolist()]),
         "resamples": options.resamples,
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "command": options.command,
