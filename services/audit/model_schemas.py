@@ -19,7 +19,7 @@ from shared.digests import canonical_json
 MAX_CARD_BYTES = 1_000_000
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=PLAIN)]
-Reason = Annotated[str | None, Field(default=None, min_length=3, max_length=1000)]
+Reason = Annotated[str | None, Field(default=None, min_length=3, max_length=1000, pattern=PLAIN)]
 """In words, for whoever reads the history. It stays here; the log holds a commitment to it."""
 
 
@@ -53,7 +53,7 @@ class SubgroupIn(Wire):
     """Such as `age`."""
     group: Name
     """Such as `80+`."""
-    n: int = Field(ge=0, le=2**53)
+    n: int = Field(ge=0, lt=2**53)
     figures: dict[Name, Estimate] = Field(max_length=50)
     """Empty where the group is too small to be judged."""
 
@@ -67,7 +67,7 @@ class EvaluationIn(Wire):
     """Of the cases: which patients with which answers."""
     report_digest: Digest
     """Of the whole report or card that this is taken from."""
-    n: int = Field(ge=1, le=2**53)
+    n: int = Field(ge=1, lt=2**53)
     figures: dict[Name, Estimate] = Field(min_length=1, max_length=50)
     subgroups: list[SubgroupIn] = Field(max_length=500)
 

@@ -20,7 +20,7 @@ from services.diagnosis.registry import RegistryClient
 from services.diagnosis.running import Assigned, Loaded, Predictor, ServingStage
 from services.diagnosis.shelf import Shelf
 from shared.contracts.models import ServedBundle, Serving
-from shared.errors import AppError
+from shared.errors import AppError, origin_of
 
 BUCKETS = 10_000
 log = structlog.get_logger(__name__)
@@ -181,7 +181,11 @@ class Follower:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.follow()
+            try:
+                self.follow()
+            except Exception as error:
+                # Whatever is wrong with a bundle that somebody put there, the thread must live on.
+                log.error("following the registry failed", error=type(error).__name__, at=origin_of(error))
             self._stop.wait(self.every_s)
 
 

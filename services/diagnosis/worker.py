@@ -59,7 +59,6 @@ def work(settings: DiagnosisSettings, common: CommonSettings, bundles: BundleRea
 
     Raises: BundleError: the bundle that came along is refused.
     """
-    bundles.describe(settings.bundle_dir)
     migrate(settings.database_url, "diagnosis")
     with ExitStack() as stack:
         runtime = build_runtime("diagnosis", common, settings.database_url, OutboxRow)

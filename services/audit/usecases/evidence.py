@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from services.audit.context import AuditContext
 from services.audit.domain.gates import Evidence, EvidenceKind, Gate, GateState, standing_approvals, states_of
 from services.audit.domain.registry import Bundle, BundleChange
-from services.audit.errors import GatesNotPassed, NoSuchBundle, OtherBundle, OwnBundle
+from services.audit.errors import BundleConflict, GatesNotPassed, NoSuchBundle, OtherBundle, OwnBundle
 from services.audit.store import bundles as store
 from services.audit.store import evidence as evidence_store
 from shared.auth import Principal
@@ -54,7 +54,7 @@ def approve_bundle(
     """Keep that a person approves a bundle; False where the same person's approval stands already.
 
     Raises: NoSuchBundle. OtherBundle: it names another bundle's digest. OwnBundle: this person registered it.
-        GatesNotPassed: there is nothing to approve yet.
+        GatesNotPassed: there is nothing to approve yet. BundleConflict: a new evaluation came meanwhile.
     """
     with reading(context.sessions) as session:
         bundle = _bundle(session, bundle_id)
@@ -66,7 +66,16 @@ def approve_bundle(
         return False
     # The log is public: the name stays here, and the entry holds the digest that binds it (21 CFR 11.70).
     told = {"meaning": content["meaning"]}
-    return _hand_in(context, principal, bundle_id, EvidenceKind.APPROVAL, content, told, request_id)
+
+    def _as_seen(session: Session) -> None:
+        if _evaluations(evidence_store.evidence_for(session, bundle_id)) != _evaluations(known):
+            raise BundleConflict("A new evaluation came meanwhile; look at it first.")
+
+    return _hand_in(context, principal, bundle_id, EvidenceKind.APPROVAL, content, told, request_id, _as_seen)
+
+
+def _evaluations(known: Sequence[Evidence]) -> list[int]:
+    return [one.index for one in known if one.kind is EvidenceKind.EVALUATION]
 
 
 def gates_of(context: AuditContext, bundle_id: str) -> tuple[list[Evidence], tuple[GateState, ...]]:
@@ -127,7 +136,9 @@ def _hand_in(
     content: dict[str, Any],
     told: Mapping[str, Any],
     request_id: str,
+    check: Callable[[Session], None] | None = None,
 ) -> bool:
+    """Args: check: what must still hold in the transaction that numbers the entry."""
     with reading(context.sessions) as session:
         bundle = _bundle(session, bundle_id)
         known = _is_known(session, bundle_id, kind, content)
@@ -141,6 +152,8 @@ def _hand_in(
     )
 
     def _apply(session: Session, index: int) -> None:
+        if check is not None:
+            check(session)
         issuer, actor = principal.issuer, principal.subject
         piece = Evidence(index, id_, bundle_id, kind, content, event.occurred_at, issuer, actor)
         evidence_store.add_evidence(session, piece)

@@ -194,6 +194,12 @@ def test_a_canary_answers_for_its_share_beside_the_active_bundle(audit: Audit) -
     assert after["previous"]["digest"] == old["digest"]
 
 
+@pytest.mark.parametrize("reason", ["a\x00b c", "no"])
+def test_a_reason_that_cannot_be_kept_names_the_field(audit: Audit, reason: str) -> None:
+    answer = _promote(audit, _register(audit), "retired", reason=reason)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "reason")
+
+
 @pytest.mark.parametrize("wanted", [{"stage": "canary"}, {"stage": "active", "percent": 5}])
 def test_a_share_belongs_to_the_canary(audit: Audit, wanted: dict[str, Any]) -> None:
     assert _promote(audit, _register(audit), **wanted).status_code == 422

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,18 @@ def test_a_canary_answers_for_its_patients_alone_and_always_for_the_same(house: 
     assert set(rounds[0]) == {"1", "2"}
     by_version = {(e.details["bundleVersion"], e.details["stage"]) for e in house.ward.log_of("diagnosis-released")}
     assert by_version == {("1", "production"), ("2", "canary")}
+
+
+def test_the_log_says_by_how_much_a_shadow_differs(house: House) -> None:
+    assert house.settings.bundles_dir is not None
+    (house.settings.bundles_dir / "v2" / "drift").write_text("1.0")
+    house.start_worker()
+    house.ward.serving = Serving(active=_first(house), shadow=_second(house))
+    eventually(lambda: _shadowed(house), within_s=30, what="the shadow's answer")
+    grey = 0.5
+    expected = 1 / (1 + math.exp(-grey - 1.0)) - 1 / (1 + math.exp(-grey))
+    said = float(house.ward.log_of("diagnosis-shadowed")[0].details["greatestDifference"])
+    assert said == pytest.approx(expected, abs=1e-4)
 
 
 def _versions(house: House, patients: list[str]) -> list[str]:
