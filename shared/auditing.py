@@ -39,6 +39,7 @@ class EventWriter:
         outcome: Literal["success", "refused", "failure"] = "success",
         reason: str | None = None,
         patient: str | None = None,
+        subject_ref: str | None = None,
         kind: str | None = None,
         object_id: str | None = None,
         digest: str | None = None,
@@ -50,7 +51,8 @@ class EventWriter:
     ) -> AuditEvent:
         """One event, now. `principal` None means that the service acts by itself.
 
-        `digest` is the content address; the event gets only a keyed commitment to it. `event_id` makes a repeatable
+        `subject_ref` is the pseudonym, where that is all that is known of the patient. `digest` is the content
+        address; the event gets only a keyed commitment to it. `event_id` makes a repeatable
         act's event the same each time.
         """
         obj = (
@@ -70,7 +72,7 @@ class EventWriter:
             occurred_at=self.clock(),
             actor=_actor(principal, self.producer),
             purpose_of_use=purpose,
-            subject_ref=self.pseudonyms.patient(self.tenant, patient) if patient is not None else None,
+            subject_ref=self.pseudonyms.patient(self.tenant, patient) if patient is not None else subject_ref,
             object=obj,
             consent=consent,
             request_id=request_id,

@@ -131,6 +131,12 @@ def insert_for(dialect: str, table: sa.Table) -> Any:
     return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
 
 
+def erase_rows(session: Session, row: type[DeclarativeBase], *conditions: sa.ColumnElement[bool]) -> int:
+    """Delete the rows for which all of this is true; gives how many that were."""
+    statement = sa.delete(row).where(*conditions).execution_options(synchronize_session=False)
+    return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]  # a result of DML
+
+
 @contextmanager
 def reading(sessions: Sessions) -> Iterator[Session]:
     """A session that only reads: on SQLite it takes no write lock, so that readers never wait for writers."""
@@ -184,6 +190,7 @@ __all__ = [
     "Sessions",
     "UtcDateTime",
     "create_engine",
+    "erase_rows",
     "migrate",
     "new_metadata",
     "reading",

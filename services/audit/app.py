@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +13,11 @@ from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.api import ROUTERS
-from services.audit.clients import ReleaseBarrier
+from services.audit.clients import ErasingClients, ReleaseBarrier
 from services.audit.context import AuditContext, BreakGlassRules, ModelRules
 from services.audit.domain.consent import Policy
+from services.audit.erasing import Erasing
+from services.audit.erasure_journal import ErasureJournal
 from services.audit.keys import open_signer
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
@@ -47,15 +49,19 @@ def create_app(
     common = common or CommonSettings()
     migrate(settings.database_url, "audit")
     runtime = build_runtime("audit", common, settings.database_url, None, clock=clock)
-    context, witnessing = _build_context(settings, runtime)
+    context, witnessing = _build_context(settings, runtime, lambda: erasing.wake())
+    journal = ErasureJournal(settings.erasure_journal or settings.signing_key_file.parent / "erasures.jsonl")
+    erasing = Erasing(context, ErasingClients(common, settings.erasure_services), journal)
 
     @contextmanager
     def _running() -> Iterator[None]:
         witnessing.start()
         context.sequencer.start()
+        erasing.start()
         try:
             yield
         finally:
+            erasing.stop()
             context.sequencer.stop()
             witnessing.stop()
             context.workers.shutdown()
@@ -63,7 +69,8 @@ def create_app(
                 context.barrier.close()
 
     def _waiting_for() -> list[str]:
-        return [context.sequencer.damage] if context.sequencer.damage else []
+        waiting = [context.sequencer.damage] if context.sequencer.damage else []
+        return waiting + (["patients who were erased are erased again"] if erasing.is_catching_up() else [])
 
     app = create_service_app(
         "audit", runtime, ROUTERS, description=DESCRIPTION, readiness=_waiting_for, lifespan=_running
@@ -82,7 +89,9 @@ def _count(context: AuditContext) -> tuple[float, float]:
         return math.nan, math.nan
 
 
-def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, Witnessing]:
+def _build_context(
+    settings: Settings, runtime: Runtime, wake_erasing: Callable[[], None]
+) -> tuple[AuditContext, Witnessing]:
     signer = open_signer(
         settings.origin,
         settings.signing_key_file,
@@ -114,6 +123,8 @@ def _build_context(settings: Settings, runtime: Runtime) -> tuple[AuditContext, 
         clock=runtime.clock,
         barrier=ReleaseBarrier(runtime.common) if settings.release_barrier else None,
         retention_years=settings.retention_years,
+        erasure_services=settings.erasure_services,
+        wake_erasing=wake_erasing,
         workers=ThreadPoolExecutor(WORKERS, "audit-worker"),
     )
     return context, witnessing

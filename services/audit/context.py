@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +56,10 @@ class AuditContext:
     """None: this suite has no diagnosis service."""
     retention_years: int | None
     """None: entries are kept for ever."""
+    erasure_services: Sequence[str]
+    """Who is told to erase, beside this service itself."""
+    wake_erasing: Callable[[], None]
+    """There is something to erase."""
     workers: ThreadPoolExecutor
     """Threads of this service's own: in one process with its callers, their waiting threads must not starve it."""
 

@@ -101,6 +101,18 @@ class AlreadyReviewed(Conflict):
     slug = "already-reviewed"
 
 
+class NoSuchErasure(NotFound):
+    """No erasure has this id."""
+
+
+class AlreadyErased(Conflict):
+    """It is done, or asked for, already."""
+
+
+class NoSuchHold(NotFound):
+    """No hold has this id."""
+
+
 class NoSuchBundle(NotFound):
     """No model bundle has this id."""
 

@@ -40,6 +40,11 @@ class Settings(ServiceSettings):
     retention_years: int | None = Field(default=None, ge=6, le=100)
     """How long entries must be kept at least (45 CFR 164.316(b)(2)(i): six years). None: for ever. It is what
     `GET /audit/retention` tells by; nothing is ever deleted by it."""
+    erasure_journal: Path | None = None
+    """Where erasures are written down outside of all databases; beside the private key unless it is set. Keep it where
+    the databases' backups are not."""
+    erasure_services: tuple[str, ...] = ("imaging", "notes", "vitals", "diagnosis", "ehr")
+    """The services that are told to erase. Fewer only where they are not there."""
     max_pending_events: int = Field(default=20_000, ge=1_000)
     """Events waiting for the sequencer beyond which callers are told to come back later."""
     max_batch_events: int = Field(default=1_000, gt=0)

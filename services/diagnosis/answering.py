@@ -13,10 +13,12 @@ from services.diagnosis.case import CaseInput
 from services.diagnosis.errors import NO_EVIDENCE_LEFT, NO_JOINT_SPACE, ConsentMoved, Unanswerable
 from services.diagnosis.joint_schemas import QuestionBody, films_out, similar_out
 from services.diagnosis.replay import replay
+from services.diagnosis.rows import ErasureRow
 from services.diagnosis.running import Reader, Worker, permitted
 from services.diagnosis.snapshot import parse_manifest
 from services.diagnosis.store import Question
 from shared.database import reading
+from shared.erasure import blobs_of
 from shared.errors import AppError, Unavailable, origin_of
 
 CHANGED = "This patient's consents changed while the question was answered."
@@ -68,7 +70,7 @@ def _answer(worker: Worker, question: Question) -> tuple[str, Asked | None]:
 def _about_a_case(worker: Worker, reader: Reader, job_id: str, body: QuestionBody) -> tuple[str, Asked]:
     with reading(worker.runtime.sessions) as session:
         job = store.get_job(session, job_id)
-    frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
+    frozen = parse_manifest(blobs_of(worker.runtime, ErasureRow, job.patient).store.get(job.manifest_digest))
     manifest, before = permitted(worker, job, frozen)
     if not manifest.used:
         raise Unanswerable(NO_EVIDENCE_LEFT)

@@ -13,11 +13,13 @@ from services.diagnosis import api, internal_api, joint_api, replay_api, store
 from services.diagnosis.broker import CeleryBroker
 from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
+from services.diagnosis.erasing import ERASER
 from services.diagnosis.replaying import NightlyReplays
 from services.diagnosis.rows import OutboxRow
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.watch import Watch
 from shared.database import reading
+from shared.erasure import erasure_router
 from shared.settings import CommonSettings
 from shared.web import Runtime, build_runtime, create_service_app
 
@@ -49,7 +51,7 @@ def create_app(settings: DiagnosisSettings | None = None, common: CommonSettings
     app = create_service_app(
         "diagnosis",
         runtime,
-        [api.router, joint_api.router, replay_api.router, internal_api.router],
+        [api.router, joint_api.router, replay_api.router, internal_api.router, erasure_router(ERASER)],
         description=DESCRIPTION,
         readiness=lambda: waiting_for(runtime, broker, settings),
         lifespan=_dispatching,

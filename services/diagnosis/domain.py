@@ -53,6 +53,8 @@ class Job:
     """Grows with each claim; a worker that holds an older number may no longer write."""
     attempts: int
     deferrals: int
+    erased_at: datetime | None = None
+    """When its patient was erased; `patient` is the pseudonym then."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,12 @@ class UnknownDiagnosis(NotFound):
     """There is no such job."""
 
 
+class ErasedDiagnosis(UnknownDiagnosis):
+    """There was one; its patient was erased. The log has when it was made, for whom, and by which model."""
+
+    slug = "erased"
+
+
 class UnknownHeatmap(NotFound):
     """This diagnosis has no heat map of that instance."""
 

@@ -90,6 +90,11 @@ class Follower:
         """A bundle that is at hand."""
         return self._loaded.get(digest)
 
+    def forget(self) -> None:
+        """Have every bundle drop what it kept of earlier cases."""
+        for loaded in self._loaded.values():
+            loaded.predictor.forget()
+
     def ready_digest(self) -> str | None:
         """The digest of the active bundle, if it could answer at once; asks nobody and waits for nothing."""
         active = self._serving.active if self._serving is not None else None

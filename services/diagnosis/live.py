@@ -18,7 +18,7 @@ from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
 from services.diagnosis.domain import FINAL, Order
 from services.diagnosis.schemas import RunningRisk
-from services.diagnosis.snapshot import Manifest
+from services.diagnosis.usecases import Snapshot
 from shared.digests import digest_json
 from shared.errors import Unavailable
 from shared.events import KEEP_ALIVE_S, STILL_HERE, event
@@ -41,18 +41,18 @@ class Asker:
 
 
 async def running_risk(
-    asker: Asker, first: Manifest, every_s: float, *, longest_s: float = LONGEST_S
+    asker: Asker, first: Snapshot, every_s: float, *, longest_s: float = LONGEST_S
 ) -> AsyncIterator[bytes]:
     """A `risk` event for each state of the evidence, from `first` on, with the diagnosis's id as its own."""
-    begun, manifest, told = time.monotonic(), first, ""
+    begun, snapshot, told = time.monotonic(), first, ""
     while time.monotonic() - begun < longest_s:
         asked_at = time.monotonic()
-        if manifest.digest != told:
-            job_id = await _ask(asker, manifest)
+        if snapshot.manifest.digest != told:
+            job_id = await _ask(asker, snapshot)
             while not await run_in_threadpool(_is_final, asker, job_id):
                 await asyncio.sleep(LOOK_S)
             yield await run_in_threadpool(_event, asker, job_id)
-            told = manifest.digest
+            told = snapshot.manifest.digest
         spoke_at = time.monotonic()
         while time.monotonic() - asked_at < every_s:
             if time.monotonic() - spoke_at > KEEP_ALIVE_S:
@@ -60,19 +60,19 @@ async def running_risk(
                 yield STILL_HERE
             await asyncio.sleep(LOOK_S)
         try:
-            manifest = await usecases.snapshot_case(asker.runtime, asker.neighbours, asker.order)
+            snapshot = await usecases.snapshot_case(asker.runtime, asker.neighbours, asker.order)
         except Unavailable:
             yield b": a neighbour does not answer\n\n"
 
 
-async def _ask(asker: Asker, manifest: Manifest) -> str:
+async def _ask(asker: Asker, snapshot: Snapshot) -> str:
     """The job of this state of the evidence: of two streams of one requester, the same."""
-    key = f"running-risk:{manifest.digest}"
-    order = replace(asker.order, key=key, digest=digest_json({"runningRisk": manifest.digest}))
+    case = snapshot.manifest.digest
+    order = replace(asker.order, key=f"running-risk:{case}", digest=digest_json({"runningRisk": case}))
     known = await run_in_threadpool(usecases.find_replay, asker.runtime, order)
     if known is not None:
         return known.id
-    job, replayed = await run_in_threadpool(usecases.submit, asker.runtime, order, manifest)
+    job, replayed = await run_in_threadpool(usecases.submit, asker.runtime, order, snapshot)
     if not replayed:
         asker.dispatcher.submit(job.id, job.priority)
     return job.id

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +29,42 @@ class Hold:
     lost: threading.Event = field(default_factory=threading.Event)
 
 
+class Memory:
+    """What a process keeps of cases to answer sooner: forgotten after each erasure, but not in the middle of a case,
+    which would put back what it has at hand."""
+
+    def __init__(self, forget: Callable[[], None]) -> None:
+        self._forget, self._lock = forget, threading.Lock()
+        self._in_use = False
+        self._due: datetime | None = None
+        self._done: datetime | None = None
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """A case is at hand while the block runs."""
+        with self._lock:
+            self._in_use = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_use = False
+                self._catch_up()
+
+    def forget_until(self, newest: datetime | None) -> datetime | None:
+        """Of an erasure: forget now, or when the case at hand is done. Gives the newest one that was acted upon."""
+        with self._lock:
+            self._due = newest
+            if not self._in_use:
+                self._catch_up()
+            return self._done
+
+    def _catch_up(self) -> None:
+        if self._due is not None and self._due != self._done:
+            self._forget()
+            self._done = self._due
+
+
 class Pulse:
     """A thread that beats every `heartbeat_s`, and at once when the stage changes: a stage never costs the
     work a commit.
@@ -40,11 +77,13 @@ class Pulse:
         worker: str,
         ready_digest: Callable[[], str | None],
         clock: Clock = utc_now,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         """Args: ready_digest: the bundle that the worker would answer with at once; None: nobody may count on it."""
         self._sessions, self._settings, self._clock = sessions, settings, clock
         self._worker, self._ready_digest = worker, ready_digest
         self._hold: Hold | None = None
+        self._memory = Memory(forget)
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -69,6 +108,12 @@ class Pulse:
         finally:
             self._hold = None
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Something is being computed while the block runs."""
+        with self._memory.in_use():
+            yield
+
     def stage(self, name: str) -> None:
         """The job in hand has come to a new stage."""
         hold = self._hold
@@ -81,10 +126,11 @@ class Pulse:
         now, hold, lease_s = self._clock(), self._hold, self._settings.lease_s
         digest = self._ready_digest()
         with self._sessions.begin() as session:
+            forgot_at = self._memory.forget_until(store.newest_erasure(session))
             if digest is None:
                 store.forget_worker(session, self._worker)
             else:
-                store.worker_seen(session, self._worker, digest, now)
+                store.worker_seen(session, self._worker, digest, now, forgot_at)
             if hold is not None and not hold.lost.is_set():
                 kept = store.renew(session, hold.job.id, hold.job.fence, now=now, lease_s=lease_s, stage=hold.stage)
                 if not kept:

@@ -15,11 +15,13 @@ from services.diagnosis.errors import EvidenceChanged, EvidenceGone, NotFinished
 from services.diagnosis.recording import answer_of
 from services.diagnosis.replay_schemas import EPSILON, TEXTS, ReplayOut, ReplayVerdict
 from services.diagnosis.results import Spent, compose
+from services.diagnosis.rows import ErasureRow
 from services.diagnosis.running import Predictor, Worker, permitted, predict
 from services.diagnosis.snapshot import Manifest, parse_manifest
 from shared.contracts.diagnosis import DiagnosisResult
 from shared.database import reading
 from shared.digests import digest_bytes, digest_json
+from shared.erasure import blobs_of
 from shared.errors import NotFound
 
 
@@ -29,9 +31,12 @@ def replay(worker: Worker, job_id: str) -> ReplayOut:
     Raises: NotFinished; Unavailable: a neighbour does not answer.
     """
     with reading(worker.runtime.sessions) as session:
-        job = store.get_job(session, job_id)
+        job = store.find_job(session, job_id)
         stored = store.released_results(session, [job_id]).get(job_id)
-    if stored is None:
+        erased = store.erased_bundle(session, job_id) if job and job.erased_at else None
+    if job is not None and erased is not None:
+        return _told(job.id, job.manifest_digest, erased, ReplayVerdict.INPUTS_ERASED)
+    if job is None or stored is None:
         raise NotFinished("This diagnosis has no result that could be replayed.")
     if not _is_as_logged(worker, stored):
         return _said(stored, ReplayVerdict.RECORD_ALTERED)
@@ -40,7 +45,7 @@ def replay(worker: Worker, job_id: str) -> ReplayOut:
         with_ = worker.models.active().predictor.bundle.digest
         return _said(stored, ReplayVerdict.OTHER_MODEL).model_copy(update={"replayed_with": with_})
     try:
-        manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
+        manifest = parse_manifest(blobs_of(worker.runtime, ErasureRow, job.patient).store.get(stored.manifest_digest))
         if permitted(worker, job, manifest)[0] != manifest:
             return _said(stored, ReplayVerdict.NOT_PERMITTED)
         again, heatmaps = _again(worker, model.predictor, job, manifest)
@@ -83,11 +88,15 @@ def _compared(stored: StoredResult, again: DiagnosisResult, heatmaps: dict[str, 
 
 
 def _said(stored: StoredResult, verdict: ReplayVerdict) -> ReplayOut:
+    return _told(stored.job_id, stored.manifest_digest, stored.bundle_digest, verdict)
+
+
+def _told(job_id: str, case_digest: str, bundle_digest: str, verdict: ReplayVerdict) -> ReplayOut:
     return ReplayOut(
-        diagnosis=stored.job_id,
+        diagnosis=job_id,
         verdict=verdict,
         text=TEXTS[verdict],
-        case_digest=stored.manifest_digest,
-        bundle_digest=stored.bundle_digest,
-        replayed_with=stored.bundle_digest,
+        case_digest=case_digest,
+        bundle_digest=bundle_digest,
+        replayed_with=bundle_digest,
     )

@@ -29,9 +29,12 @@ log = structlog.get_logger(__name__)
 
 
 def released_job(runtime: Runtime, job_id: str) -> Job:
-    """A diagnosis that has a result. Raises: UnknownDiagnosis, NotFinished."""
+    """A diagnosis that has a result, or had one until its patient was erased.
+
+    Raises: UnknownDiagnosis, NotFinished.
+    """
     with reading(runtime.sessions) as session:
-        job = store.get_job(session, job_id)
+        job = store.find_job(session, job_id) or store.get_job(session, job_id)
     if job.status not in RELEASED:
         raise NotFinished(f"This diagnosis is {job.status}; only a result can be replayed.")
     return job
@@ -48,7 +51,8 @@ def record(runtime: Runtime, principal: Principal | None, request_id: str | None
         "E",
         outcome="failure" if disagrees else "success",
         reason=said.text if disagrees else None,
-        patient=job.patient,
+        patient=None if job.erased_at else job.patient,
+        subject_ref=job.patient if job.erased_at else None,
         kind="diagnosis",
         object_id=job.id,
         purpose="HOPERAT",

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database import DeclarativeBase, UtcDateTime, new_metadata
+from shared.erasure import ErasureMixin
 from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
@@ -33,6 +34,7 @@ class JobRow(Base):
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     patient: Mapped[str] = mapped_column(sa.String(64))
+    """The pseudonym, once the patient was erased."""
     subject_ref: Mapped[str | None] = mapped_column(sa.String(64))
     """The patient's pseudonym, as the log names them; None in jobs from before 2026-12."""
     status: Mapped[str] = mapped_column(sa.String(16))
@@ -61,6 +63,8 @@ class JobRow(Base):
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     deferrals: Mapped[int] = mapped_column(default=0)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the patient was erased: that it was asked for, by whom and when, stays, and nothing of the case."""
 
 
 class ManifestRow(Base):
@@ -96,6 +100,7 @@ class ResultRow(Base):
     bundle_digest: Mapped[str] = mapped_column(sa.String(71))
     stage: Mapped[str | None] = mapped_column(sa.String(16))
     body: Mapped[str] = mapped_column(sa.Text)
+    """Empty once the patient was erased, and so is the event."""
     event: Mapped[str] = mapped_column(sa.Text)
     consent_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
     heatmaps: Mapped[dict[str, str]] = mapped_column(sa.JSON)
@@ -145,6 +150,8 @@ class WorkerRow(Base):
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     bundle_digest: Mapped[str] = mapped_column(sa.String(71))
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    forgot_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The newest erasure after which it has forgotten all that it kept in memory."""
 
 
 class QuestionRow(Base):
@@ -192,6 +199,10 @@ class ConsentFenceRow(Base):
 
     subject_ref: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     epoch: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class ErasureRow(ErasureMixin, Base):
+    """Patients who were erased, by pseudonym."""
 
 
 class OutboxRow(OutboxMixin, Base):

@@ -31,11 +31,14 @@ from services.diagnosis.inference.prediction import Prediction, SimilarCase
 from services.diagnosis.pulse import Hold, Pulse
 from services.diagnosis.recording import failed_event, question_of, released_event, withheld_event
 from services.diagnosis.results import Spent, compose
+from services.diagnosis.rows import ErasureRow
 from services.diagnosis.search.index import VectorIndex
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.snapshot import Manifest, parse_manifest
+from shared.blobs import BlobStore
 from shared.contracts.audit import ConsentAnswer, Sequenced
 from shared.database import reading
+from shared.erasure import blobs_of
 from shared.errors import Unavailable, origin_of
 from shared.ids import uuid7
 from shared.web import Runtime
@@ -166,20 +169,22 @@ def run_job(worker: Worker, job_id: str) -> bool:
 
 def _carry_out(worker: Worker, hold: Hold) -> None:
     for _ in range(MAX_CONSENT_CHANGES):
+        # First: what this worker stores after an erasure must not land where the patient's new data will lie.
+        blobs = blobs_of(worker.runtime, ErasureRow, hold.job.patient).store
         with reading(worker.runtime.sessions) as session:
-            job = store.get_job(session, hold.job.id)
-            stored = store.standing_result(session, job.id)
-        if hold.lost.is_set() or job.fence != hold.job.fence:
-            raise FenceLost(job.id)
-        stored = stored or _compute(worker, job)
+            job = store.find_job(session, hold.job.id)
+            stored = store.standing_result(session, hold.job.id)
+        if job is None or hold.lost.is_set() or job.fence != hold.job.fence:
+            raise FenceLost(hold.job.id)
+        stored = stored or _compute(worker, job, blobs)
         if stored is None:
             continue
         worker.pulse.stage("record")
         entry = worker.runtime.audit.append([stored.event])[0]
-        manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
+        manifest = parse_manifest(blobs.get(stored.manifest_digest))
         narrower, answer = permitted(worker, job, manifest)
         if narrower != manifest:
-            _withhold(worker, job, stored, narrower)
+            _withhold(worker, job, stored, narrower, blobs)
         elif _release(worker, job, stored, entry, manifest, answer):
             return
     raise Unavailable("This patient's consents keep changing.")
@@ -188,9 +193,9 @@ def _carry_out(worker: Worker, hold: Hold) -> None:
 # --- computing ----------------------------------------------------------------------------------------------------
 
 
-def _compute(worker: Worker, job: Job) -> StoredResult | None:
+def _compute(worker: Worker, job: Job, blobs: BlobStore) -> StoredResult | None:
     """The result, kept and not yet released; None where a consent was withdrawn while the model worked."""
-    manifest = _permitted_manifest(worker, job)
+    manifest = _permitted_manifest(worker, job, blobs)
     assigned = worker.models.assign(manifest.subject)
     bundle = assigned.loaded.predictor.bundle
     worker.pulse.stage("fetch")
@@ -202,7 +207,7 @@ def _compute(worker: Worker, job: Job) -> StoredResult | None:
     still, answer = permitted(worker, job, manifest)
     if still != manifest:
         return None
-    heatmaps = _keep_heatmaps(worker, prediction)
+    heatmaps = _keep_heatmaps(blobs, prediction)
     spent = Spent(_ms(job.claimed_at, job.created_at), fetch_ms, _ms(worker.runtime.clock(), job.created_at))
     body = compose(job.id, job.patient, manifest, bundle, prediction, spent)
     result = StoredResult(
@@ -221,15 +226,15 @@ def _compute(worker: Worker, job: Job) -> StoredResult | None:
     return result
 
 
-def _permitted_manifest(worker: Worker, job: Job) -> Manifest:
+def _permitted_manifest(worker: Worker, job: Job, blobs: BlobStore) -> Manifest:
     """The job's manifest after consent was asked again.
 
     What was withdrawn since makes another case: it is frozen anew and the job points to it.
     """
-    frozen = parse_manifest(worker.runtime.blobs.get(job.manifest_digest))
+    frozen = parse_manifest(blobs.get(job.manifest_digest))
     manifest, _ = permitted(worker, job, frozen)
     if manifest != frozen:
-        worker.runtime.blobs.put(manifest.to_bytes())
+        blobs.put(manifest.to_bytes())
         with worker.runtime.sessions.begin() as session:
             store.add_manifest(session, manifest.digest, worker.runtime.clock())
             store.repoint(session, job.id, job.fence, manifest.digest)
@@ -250,9 +255,9 @@ def predict(predictor: Predictor, case: CaseInput, on_stage: Callable[[str], Non
     return predictor.predict(case, on_stage=on_stage) if anything else None
 
 
-def _keep_heatmaps(worker: Worker, prediction: Prediction | None) -> dict[str, str]:
+def _keep_heatmaps(blobs: BlobStore, prediction: Prediction | None) -> dict[str, str]:
     images = prediction.explanation.images if prediction else ()
-    return {image.sop_instance_uid: worker.runtime.blobs.put(image.heatmap_png) for image in images}
+    return {image.sop_instance_uid: blobs.put(image.heatmap_png) for image in images}
 
 
 # --- releasing ----------------------------------------------------------------------------------------------------
@@ -272,10 +277,10 @@ def _release(
     return True
 
 
-def _withhold(worker: Worker, job: Job, stored: StoredResult, narrower: Manifest) -> None:
+def _withhold(worker: Worker, job: Job, stored: StoredResult, narrower: Manifest, blobs: BlobStore) -> None:
     """Void a result whose consent was withdrawn after it was computed; the next round computes the narrower case."""
     event = withheld_event(worker.runtime.events, job, stored)
-    worker.runtime.blobs.put(narrower.to_bytes())
+    blobs.put(narrower.to_bytes())
     with worker.runtime.sessions.begin() as session:
         store.withhold(session, job, stored, worker.runtime.clock())
         store.add_manifest(session, narrower.digest, worker.runtime.clock())

@@ -14,9 +14,11 @@ from services.diagnosis.domain import ShadowResult
 from services.diagnosis.errors import CaseFailed, ConsentMoved
 from services.diagnosis.recording import shadowed_event
 from services.diagnosis.results import Spent, compose
+from services.diagnosis.rows import ErasureRow
 from services.diagnosis.running import Worker, permitted, predict
 from services.diagnosis.snapshot import parse_manifest
 from shared.database import reading
+from shared.erasure import blobs_of
 from shared.errors import NotFound
 from shared.ids import uuid7
 
@@ -34,7 +36,7 @@ def run_shadow(worker: Worker, job_id: str) -> None:
         stored = store.released_results(session, [job_id]).get(job_id)
     if model is None or stored is None or stored.bundle_digest == model.predictor.bundle.digest:
         return
-    manifest = parse_manifest(worker.runtime.blobs.get(stored.manifest_digest))
+    manifest = parse_manifest(blobs_of(worker.runtime, ErasureRow, job.patient).store.get(stored.manifest_digest))
     narrower, answer = permitted(worker, job, manifest)
     if narrower != manifest or answer is None:
         return

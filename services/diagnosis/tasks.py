@@ -22,7 +22,9 @@ def create_worker_app(broker_url: str, worker: Worker) -> Any:
     @app.task(name=TASK, acks_late=True, reject_on_worker_lost=True, ignore_result=True)  # type: ignore[untyped-decorator]
     def _run_job(job_id: str) -> None:
         try:
-            if run_job(worker, job_id) and worker.models.shadow() is not None:
+            with worker.pulse.working():
+                is_released = run_job(worker, job_id)
+            if is_released and worker.models.shadow() is not None:
                 _send_on(job_id)
         except Exception as error:
             # Celery would log the message and all local values, which may be patient data. The job's lease
@@ -39,7 +41,8 @@ def create_worker_app(broker_url: str, worker: Worker) -> Any:
     @app.task(name=SHADOW_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def _run_shadow(job_id: str) -> None:
         try:
-            run_shadow(worker, job_id)
+            with worker.pulse.working():
+                run_shadow(worker, job_id)
         except Exception as error:
             # As above.
             log.warning("a case was left out of the shadow", job=job_id, error=type(error).__name__)
@@ -47,7 +50,8 @@ def create_worker_app(broker_url: str, worker: Worker) -> Any:
     @app.task(name=QUESTION_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def _answer_question(question_id: str) -> None:
         try:
-            answer_question(worker, question_id)
+            with worker.pulse.working():
+                answer_question(worker, question_id)
         except Exception as error:
             # As above; whoever asked is told after a while that nobody answered.
             log.error("a question was left behind", question=question_id, error=type(error).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
@@ -31,6 +32,7 @@ from services.diagnosis.errors import (
     UnknownPatient,
 )
 from services.diagnosis.recording import denied_event
+from services.diagnosis.rows import ErasureRow
 from services.diagnosis.snapshot import Known, Manifest, case_time, freeze, select
 from shared.auth import Principal
 from shared.contracts.base import Modality
@@ -38,11 +40,20 @@ from shared.contracts.diagnosis import FeedbackIn, JobStatus
 from shared.contracts.evidence import EvidenceList
 from shared.database import reading
 from shared.digests import digest_json
+from shared.erasure import PatientBlobs, blobs_of, check_standing
 from shared.errors import FieldProblem, InvalidInput
 from shared.ids import uuid7
 from shared.web import Runtime
 
 # --- asking -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A case that is not asked for yet, and where its patient's blobs lay before it was put together."""
+
+    manifest: Manifest
+    blobs: PatientBlobs
 
 
 async def request_diagnosis(runtime: Runtime, neighbours: Neighbours, order: Order) -> tuple[Job, bool]:
@@ -55,8 +66,8 @@ async def request_diagnosis(runtime: Runtime, neighbours: Neighbours, order: Ord
         known = await run_in_threadpool(find_replay, runtime, order)
         if known is not None:
             return known, True
-    manifest = await snapshot_case(runtime, neighbours, order)
-    return await run_in_threadpool(submit, runtime, order, manifest)
+    snapshot = await snapshot_case(runtime, neighbours, order)
+    return await run_in_threadpool(submit, runtime, order, snapshot)
 
 
 def check_order(order: Order, now: datetime) -> None:
@@ -79,8 +90,9 @@ def _bad_as_of(problem: str) -> InvalidInput:
     return InvalidInput(f"asOf {problem}.", fields=[field])
 
 
-async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) -> Manifest:
+async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) -> Snapshot:
     """Freeze what is known of the patient as of the order's time, and what consent lets us use of it."""
+    blobs = await run_in_threadpool(blobs_of, runtime, ErasureRow, order.patient)
     lists = await neighbours.all_evidence(order.patient, order.as_of)
     if not any(answer.known for answer in lists.values()):
         fix = "send an image, a note or vital signs first, under the same identifier"
@@ -93,8 +105,8 @@ async def snapshot_case(runtime: Runtime, neighbours: Neighbours, order: Order) 
     if not any(select(kind, known[kind], as_of) for kind in order.modalities):
         raise _no_evidence(order)
     consent = await neighbours.decide(order.patient, order.modalities, order.purpose, order.requester)
-    subject = runtime.events.pseudonyms.patient(runtime.common.tenant, order.patient)
-    return freeze(subject, as_of, order.modalities, known, consent.decisions, order.purpose)
+    manifest = freeze(blobs.subject_ref, as_of, order.modalities, known, consent.decisions, order.purpose)
+    return Snapshot(manifest, blobs)
 
 
 async def evidence_at(
@@ -133,12 +145,16 @@ def find_replay(runtime: Runtime, order: Order) -> Job | None:
     return job
 
 
-def submit(runtime: Runtime, order: Order, manifest: Manifest) -> tuple[Job, bool]:
-    """Queue a job for a frozen case; of two requests with one key at the same time, one job."""
-    content, now = manifest.to_bytes(), runtime.clock()
-    digest = runtime.blobs.put(content)
+def submit(runtime: Runtime, order: Order, snapshot: Snapshot) -> tuple[Job, bool]:
+    """Queue a job for a frozen case; of two requests with one key at the same time, one job.
+
+    Raises: ErasedMeanwhile: the patient was erased since the case was put together.
+    """
+    manifest, now = snapshot.manifest, runtime.clock()
+    digest = snapshot.blobs.store.put(manifest.to_bytes())
     try:
         with runtime.sessions.begin() as session:
+            check_standing(session, ErasureRow, snapshot.blobs)
             store.add_manifest(session, digest, now)
             job = store.add_job(session, uuid7(), order, digest, manifest, now)
             if manifest.withheld:
@@ -205,7 +221,7 @@ def _patient_of(job: Job) -> str:
 def read_manifest(runtime: Runtime, session: Session, principal: Principal, request_id: str, job_id: str) -> bytes:
     """The canonical JSON of the case; its digest is the case's."""
     job = store.get_job(session, job_id)
-    content = runtime.blobs.get(job.manifest_digest)
+    content = blobs_of(runtime, ErasureRow, job.patient).store.get(job.manifest_digest)
     record_read(runtime, session, principal, request_id, job, "manifest-read")
     return content
 
@@ -219,7 +235,7 @@ def read_heatmap(
     digest = stored.heatmaps.get(sop_instance_uid) if stored is not None else None
     if digest is None:
         raise UnknownHeatmap("This diagnosis has no heat map of that instance.")
-    content = runtime.blobs.get(digest)
+    content = blobs_of(runtime, ErasureRow, job.patient).store.get(digest)
     record_read(runtime, session, principal, request_id, job, "heatmap-read")
     return content
 
@@ -256,6 +272,7 @@ def give_feedback(
 ) -> Feedback:
     """Keep what a clinician made of a result. Raises: InvalidInput, UnknownDiagnosis, NotFinished."""
     check_feedback(body)
+    store.lock_job(session, job_id)
     job = store.get_job(session, job_id)
     if job.status not in RELEASED:
         raise NotFinished(f"This diagnosis is {job.status}; feedback needs a result.")

@@ -18,11 +18,13 @@ from services.diagnosis import store
 from services.diagnosis.clients import Neighbours
 from services.diagnosis.currency import as_json, changes
 from services.diagnosis.domain import Job
+from services.diagnosis.rows import ErasureRow
 from services.diagnosis.settings import DiagnosisSettings
 from services.diagnosis.snapshot import parse_manifest
 from services.diagnosis.usecases import evidence_at
 from shared.contracts.audit import Ingest
 from shared.database import reading
+from shared.erasure import blobs_of
 from shared.errors import NotFound
 from shared.intake import PROMPT
 from shared.web import Runtime
@@ -96,7 +98,7 @@ class Watch:
 
     async def _compare(self, neighbours: Neighbours, job: Job) -> None:
         try:
-            manifest = parse_manifest(self._runtime.blobs.get(job.manifest_digest))
+            manifest = parse_manifest(blobs_of(self._runtime, ErasureRow, job.patient).store.get(job.manifest_digest))
         except NotFound:
             return  # an erased case can no longer be compared with anything
         lists = await neighbours.all_evidence(job.patient, job.as_of)
@@ -104,6 +106,10 @@ class Watch:
         if not found:
             return
         with self._runtime.sessions.begin() as session:
+            store.lock_job(session, job.id)
+            present = store.find_job(session, job.id)
+            if present is None or present.erased_at is not None:
+                return
             if not store.mark_outdated(session, job.id, found, self._runtime.clock()):
                 return
             event = self._runtime.events.event(

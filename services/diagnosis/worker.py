@@ -75,7 +75,7 @@ def work(settings: DiagnosisSettings, common: CommonSettings, bundles: BundleRea
 
         models = Follower(registry, Shelf(settings, bundles), _prepare, settings.registry_s)
         models.preload()
-        pulse = Pulse(runtime.sessions, settings, worker_id, models.ready_digest)
+        pulse = Pulse(runtime.sessions, settings, worker_id, models.ready_digest, forget=models.forget)
         app = create_worker_app(common.broker_url, Worker(worker_id, runtime, settings, contents, models, pulse))
         models.start()
         stack.callback(models.stop)

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 
 from services.ehr.deps import Neighbours
+from services.ehr.erasing import ERASER
 from services.ehr.fhir.api import router as fhir
 from services.ehr.fhir.audit_api import router as audit_events
 from services.ehr.fhir.outcome import OperationOutcomes, describe_outcomes
 from services.ehr.hooks.api import router as hooks
 from services.ehr.settings import EhrSettings
 from services.ehr.store import OutboxRow
+from shared.erasure import erasure_router
 from shared.settings import CommonSettings
 from shared.web import build_runtime, create_service_app
 
@@ -37,7 +39,7 @@ def create_app(settings: EhrSettings | None = None, common: CommonSettings | Non
     app = create_service_app(
         "ehr",
         runtime,
-        [audit_events, fhir, hooks],
+        [audit_events, fhir, hooks, erasure_router(ERASER)],
         description=DESCRIPTION,
         lifespan=_lifespan,
         max_body_bytes=settings.max_body_bytes,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from shared.database import UtcDateTime, insert_into, new_metadata
+from shared.erasure import ErasureMixin
 from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
@@ -26,6 +27,10 @@ class OutboxRow(OutboxMixin, Base):
 
 class OutboxCounterRow(OutboxCounterMixin, Base):
     """The number that an audit event was given last."""
+
+
+class ErasureRow(ErasureMixin, Base):
+    """Patients who were erased, by pseudonym."""
 
 
 class CardRow(Base):

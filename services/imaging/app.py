@@ -13,8 +13,10 @@ from fastapi import FastAPI
 from services.imaging.api import evidence, qido, research, stow, wado, wado_pixels
 from services.imaging.deid.text_finder import text_finder
 from services.imaging.dicom.decoders import Decoders, open_decoders
+from services.imaging.erasing import ERASER
 from services.imaging.settings import Settings
 from services.imaging.store import OutboxRow
+from shared.erasure import erasure_router
 from shared.settings import CommonSettings
 from shared.web import Runtime, build_runtime, create_service_app
 
@@ -67,7 +69,15 @@ def create_app(settings: Settings | None = None, common: CommonSettings | None =
     app = create_service_app(
         "imaging",
         runtime,
-        [stow.router, wado.router, wado_pixels.router, qido.router, research.router, evidence.router],
+        [
+            stow.router,
+            wado.router,
+            wado_pixels.router,
+            qido.router,
+            research.router,
+            evidence.router,
+            erasure_router(ERASER),
+        ],
         description=DESCRIPTION,
         readiness=_waiting_for,
         lifespan=_running,

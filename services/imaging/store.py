@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from services.imaging.dicom.syntaxes import RADIOGRAPHS
 from services.imaging.domain import CANNOT_BE_SHOWN, InstanceKey, Known, Prepared
 from shared.database import UtcDateTime, insert_into, new_metadata
+from shared.erasure import ErasureMixin
 from shared.outbox import OutboxCounterMixin, OutboxMixin
 
 
@@ -30,6 +31,10 @@ class OutboxRow(OutboxMixin, Base):
 
 class OutboxCounterRow(OutboxCounterMixin, Base):
     """The number that an audit event was given last."""
+
+
+class ErasureRow(ErasureMixin, Base):
+    """Patients who were erased, by pseudonym."""
 
 
 class OwnerRow(Base):

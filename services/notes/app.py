@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.notes.api import ROUTERS
+from services.notes.erasing import ERASER
 from services.notes.mllp import NotesDoor
 from services.notes.settings import Settings
 from services.notes.store import OutboxRow
 from shared.clock import Clock, utc_now
+from shared.erasure import erasure_router
 from shared.hl7v2.exchange import Exchange
 from shared.hl7v2.server import listening, waiting_for
 from shared.settings import CommonSettings
@@ -31,7 +33,7 @@ def create_app(
     app = create_service_app(
         "notes",
         runtime,
-        ROUTERS,
+        (*ROUTERS, erasure_router(ERASER)),
         description=DESCRIPTION,
         readiness=lambda: waiting_for(app.state, settings),
         lifespan=lambda: listening(app.state, exchange, settings),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, NewNote, Note
 from shared.database import UtcDateTime, insert_into, new_metadata
+from shared.erasure import ErasureMixin
 from shared.hl7v2.once import MessageMixin
 from shared.outbox import OutboxCounterMixin, OutboxMixin
 
@@ -27,6 +28,10 @@ class OutboxRow(OutboxMixin, Base):
 
 class OutboxCounterRow(OutboxCounterMixin, Base):
     """The number that an audit event was given last."""
+
+
+class ErasureRow(ErasureMixin, Base):
+    """Patients who were erased, by pseudonym."""
 
 
 class NoteRow(Base):

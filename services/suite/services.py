@@ -36,8 +36,8 @@ SERVICES = (
     Service("notes", ("/notes", "/internal/notes")),
     Service("vitals", ("/vitals", "/internal/vitals")),
     Service("diagnosis", ("/diagnoses", "/search", "/internal/diagnosis")),
-    Service("audit", ("/audit", "/consents", "/models", "/internal/audit")),
-    Service("ehr", ("/fhir", "/cds-services")),
+    Service("audit", ("/audit", "/consents", "/erasures", "/holds", "/models", "/internal/audit")),
+    Service("ehr", ("/fhir", "/cds-services", "/internal/ehr")),
     Service("review", (), has_database=False),
 )
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from services.vitals import api
 from services.vitals.derived import api as derived_api
+from services.vitals.erasing import ERASER
 from services.vitals.hl7.door import VitalsDoor
 from services.vitals.imports import api as imports_api
 from services.vitals.imports.receiving import FORM_BYTES
@@ -17,6 +18,7 @@ from services.vitals.live import api as live_api
 from services.vitals.settings import Settings
 from services.vitals.store import OutboxRow
 from shared.clock import Clock, utc_now
+from shared.erasure import erasure_router
 from shared.hl7v2.exchange import Exchange
 from shared.hl7v2.server import listening, waiting_for
 from shared.settings import CommonSettings
@@ -45,7 +47,7 @@ def create_app(
     app = create_service_app(
         "vitals",
         runtime,
-        (*api.ROUTERS, imports_api.router, derived_api.router, live_api.router),
+        (*api.ROUTERS, imports_api.router, derived_api.router, live_api.router, erasure_router(ERASER)),
         description=DESCRIPTION,
         readiness=lambda: waiting_for(app.state, settings),
         lifespan=_working,

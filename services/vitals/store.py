@@ -19,6 +19,7 @@ from services.vitals.clocks import ClockEstimate, Reading, estimate
 from services.vitals.domain import Arrival, Batch, Point, Sample, Window, in_order
 from services.vitals.signs import SIGN_OF
 from shared.database import UtcDateTime, insert_into, new_metadata
+from shared.erasure import ErasureMixin
 from shared.hl7v2.once import MessageMixin
 from shared.outbox import OutboxCounterMixin, OutboxMixin
 
@@ -41,6 +42,10 @@ class OutboxCounterRow(OutboxCounterMixin, Base):
     """The number that an audit event was given last."""
 
 
+class ErasureRow(ErasureMixin, Base):
+    """Patients who were erased, by pseudonym."""
+
+
 class BatchRow(Base):
     """One request that brought samples: where they come from, and when."""
 
@@ -49,6 +54,7 @@ class BatchRow(Base):
     number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(sa.String(36), unique=True)
     digest: Mapped[str] = mapped_column(sa.String(80))
+    """Of the body; empty once one of its patients was erased."""
     source: Mapped[str] = mapped_column(sa.String(255))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

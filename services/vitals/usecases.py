@@ -20,6 +20,7 @@ from services.vitals.plausibility import Flags, flags_of
 from services.vitals.sources import SourceRules
 from services.vitals.units import canonical_code
 from shared.auth import Principal
+from shared.erasure import enter
 from shared.errors import AppError, FieldProblem
 from shared.hl7v2.problems import Fault
 from shared.intake import is_late, patient_problem
@@ -70,6 +71,7 @@ class Series:
 def store_batch(session: Session, runtime: Runtime, asker: Asker, batch: Batch) -> Outcome:
     """Store all new samples of a batch, with one event for each patient who has any."""
     tenant, source = runtime.common.tenant, f"{asker.principal.issuer} {asker.principal.subject}"[:255]
+    enter(session, (runtime.events.pseudonyms.patient(tenant, patient) for patient in batch.samples))
     number = store.add_batch(session, batch, source)
     store.lock_patients(session, tenant, batch.samples)
     # In one order everywhere: two batches with the same samples then wait for each other instead of deadlocking.

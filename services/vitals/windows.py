@@ -16,6 +16,7 @@ from services.vitals.sources import SourceRules
 from services.vitals.usecases import Asker
 from shared.database import reading
 from shared.digests import digest_bytes
+from shared.erasure import blobs_of, check_standing
 from shared.ids import uuid7
 from shared.intake import patient_problem
 from shared.web import Runtime
@@ -29,10 +30,13 @@ def freeze(runtime: Runtime, rules: SourceRules, patient: str, as_of: datetime |
     What is marked as no evidence is left out and counted. The same samples give the same window, whatever `as_of`
     was. No transaction is open while the content is put together; a window that is being frozen twice at once is
     stored once.
+
+    Raises: ErasedMeanwhile.
     """
     tenant = runtime.common.tenant
     if patient_problem(patient):
         return False, None
+    blobs = blobs_of(runtime, store.ErasureRow, patient)
     with reading(runtime.sessions) as session:
         # Before the samples: what is committed between the two is told as a change once too often, never too rarely.
         newest = store.newest_time(session, tenant, patient, as_of)
@@ -50,9 +54,10 @@ def freeze(runtime: Runtime, rules: SourceRules, patient: str, as_of: datetime |
         start, last = points[0].effective, points[-1].effective
         received_at = store.last_received(session, tenant, patient, start, last)
     # The bytes are durable before the row that names them is.
-    blob = runtime.blobs.put(content.compress(frozen))
+    blob = blobs.store.put(content.compress(frozen))
     window = Window(uuid7(), digest, blob, patient, start, last, received_at, quality_of(points, flagged))
     with runtime.sessions.begin() as session:
+        check_standing(session, store.ErasureRow, blobs)
         store.add_window(session, tenant, window)
         return True, store.find_window_by_digest(session, tenant, patient, digest)
 
@@ -66,7 +71,7 @@ def read(session: Session, runtime: Runtime, asker: Asker, window_id: str) -> tu
     known = store.find_window(session, runtime.common.tenant, window_id) if _ID.fullmatch(window_id) else None
     if known is None:
         raise NoSuchWindow
-    frozen = content.decompress(runtime.blobs.get(known.blob))
+    frozen = content.decompress(blobs_of(runtime, store.ErasureRow, known.patient).store.get(known.blob))
     if digest_bytes(frozen) != known.digest:
         raise WindowDamaged
     event = runtime.events.event(

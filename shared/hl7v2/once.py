@@ -23,6 +23,8 @@ class MessageMixin:
     key: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
     digest: Mapped[str] = mapped_column(sa.String(80))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    subject_ref: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    """Pseudonym of the patient whom it was about; None in rows from before 2026-12, which no erasure finds."""
 
 
 def sender_key(header: Header, kind: str, name: str) -> str:
@@ -30,7 +32,9 @@ def sender_key(header: Header, kind: str, name: str) -> str:
     return digest_json({"application": header.raw(3), "facility": header.raw(4), "kind": kind, "name": name})
 
 
-def claim(session: Session, row: type[MessageMixin], tenant: str, message: Message, now: datetime) -> bool:
+def claim(
+    session: Session, row: type[MessageMixin], tenant: str, message: Message, subject_ref: str, now: datetime
+) -> bool:
     """Whether a message is new; it counts as taken with the caller's commit.
 
     Raises: RefusedMessage: its control id was another message's.
@@ -39,7 +43,9 @@ def claim(session: Session, row: type[MessageMixin], tenant: str, message: Messa
     # A sender may put a fresh time into MSH-7 when it sends again: what follows MSH is what is said.
     digest = digest_json({"type": [header.part(9), header.part(9, 2)], "body": message.body})
     key = sender_key(header, "MSH-10", header.raw(10))
-    insert = insert_into(session, row).values(tenant=tenant, key=key, digest=digest, received_at=now)  # type: ignore[arg-type]  # a mixin, mapped by the service
+    insert = insert_into(session, row).values(  # type: ignore[arg-type]  # a mixin, mapped by the service
+        tenant=tenant, key=key, digest=digest, received_at=now, subject_ref=subject_ref
+    )
     # Two senders of one message at once: the second waits for the first one's commit, and then finds its row.
     if session.scalar(insert.on_conflict_do_nothing(index_elements=["tenant", "key"]).returning(row.key)) is not None:
         return True

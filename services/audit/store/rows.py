@@ -204,6 +204,57 @@ class BreakGlassReviewRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ErasureRow(Base):
+    """One erasure of a patient; the identifier only until it is done."""
+
+    __tablename__ = "erasure"
+    __table_args__ = (sa.Index("ix_erasure_subject_ref", "subject_ref"), sa.Index("ix_erasure_state", "state"))
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    idx: Mapped[int | None] = mapped_column(Index)
+    """Log index of the newest event that tells of it."""
+    subject_ref: Mapped[str]
+    patient: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(sa.Text)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str]
+    again: Mapped[bool]
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ErasurePartRow(Base):
+    """What one service has to do for an erasure, and its receipt."""
+
+    __tablename__ = "erasure_part"
+
+    erasure_id: Mapped[str] = mapped_column(sa.ForeignKey("erasure.id"), primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    stores: Mapped[dict[str, int] | None] = mapped_column(sa.JSON(none_as_null=True))
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempts: Mapped[int]
+
+
+class HoldRow(Base):
+    """A legal hold on one patient's data; it is released, never deleted."""
+
+    __tablename__ = "hold"
+    __table_args__ = (sa.Index("ix_hold_subject_ref", "subject_ref"),)
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    idx: Mapped[int] = mapped_column(Index)
+    """Log index of the event that tells of its placing."""
+    subject_ref: Mapped[str]
+    reason: Mapped[str] = mapped_column(sa.Text)
+    owner: Mapped[str]
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    placed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    released_by: Mapped[str | None]
+
+
 class BundleRow(Base):
     """One registered model bundle."""
 

@@ -80,7 +80,7 @@ def review_access(
         raise AlreadyReviewed("This access was reviewed before.")
     event = context.events.event(
         principal, "break-glass", "break-glass-reviewed", "U",
-        patient=access.patient, kind="consent", object_id=access.id, purpose=str(access.purpose),
+        subject_ref=access.subject_ref, kind="consent", object_id=access.id, purpose=str(access.purpose),
         digest=digest_json({"comment": comment}), request_id=request_id,
         details={"finding": finding, "overdue": access.state(context.clock()) == "overdue"},
     )  # fmt: skip

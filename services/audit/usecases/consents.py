@@ -87,7 +87,8 @@ def _withdraw(context: AuditContext, principal: Principal, consent: Consent, req
     withdrawn = replace(consent, version=consent.version + 1, withdrawn=True)
     event = context.events.event(
         principal, "consent", "consent-withdrawn", "U",
-        patient=consent.patient, kind="consent", object_id=consent.id, digest=digest_json(content_of(withdrawn)),
+        subject_ref=consent.subject_ref, kind="consent", object_id=consent.id,
+        digest=digest_json(content_of(withdrawn)),
         request_id=request_id, details=_details(withdrawn),
     )  # fmt: skip
 
@@ -130,7 +131,7 @@ def consent_history(context: AuditContext, principal: Principal, consent_id: str
         raise NoSuchConsent("There is no such consent.")
     event = context.events.event(
         principal, "read", "consent-history-read", "R",
-        patient=versions[0].patient, kind="consent", object_id=consent_id, request_id=request_id,
+        subject_ref=versions[0].subject_ref, kind="consent", object_id=consent_id, request_id=request_id,
     )  # fmt: skip
     context.record([event])
     return versions

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from services.diagnosis.store.fences import check_fence, raise_fence
-from services.diagnosis.store.jobs import add_job, add_manifest, find_by_key, find_job, get_job, list_jobs
+from services.diagnosis.store.jobs import (
+    add_job,
+    add_manifest,
+    find_by_key,
+    find_job,
+    get_job,
+    list_jobs,
+    lock_job,
+)
 from services.diagnosis.store.leases import (
     claim,
     defer,
@@ -33,7 +41,7 @@ from services.diagnosis.store.questions import (
     find_question,
     keep_answer,
 )
-from services.diagnosis.store.replays import claim_night, released_since
+from services.diagnosis.store.replays import claim_night, erased_bundle, released_since
 from services.diagnosis.store.results import (
     add_feedback,
     add_result,
@@ -44,7 +52,13 @@ from services.diagnosis.store.results import (
     withhold,
 )
 from services.diagnosis.store.shadows import add_shadow
-from services.diagnosis.store.workers import forget_worker, worker_seen, workers_since
+from services.diagnosis.store.workers import (
+    forget_worker,
+    newest_erasure,
+    remembering,
+    worker_seen,
+    workers_since,
+)
 
 __all__ = [
     "Question",
@@ -60,6 +74,7 @@ __all__ = [
     "claim_night",
     "defer",
     "drop_question",
+    "erased_bundle",
     "expired",
     "fail",
     "fail_orphan",
@@ -74,14 +89,17 @@ __all__ = [
     "jobs_of_subject",
     "keep_answer",
     "list_jobs",
+    "lock_job",
     "mark_checked",
     "mark_outdated",
     "mark_sent",
+    "newest_erasure",
     "outdated",
     "raise_fence",
     "release",
     "released_results",
     "released_since",
+    "remembering",
     "renew",
     "repoint",
     "requeue",

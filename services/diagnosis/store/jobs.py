@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.diagnosis.domain import Job, Order
-from services.diagnosis.errors import UnknownDiagnosis
+from services.diagnosis.errors import ErasedDiagnosis, UnknownDiagnosis
 from services.diagnosis.rows import JobRow, ManifestRow
 from services.diagnosis.snapshot import Manifest
 from shared.auth import Principal, Role
@@ -59,11 +59,18 @@ def find_job(session: Session, job_id: str) -> Job | None:
 
 
 def get_job(session: Session, job_id: str) -> Job:
-    """One job. Raises: UnknownDiagnosis."""
+    """One job. Raises: UnknownDiagnosis, ErasedDiagnosis."""
     job = find_job(session, job_id)
     if job is None:
         raise UnknownDiagnosis("There is no diagnosis with this id.")
+    if job.erased_at is not None:
+        raise ErasedDiagnosis("The patient of this diagnosis was erased; the log keeps that it was made.")
     return job
+
+
+def lock_job(session: Session, job_id: str) -> None:
+    """Until the transaction ends, the job is not erased; SQLite has one writer at a time anyway."""
+    session.execute(sa.select(JobRow.id).where(JobRow.id == job_id).with_for_update(read=True))
 
 
 def find_by_key(session: Session, requester: Principal, key: str) -> Job | None:
@@ -87,7 +94,7 @@ def list_jobs(
     limit: int,
 ) -> list[Job]:
     """Jobs, newest first (ids are UUIDv7 and sort by time); `before` is the last id of the page before."""
-    query = sa.select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+    query = sa.select(JobRow).where(JobRow.erased_at.is_(None)).order_by(JobRow.id.desc()).limit(limit)
     if patient is not None:
         query = query.where(JobRow.patient == patient)
     if ids is not None:
@@ -124,4 +131,5 @@ def job_of(row: JobRow) -> Job:
         fence=row.fence,
         attempts=row.attempts,
         deferrals=row.deferrals,
+        erased_at=row.erased_at,
     )

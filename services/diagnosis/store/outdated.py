@@ -57,6 +57,7 @@ def _successors(session: Session, job_ids: Sequence[str]) -> dict[str, str]:
 def jobs_of_subject(session: Session, subject_ref: str, as_of_from: datetime | None, limit: int) -> list[Job]:
     """The newest jobs of a patient, by pseudonym, that did not fail; as of a time at or after one, if given."""
     query = sa.select(JobRow).where(JobRow.subject_ref == subject_ref, JobRow.status != JobStatus.FAILED)
+    query = query.where(JobRow.erased_at.is_(None))
     if as_of_from is not None:
         query = query.where(JobRow.as_of >= as_of_from)
     return [job_of(row) for row in session.scalars(query.order_by(JobRow.id.desc()).limit(limit))]
@@ -64,7 +65,7 @@ def jobs_of_subject(session: Session, subject_ref: str, as_of_from: datetime | N
 
 def unchecked(session: Session, limit: int) -> list[Job]:
     """Finished jobs whose evidence was never compared since, the oldest first."""
-    query = sa.select(JobRow).where(JobRow.checked_at.is_(None), JobRow.status.in_(FINAL))
+    query = sa.select(JobRow).where(JobRow.checked_at.is_(None), JobRow.status.in_(FINAL), JobRow.erased_at.is_(None))
     return [job_of(row) for row in session.scalars(query.order_by(JobRow.finished_at).limit(limit))]
 
 

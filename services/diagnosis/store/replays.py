@@ -19,5 +19,11 @@ def claim_night(session: Session, night: date) -> bool:
 
 def released_since(session: Session, moment: datetime) -> list[str]:
     """The diagnoses that were released since, oldest first."""
-    query = sa.select(ResultRow.job_id).where(ResultRow.released_at >= moment).order_by(ResultRow.released_at)
-    return list(session.scalars(query))
+    query = sa.select(ResultRow.job_id).where(ResultRow.released_at >= moment, ResultRow.body != "")
+    return list(session.scalars(query.order_by(ResultRow.released_at)))
+
+
+def erased_bundle(session: Session, job_id: str) -> str | None:
+    """The digest of the bundle that gave a result which was released and then erased; None: there was none."""
+    released = sa.select(ResultRow.bundle_digest).where(ResultRow.job_id == job_id, ResultRow.released_at.is_not(None))
+    return session.scalar(released)

@@ -17,14 +17,18 @@ from shared.contracts.diagnosis import DiagnosisResult, JobStatus
 
 def standing_result(session: Session, job_id: str) -> StoredResult | None:
     """The job's result, released or not, unless a withdrawn consent voided it."""
-    query = sa.select(ResultRow).where(ResultRow.job_id == job_id, ResultRow.withheld_at.is_(None))
+    query = sa.select(ResultRow).where(
+        ResultRow.job_id == job_id, ResultRow.withheld_at.is_(None), ResultRow.body != ""
+    )
     row = session.scalars(query).one_or_none()
     return _result(row) if row is not None else None
 
 
 def released_results(session: Session, job_ids: Sequence[str]) -> dict[str, StoredResult]:
     """The released result of each of these jobs that has one."""
-    query = sa.select(ResultRow).where(ResultRow.job_id.in_(job_ids), ResultRow.released_at.is_not(None))
+    query = sa.select(ResultRow).where(
+        ResultRow.job_id.in_(job_ids), ResultRow.released_at.is_not(None), ResultRow.body != ""
+    )
     return {row.job_id: _result(row) for row in session.scalars(query)}
 
 

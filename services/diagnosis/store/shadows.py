@@ -8,11 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from services.diagnosis.domain import ShadowResult
-from services.diagnosis.rows import ShadowResultRow
+from services.diagnosis.rows import JobRow, ShadowResultRow
 
 
 def add_shadow(session: Session, result: ShadowResult, now: datetime) -> bool:
-    """Keep an answer; False where this bundle has answered this case before."""
+    """Keep an answer; False where this bundle has answered this case before, or the patient was erased meanwhile."""
+    job = sa.select(JobRow.erased_at).where(JobRow.id == result.job_id).with_for_update()
+    if session.execute(job).scalar_one() is not None:
+        return False
     known = sa.select(ShadowResultRow.id).where(
         ShadowResultRow.job_id == result.job_id,
         ShadowResultRow.manifest_digest == result.manifest_digest,

@@ -99,8 +99,9 @@ def _instances(
         if not all(retrieval.can_give(row.transfer_syntax_uid, wanted.transfer_syntax) for row in rows):
             continue
         files = [
-            retrieval.file_as(runtime.blobs.get(row.digest), row.transfer_syntax_uid, wanted.transfer_syntax, decoders)
+            retrieval.file_as(stored, row.transfer_syntax_uid, wanted.transfer_syntax, decoders)
             for row in rows
+            for stored in [reads.blobs_of(runtime, row).get(row.digest)]
         ]
         reads.record_read(session, runtime, reader, "dicom-retrieved", rows, request_id)
         if wanted.media_type == DICOM and not wanted.multipart:

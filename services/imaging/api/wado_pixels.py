@@ -62,7 +62,7 @@ def retrieve_frames(
         media_type = _frame_form(wanted, row.transfer_syntax_uid, stored)
         if media_type is None:
             continue
-        stored_file = runtime.blobs.get(row.digest)
+        stored_file = reads.blobs_of(runtime, row).get(row.digest)
         compressed = media_type == stored
         found, transfer_syntax_uid = retrieval.frames(stored_file, numbers, decoders, compressed=compressed)
         reads.record_read(session, runtime, reader, "dicom-frame-read", [row], request_id)
@@ -173,9 +173,9 @@ def _rendered(
 
     shown = retrieval.View.parse(rendering.viewport, rendering.window)
     if number == 1 and row.rendered_digest is not None and shown.fits_thumbnail(row.rows, row.columns):
-        image: Shown = retrieval.thumbnail(runtime.blobs.get(row.rendered_digest), shown)
+        image: Shown = retrieval.thumbnail(reads.blobs_of(runtime, row).get(row.rendered_digest), shown)
     else:
-        image = retrieval.rendered(runtime.blobs.get(row.digest), shown, decoders, number)
+        image = retrieval.rendered(reads.blobs_of(runtime, row).get(row.digest), shown, decoders, number)
     reads.record_read(session, runtime, reader, "dicom-rendered", [row], request_id)
     content = retrieval.encode_8(image, rendering.media_type, rendering.quality)
     return Response(content, media_type=rendering.media_type, headers=PRIVATE)

@@ -11,6 +11,7 @@ from services.imaging import commitment_queue, store
 from services.imaging.dicom.syntaxes import SOP_CLASSES
 from services.imaging.domain import Commitment, Reference, Verdict
 from services.imaging.store import InstanceRow
+from services.imaging.usecases.reads import blobs_of
 from shared.auth import Principal
 from shared.database import reading
 from shared.digests import digest_bytes
@@ -66,7 +67,7 @@ def _failure(runtime: Runtime, reference: Reference) -> int | None:
 
 def _intact(runtime: Runtime, row: InstanceRow) -> bool:
     try:
-        return digest_bytes(runtime.blobs.get(row.digest)) == row.digest
+        return digest_bytes(blobs_of(runtime, row).get(row.digest)) == row.digest
     except NotFound:
         return False
 

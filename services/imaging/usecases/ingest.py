@@ -20,6 +20,7 @@ from shared.auth import Principal
 from shared.contracts.base import Modality
 from shared.database import reading
 from shared.digests import digest_bytes
+from shared.erasure import PatientBlobs, blobs_of, check_standing, enter
 from shared.ids import uuid7
 from shared.intake import is_late
 from shared.storing import StoringDenied, basis_of
@@ -45,6 +46,8 @@ class Examined:
     prepared: Prepared | None = None
     known: Known | None = None
     refusal: Refused | None = None
+    blobs: PatientBlobs | None = None
+    """Where the bytes of what is to be stored lie."""
 
     @property
     def warning(self) -> str | None:
@@ -93,8 +96,11 @@ def examine(
             raise _wrong_instance()
         _check_consent(runtime, read, visit)
         known = _known(runtime, read)
-        prepared = None if known else _prepare(runtime, content, digest, read, decoders)
-        return Examined(digest, read, prepared, known)
+        if known is not None:
+            return Examined(digest, read, known=known)
+        blobs = blobs_of(runtime, store.ErasureRow, read.patient)
+        prepared = _prepare(runtime, blobs, content, digest, read, decoders)
+        return Examined(digest, read, prepared, blobs=blobs)
     except Refused as refusal:
         if read is not None:
             refusal.of(read.sop_class_uid, read.key.sop_instance_uid)
@@ -125,9 +131,11 @@ def _known(runtime: Runtime, read: ReadInstance) -> Known | None:
     return known
 
 
-def _prepare(runtime: Runtime, content: bytes, digest: str, read: ReadInstance, decoders: Decoders) -> Prepared:
+def _prepare(
+    runtime: Runtime, blobs: PatientBlobs, content: bytes, digest: str, read: ReadInstance, decoders: Decoders
+) -> Prepared:
     received_at, look = runtime.clock(), look_at(read, decoders)
-    runtime.blobs.put(content, digest)
+    blobs.store.put(content, digest)
     return Prepared(
         description=describe(read, look, received_at),
         digest=digest,
@@ -139,7 +147,11 @@ def _prepare(runtime: Runtime, content: bytes, digest: str, read: ReadInstance, 
 
 
 def file_instances(session: Session, runtime: Runtime, examined: Sequence[Examined], visit: Visit) -> list[Outcome]:
-    """Store what can be stored, each with its audit event, in the caller's transaction; outcomes in the order given."""
+    """Store what can be stored, each with its audit event, in the caller's transaction; outcomes in the order given.
+
+    Raises: ErasedMeanwhile: one of the patients was erased since the instances were examined.
+    """
+    enter(session, [one.blobs.subject_ref for one in examined if one.blobs])
     # One order for all transactions: two senders of the same studies then cannot wait for one another.
     order = sorted(range(len(examined)), key=lambda index: _sort_key(examined[index]))
     outcomes = {index: _file(session, runtime, examined[index], visit) for index in order}
@@ -157,16 +169,18 @@ def _file(session: Session, runtime: Runtime, examined: Examined, visit: Visit) 
             raise examined.refusal
         assert read is not None  # noqa: S101  # an instance that was not read was refused
         if examined.prepared is not None:
-            _store(session, runtime, examined.prepared, visit)
+            _store(session, runtime, examined, examined.prepared, visit)
     except Refused as refusal:
         _record_refusal(session, runtime, examined, refusal, visit)
         return Outcome(refusal.sop_class_uid, refusal.sop_instance_uid, refusal=refusal)
     return Outcome(read.sop_class_uid, read.key.sop_instance_uid, read.key, warning=examined.warning)
 
 
-def _store(session: Session, runtime: Runtime, prepared: Prepared, visit: Visit) -> None:
+def _store(session: Session, runtime: Runtime, examined: Examined, prepared: Prepared, visit: Visit) -> None:
     tenant, said, id_ = runtime.common.tenant, prepared.description, uuid7()
     names = said.sop_class_uid, said.key.sop_instance_uid
+    if examined.blobs is not None:
+        check_standing(session, store.ErasureRow, examined.blobs)
     if store.claim(session, tenant, said.key, said.patient) != {said.patient}:
         raise _wrong_patient().of(*names)
     if store.add_instance(session, tenant, id_, prepared):

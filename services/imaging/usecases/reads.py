@@ -19,7 +19,9 @@ from services.imaging.dicom.decoders import Decoders
 from services.imaging.dicom.syntaxes import RADIOGRAPHS
 from services.imaging.errors import NoSuchInstance
 from services.imaging.store import InstanceRow
+from shared import erasure
 from shared.auth import Principal
+from shared.blobs import BlobStore
 from shared.contracts.base import Modality
 from shared.contracts.evidence import EvidenceList, EvidenceRef, ImageFinding, RenderedImage
 from shared.database import reading
@@ -130,16 +132,22 @@ def get_rendered(
     )
 
 
+def blobs_of(runtime: Runtime, row: InstanceRow) -> BlobStore:
+    """Where the bytes of an instance and of its rendering lie."""
+    return erasure.blobs_of(runtime, store.ErasureRow, row.patient).store
+
+
 def _rendering(runtime: Runtime, decoders: Decoders, row: InstanceRow) -> tuple[bytes, str]:
     """The 16-bit PNG of an image and its content address: kept from before, or made now."""
     from services.imaging.dicom.description import render_for_networks
     from services.imaging.dicom.reading import read_instance
     from services.imaging.dicom.render import png_16
 
+    blobs = blobs_of(runtime, row)
     if row.rendered_digest is not None:
-        return runtime.blobs.get(row.rendered_digest), row.rendered_digest
-    png = png_16(render_for_networks(read_instance(runtime.blobs.get(row.digest)), decoders))
-    return png, runtime.blobs.put(png)
+        return blobs.get(row.rendered_digest), row.rendered_digest
+    png = png_16(render_for_networks(read_instance(blobs.get(row.digest)), decoders))
+    return png, blobs.put(png)
 
 
 def _findings(session: Session, runtime: Runtime, row: InstanceRow, png: bytes) -> list[dict[str, Any]]:

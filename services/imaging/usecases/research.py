@@ -19,6 +19,7 @@ from services.imaging.dicom.reading import read_instance
 from services.imaging.domain import Region, Review, ReviewState
 from services.imaging.errors import NoResearchConsent, NoSuchInstance, NothingToExport, Refused, RegionOutside
 from services.imaging.store import InstanceRow
+from services.imaging.usecases.reads import blobs_of
 from shared.auditing import actor_of
 from shared.auth import Principal
 from shared.contracts.audit import ConsentBasis, ConsentQuestion
@@ -70,7 +71,8 @@ class Exporter:
         """What of these instances may leave now, and what was found of those that nobody had asked for before."""
         files, withheld, found = [], [], []
         for row in rows:
-            read, uid = read_instance(self.runtime.blobs.get(row.digest)), self.identity.uid(row.sop_instance_uid)
+            content = blobs_of(self.runtime, row).get(row.digest)
+            read, uid = read_instance(content), self.identity.uid(row.sop_instance_uid)
             try:
                 review = self._kept_review(row)
                 if review is None:
@@ -79,8 +81,8 @@ class Exporter:
                 if review.state in (ReviewState.WAITING, ReviewState.WITHHELD):
                     withheld.append((uid, review.state.value))
                     continue
-                content = deidentified(read, self.identity, cleaned(read, review, self.decoders))
-                files.append((f"{uid}.dcm", content))
+                leaving = deidentified(read, self.identity, cleaned(read, review, self.decoders))
+                files.append((f"{uid}.dcm", leaving))
             except Refused:
                 withheld.append((uid, CANNOT_BE_SHOWN))
         study = self.identity.uid(rows[0].study_instance_uid)

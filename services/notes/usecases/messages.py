@@ -12,6 +12,7 @@ from services.notes.hl7.documents import Document
 from services.notes.hl7.requests import Act
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.storing import cancel_note, store_note
+from shared.erasure import enter
 from shared.errors import Unavailable
 from shared.hl7v2.message import Message
 from shared.hl7v2.once import claim
@@ -38,7 +39,10 @@ def take_message(
         analysis: what was found in the document's text; None where it has none.
     Raises: RefusedMessage: its control id was another message's, or what it asks for cannot be done.
     """
-    if claim(session, store.MessageRow, runtime.common.tenant, message, runtime.clock()):
+    tenant = runtime.common.tenant
+    subject_ref = runtime.events.pseudonyms.patient(tenant, document.patient)
+    enter(session, [subject_ref])
+    if claim(session, store.MessageRow, tenant, message, subject_ref, runtime.clock()):
         _act(session, runtime, asker, document, analysis)
 
 

@@ -12,6 +12,7 @@ from services.notes.domain import Ending, Link, NewNote, Note, Receipt, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.reads import find_note
+from shared.erasure import enter
 from shared.errors import AppError, FieldProblem
 from shared.hl7v2.problems import RefusedMessage
 from shared.ids import uuid7
@@ -35,6 +36,7 @@ def store_note(
     The same content again gives the first one's receipt, and no second event.
     Raises: InvalidNote: the link names no note of this patient. NoteNotCurrent.
     """
+    enter(session, [runtime.events.pseudonyms.patient(runtime.common.tenant, content.patient)])
     target = _target(session, runtime.common.tenant, content, link) if link else None
     receipt = _store(session, runtime, asker, content, analysis)
     if link and target:

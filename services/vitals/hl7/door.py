@@ -53,7 +53,8 @@ class VitalsDoor:
         samples = {report.patient: report.samples}
         batch = Batch(uuid7(), digest, now, report.observations, samples, rejected, report.corrections)
         with runtime.sessions.begin() as session:
-            if claim(session, MessageRow, runtime.common.tenant, message, now):
+            subject_ref = runtime.events.pseudonyms.patient(runtime.common.tenant, report.patient)
+            if claim(session, MessageRow, runtime.common.tenant, message, subject_ref, now):
                 usecases.store_batch(session, runtime, Asker(sender, sender.jti), batch)
         return _told(report.faults)
 

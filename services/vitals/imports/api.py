@@ -43,9 +43,13 @@ async def sent_file(request: Request, principal: Clinical, runtime: RuntimeDep, 
     settings: Settings = request.app.state.settings
     try:
         upload = await _received(request, runtime, settings)
-        await run_in_threadpool(_check, upload, runtime, settings)
-        named = [upload.patient] if upload.patient else []
-        await run_in_threadpool(runtime.storing.check, principal, named, Modality.VITALS)
+        try:
+            await run_in_threadpool(_check, upload, runtime, settings)
+            named = [upload.patient] if upload.patient else []
+            await run_in_threadpool(runtime.storing.check, principal, named, Modality.VITALS)
+        except AppError:
+            await run_in_threadpool(usecases.drop_file, runtime, upload)
+            raise
         return upload
     except AppError as error:
         await run_in_threadpool(record_refusal, runtime, Asker(principal, request_id), error)
@@ -75,7 +79,7 @@ def _check(upload: Upload, runtime: Runtime, settings: Settings) -> None:
     if kind == APPLE_ZIP:
         _check_archive(upload, runtime, settings)
     if kind == PARQUET:
-        with open_pieces(runtime.blobs, upload.pieces) as source:
+        with open_pieces(runtime.blobs, upload.owner, upload.pieces) as source:
             parquet.check_file(source, upload.patient)
 
 
@@ -88,7 +92,7 @@ def _is_zone(name: str) -> bool:
 
 
 def _check_archive(upload: Upload, runtime: Runtime, settings: Settings) -> None:
-    with open_pieces(runtime.blobs, upload.pieces) as source:
+    with open_pieces(runtime.blobs, upload.owner, upload.pieces) as source:
         try:
             open_export(source, settings.max_unpacked_bytes)
         except NotAnExport as error:
@@ -125,6 +129,8 @@ def post_import(
     """Take a file in. It is durable when this answers 202, and worked on after that."""
     with runtime.sessions.begin() as session:
         job, is_new = usecases.register(session, runtime, Asker(principal, request_id), upload)
+    if job.upload.owner != upload.owner:
+        usecases.drop_file(runtime, upload)
     worker.wake()
     response.status_code = 202 if is_new else 200
     response.headers["Location"] = f"/vitals/imports/{job.id}"

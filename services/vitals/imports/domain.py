@@ -56,6 +56,8 @@ class Upload:
     """Empty where the request names none."""
     zone: str
     """IANA name; empty where the request names none."""
+    owner: str = ""
+    """Of the scope of the blob store in which the pieces lie; empty: outside of all, as before 2026-12."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,27 @@ import io
 import json
 
 from shared.blobs import BlobStore
+from shared.erasure import FIRST
+from shared.ids import uuid7
 
 PIECE_BYTES = 4 * 2**20
 """Held in memory at a time, once while a file comes and once while it is read."""
+
+
+def new_owner() -> str:
+    """An owner of its own for the pieces of a file: whose it is, is known only when all of it has come."""
+    return f"import-{uuid7()}"
+
+
+def blobs_of(blobs: BlobStore, owner: str) -> BlobStore:
+    """Where the pieces of a file lie."""
+    return blobs.of(owner, FIRST) if owner else blobs
+
+
+def pieces_of(blobs: BlobStore, listed: str) -> list[str]:
+    """The digests of a file's pieces."""
+    digests: list[str] = json.loads(blobs.get(listed))["pieces"]
+    return digests
 
 
 def list_pieces(blobs: BlobStore, digests: list[str], size: int) -> str:
@@ -16,8 +34,9 @@ def list_pieces(blobs: BlobStore, digests: list[str], size: int) -> str:
     return blobs.put(json.dumps({"bytes": size, "pieces": digests}, separators=(",", ":")).encode())
 
 
-def open_pieces(blobs: BlobStore, listed: str) -> io.BufferedReader:
+def open_pieces(store: BlobStore, owner: str, listed: str) -> io.BufferedReader:
     """The file again, to read and to seek in."""
+    blobs = blobs_of(store, owner)
     content = json.loads(blobs.get(listed))
     return io.BufferedReader(_Pieces(blobs, content["pieces"], content["bytes"]), buffer_size=64 * 2**10)
 

@@ -17,8 +17,9 @@ from starlette.concurrency import run_in_threadpool
 from services.vitals.errors import NotAForm, NotAnImport
 from services.vitals.imports.detection import HEAD_BYTES, TAKEN, Format, detect
 from services.vitals.imports.domain import Upload
-from services.vitals.imports.pieces import PIECE_BYTES, list_pieces
+from services.vitals.imports.pieces import PIECE_BYTES, blobs_of, list_pieces, new_owner
 from shared.blobs import BlobStore
+from shared.erasure import FIRST
 
 MAX_FIELD_BYTES = 1024
 FORM_BYTES = 64 * 2**10
@@ -30,7 +31,8 @@ _FIELDS = frozenset({"file", "patient", "zone"})
 class _File:
     """A file on its way into the blob store."""
 
-    blobs: BlobStore
+    store: BlobStore
+    owner: str = field(default_factory=new_owner)
     waiting: bytearray = field(default_factory=bytearray)
     pieces: list[str] = field(default_factory=list)
     size: int = 0
@@ -38,6 +40,7 @@ class _File:
 
     def __post_init__(self) -> None:
         self._digest = hashlib.sha256()
+        self.blobs = blobs_of(self.store, self.owner)
 
     def flush(self, *, end: bool = False) -> None:
         """Store what is whole, at the end also what is not. Raises: NotAnImport: as soon as the format is unknown."""
@@ -59,7 +62,13 @@ class _File:
             raise NotAnImport("file", "is missing or empty", f"send {TAKEN} as `file`")
         digest = f"sha256:{self._digest.hexdigest()}"
         listed = list_pieces(self.blobs, self.pieces, self.size)
-        return Upload(digest, listed, self.size, self.form, fields.get("patient", ""), fields.get("zone", ""))
+        return Upload(
+            digest, listed, self.size, self.form, fields.get("patient", ""), fields.get("zone", ""), self.owner
+        )
+
+    def forget(self) -> None:
+        """Remove what was stored of it."""
+        self.store.erase(self.owner, FIRST)
 
 
 async def receive(request: Request, blobs: BlobStore) -> Upload:
@@ -69,11 +78,16 @@ async def receive(request: Request, blobs: BlobStore) -> Upload:
         raise NotAForm
     file = _File(blobs)
     form = _Form(options[b"boundary"], file)
-    async for chunk in request.stream():
-        form.write(chunk)
-        if len(file.waiting) >= PIECE_BYTES:
-            await run_in_threadpool(file.flush)
-    return await run_in_threadpool(file.close, form.close())
+    try:
+        async for chunk in request.stream():
+            form.write(chunk)
+            if len(file.waiting) >= PIECE_BYTES:
+                await run_in_threadpool(file.flush)
+        return await run_in_threadpool(file.close, form.close())
+    except BaseException:
+        # Refused or broken off: nobody would ever ask for these bytes, and no erasure find them.
+        file.forget()
+        raise
 
 
 class _Form:

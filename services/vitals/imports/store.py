@@ -37,6 +37,8 @@ class ImportRow(Base):
     kind: Mapped[str] = mapped_column(sa.String(32))
     layout: Mapped[str] = mapped_column(sa.String(16))
     pieces: Mapped[str] = mapped_column(sa.String(80))
+    owner: Mapped[str | None] = mapped_column(sa.String(64))
+    """Of the pieces' scope in the blob store; None in rows from before 2026-12."""
     size: Mapped[int] = mapped_column(sa.BigInteger)
     sender: Mapped[str] = mapped_column(sa.Text)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -61,7 +63,7 @@ class ImportRow(Base):
         counts = Counts(self.read, self.accepted, self.duplicates, self.rejected, self.ignored)
         return Import(
             id=self.id,
-            upload=Upload(self.digest, self.pieces, self.size, form, self.patient, self.zone),
+            upload=Upload(self.digest, self.pieces, self.size, form, self.patient, self.zone, self.owner or ""),
             sender=_sender(self.sender),
             state=State(self.state),
             received_at=self.received_at,
@@ -102,6 +104,7 @@ def add_import(session: Session, tenant: str, job: Import) -> bool:
         "kind": u.form.kind,
         "layout": u.form.layout,
         "pieces": u.pieces,
+        "owner": u.owner,
         "size": u.size,
         "sender": json.dumps({**asdict(job.sender.principal), "request_id": job.sender.request_id}),
         "received_at": job.received_at,
@@ -128,10 +131,20 @@ def find_import_of(session: Session, tenant: str, upload: Upload) -> Import | No
     return row.to_domain() if row else None
 
 
-def queue_again(session: Session, job_id: str) -> None:
-    """Let a failed import go on where it stopped."""
+def queue_again(session: Session, job_id: str, upload: Upload) -> None:
+    """Let a failed import go on where it stopped, with the pieces of this upload."""
     failed = sa.update(ImportRow).where(ImportRow.id == job_id, ImportRow.state == State.FAILED)
-    session.execute(failed.values(state=State.QUEUED, error="", finished_at=None, attempts=0, lease_until=None))
+    session.execute(
+        failed.values(
+            state=State.QUEUED,
+            error="",
+            finished_at=None,
+            attempts=0,
+            lease_until=None,
+            pieces=upload.pieces,
+            owner=upload.owner,
+        )
+    )
 
 
 class Waiting(NamedTuple):

@@ -23,10 +23,12 @@ from services.vitals.imports.items import Candidate, Checked, Ignored, Item, Ref
 from services.vitals.imports.pieces import open_pieces
 from services.vitals.lines import check_sample
 from services.vitals.settings import Settings
+from services.vitals.store import ErasureRow
 from services.vitals.usecases import Asker
 from shared.clock import Clock, utc_now
 from shared.contracts.base import Modality
 from shared.database import reading
+from shared.erasure import FIRST, enter, erased_since
 from shared.errors import FieldProblem
 from shared.ids import uuid7
 from shared.storing import DENIED, StoringDenied
@@ -43,14 +45,14 @@ _OTHER_PATIENT = FieldProblem(
 
 
 def register(session: Session, runtime: Runtime, asker: Asker, upload: Upload) -> tuple[Import, bool]:
-    """The import of a file, and whether it is a new one. A failed one is queued again."""
+    """The import of a file, and whether it is a new one. A failed one is queued again, with the new pieces."""
     tenant = runtime.common.tenant
     job = Import(uuid7(), upload, asker, State.QUEUED, runtime.clock(), None, 0, Counts(), "", formats.VERSION)
     if store.add_import(session, tenant, job):
         return job, True
     known = store.find_import_of(session, tenant, upload)
     if known is not None and known.state is State.FAILED:
-        store.queue_again(session, known.id)
+        store.queue_again(session, known.id, upload)
         known = store.find_import(session, tenant, known.id)
     if known is None:
         raise NoSuchImport
@@ -94,7 +96,9 @@ def claim_next(work: Work) -> Claim | None:
         if held is None or waiting.attempts < MAX_ATTEMPTS:
             return held
         store.finish(session, held, State.FAILED, GIVEN_UP, work.runtime.clock())
-        return None
+    if not held.job.upload.patient:
+        drop_file(work.runtime, held.job.upload)
+    return None
 
 
 def run(work: Work, held: Claim) -> None:
@@ -103,7 +107,7 @@ def run(work: Work, held: Claim) -> None:
         with work.runtime.sessions.begin() as session:
             held = store.begin_anew(session, held, formats.VERSION)
     upload, counts = held.job.upload, held.job.counts
-    with open_pieces(work.runtime.blobs, upload.pieces) as source:
+    with open_pieces(work.runtime.blobs, upload.owner, upload.pieces) as source:
         beside = Beside(upload.patient, upload.zone, held.job.received_at)
         items = formats.read(source, upload.form, beside, work.settings.max_unpacked_bytes)
         if not _pass_over(work, held, items):
@@ -116,6 +120,15 @@ def run(work: Work, held: Claim) -> None:
                 return
     with work.runtime.sessions.begin() as session:
         store.finish(session, held, State.SUCCEEDED, "", work.runtime.clock())
+    if not upload.patient:
+        drop_file(work.runtime, upload)
+
+
+def drop_file(runtime: Runtime, upload: Upload) -> None:
+    """Remove a file that nobody needs any more. One that names no patient is kept no longer than it is worked on: it
+    may be of many, and the erasure of one could not take that one out."""
+    if upload.owner:
+        runtime.blobs.erase(upload.owner, FIRST)
 
 
 def give_back(work: Work, held: Claim, until: datetime | None = None) -> None:
@@ -157,15 +170,24 @@ def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, byt
     with runtime.sessions.begin() as session:
         # First, so that no other worker gets as far as the samples.
         store.hold(session, held, work.lease())
+        erased = _take_erased_out(session, runtime, job, samples)
         outcome = Outcome(0, 0, rejected)
         if samples or rejected:
             outcome = usecases.store_batch(session, runtime, job.sender, batch)
         listed = rejects[: max(work.settings.max_rejects_kept - counts.rejected, 0)]
         store.add_rejects(session, job.id, listed)
-        ignored = sum(isinstance(item, Ignored) for item in chunk)
+        ignored = erased + sum(isinstance(item, Ignored) for item in chunk)
         new = Counts(len(chunk), outcome.accepted, outcome.duplicates, len(rejects), ignored)
         store.advance(session, held, counts.plus(new), bytes_done)
     return counts.plus(new)
+
+
+def _take_erased_out(session: Session, runtime: Runtime, job: Import, samples: dict[str, list[Sample]]) -> int:
+    """Leave out the patients who were erased since the file came; gives how many samples that were."""
+    subjects = {runtime.events.pseudonyms.patient(runtime.common.tenant, patient): patient for patient in samples}
+    enter(session, subjects)
+    gone = erased_since(session, ErasureRow, job.received_at) & set(subjects)
+    return sum(len(samples.pop(subjects[subject])) for subject in gone)
 
 
 def _checked(

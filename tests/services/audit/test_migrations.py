@@ -22,6 +22,20 @@ from tests.services.audit.support import event, open_audit
 from tests.support.common import TestBed
 
 BUNDLE = "sha256:" + "a" * 64
+LATER = (
+    "producer",
+    "producer_gap",
+    "cosignature",
+    "break_glass_review",
+    "break_glass",
+    "leaf_span",
+    "bundle_evidence",
+    "bundle_prediction",
+    "erasure_part",
+    "erasure",
+    "hold",
+)
+"""Tables that the first version did not have."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -100,16 +114,7 @@ def _bundle_predictions(url: str) -> list[tuple[str, int]]:
 def _back_to_the_first(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        for table in (
-            "producer",
-            "producer_gap",
-            "cosignature",
-            "break_glass_review",
-            "break_glass",
-            "leaf_span",
-            "bundle_evidence",
-            "bundle_prediction",
-        ):
+        for table in LATER:
             connection.execute(sa.text(f"DROP TABLE {table}"))
         for name in ("producer", "outcome", "purpose", "model"):
             connection.execute(sa.text(f"DROP INDEX ix_leaf_{name}_idx"))

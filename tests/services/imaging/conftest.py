@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 from services.imaging.app import create_app
 from services.imaging.settings import Settings
 from services.imaging.store import InstanceRow, OutboxRow
+from services.imaging.usecases import reads
 from shared.auth import Role
 from shared.database import migrate
 from tests.services.imaging.radiographs import multipart
@@ -51,6 +52,23 @@ class Imaging:
     def get(self, url: str, role: Role = Role.CLINICIAN, **more: str) -> Any:
         """Read something under /dicomweb."""
         return self.client.get(f"/dicomweb{url}", headers=self.headers(role, more))
+
+    def content(self, row: InstanceRow, digest: str | None = None) -> bytes:
+        """The stored bytes of an instance, or what is stored of it under another digest."""
+        return reads.blobs_of(self.app.state.runtime, row).get(digest or row.digest)
+
+    def read_by(self, read: Callable[[Callable[[str], bytes], str], bytes]) -> None:
+        """From now on every blob is read as `read(get, digest)` says."""
+        store = self.app.state.runtime.blobs
+        of = type(store).of
+
+        def _of(*names: str) -> Any:
+            scoped = of(store, *names)
+            get = scoped.get
+            scoped.get = lambda digest: read(get, digest)
+            return scoped
+
+        store.of = _of
 
     def instances(self) -> list[InstanceRow]:
         """All rows."""

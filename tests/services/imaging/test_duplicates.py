@@ -76,7 +76,7 @@ def test_of_other_bytes_under_the_same_uids_the_first_are_stored_and_never_overw
     assert Counter(status in STORED for status in statuses) == {True: 1, False: SENDERS - 1}
     assert set(statuses) <= STORED | REFUSED
     (row,) = service.instances()
-    kept = pydicom.dcmread(BytesIO(service.app.state.runtime.blobs.get(row.digest)))
+    kept = pydicom.dcmread(BytesIO(service.content(row)))
     (winner,) = [file for file, status in zip(files, statuses, strict=True) if status in STORED]
     assert kept.PixelData == pydicom.dcmread(BytesIO(winner)).PixelData
     # Again, when all is quiet: still refused.

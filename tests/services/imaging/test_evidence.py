@@ -125,7 +125,7 @@ def test_an_image_is_rendered_when_it_is_first_asked_for_and_kept(imaging: Imagi
     first, second = content(imaging, before.id).png, content(imaging, before.id).png
     (after,) = imaging.instances()
     assert (before.renderable, before.rendered_digest, first) == (True, None, second)
-    assert imaging.app.state.runtime.blobs.get(after.rendered_digest) == base64.b64decode(first)
+    assert imaging.content(after, after.rendered_digest) == base64.b64decode(first)
 
 
 def test_air_is_dark_in_monochrome1(imaging: Imaging) -> None:

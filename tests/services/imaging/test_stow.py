@@ -54,7 +54,7 @@ def test_the_bytes_are_kept_as_received(imaging: Imaging) -> None:
     imaging.stow(file)
     (row,) = imaging.instances()
     assert row.digest == digest_bytes(file)
-    assert imaging.app.state.runtime.blobs.get(row.digest) == file
+    assert imaging.content(row) == file
 
 
 @pytest.mark.parametrize("transfer_syntax_uid", NATIVE)

@@ -200,18 +200,15 @@ def test_others_are_served_while_a_hostile_instance_keeps_a_decoder_busy(fragile
     assert len(fragile.instances()) == 2
 
 
-def test_a_stored_instance_that_a_codec_dies_of_is_refused_at_reading_too(
-    fragile: Imaging, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stored_instance_that_a_codec_dies_of_is_refused_at_reading_too(fragile: Imaging) -> None:
     ds = pydicom.dcmread(BytesIO(compressed(smooth(12, 700, 600), J2K_LOSSLESS, 12)))
     stream = BytesIO()
     ds.save_as(stream, enforce_file_format=True)
     assert fragile.stow(stream.getvalue()).status_code == 200
-    runtime = fragile.app.state.runtime
     ds.PixelData = encapsulate([hostile.CRASH])
     spoilt = BytesIO()
     ds.save_as(spoilt, enforce_file_format=True)
-    monkeypatch.setattr(runtime.blobs, "get", lambda _: spoilt.getvalue())
+    fragile.read_by(lambda _, __: spoilt.getvalue())
     url = f"/studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
     octets = 'multipart/related; type="application/octet-stream"'
     answers = [fragile.get(f"{url}/rendered"), fragile.get(f"{url}/frames/1", Accept=octets)]

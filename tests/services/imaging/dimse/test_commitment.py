@@ -156,7 +156,8 @@ def test_what_is_not_stored_is_listed_with_its_reason(imaging: Imaging) -> None:
 def test_an_instance_whose_bytes_are_not_intact_is_not_committed(imaging: Imaging, damage: Any) -> None:
     reference, reports = stored(imaging), Reports()
     digest = imaging.instances()[0].digest.removeprefix("sha256:")
-    damage(imaging.bed.directory / "blobs" / digest[:2] / digest[2:4] / digest)
+    (file,) = (imaging.bed.directory / "blobs").rglob(digest)
+    damage(file)
     with requestor(imaging, reports) as assoc:
         ask(assoc, asked_for(reference))
         event_type, report = reports.next()
@@ -180,14 +181,12 @@ def test_a_requestor_that_hung_up_is_called_at_its_address(bed: TestBed, databas
 
 def slow_down(imaging: Imaging) -> None:
     """Let the requestor hang up before the check is done."""
-    runtime = imaging.app.state.runtime
-    get = runtime.blobs.get
 
-    def slowly(digest: str) -> bytes:
+    def slowly(get: Callable[[str], bytes], digest: str) -> bytes:
         time.sleep(0.5)
-        return bytes(get(digest))
+        return get(digest)
 
-    runtime.blobs.get = slowly
+    imaging.read_by(slowly)
 
 
 @pytest.mark.usefixtures("broken_connections")
@@ -217,17 +216,15 @@ def come_due(imaging: Imaging) -> None:
 
 def test_a_store_that_does_not_answer_is_not_a_failure_of_the_instances(imaging: Imaging) -> None:
     reference, reports = stored(imaging), Reports()
-    blobs = imaging.app.state.runtime.blobs
-    get = blobs.get
 
-    def away(_: str) -> bytes:
+    def away(_: Callable[[str], bytes], __: str) -> bytes:
         raise Unavailable("away")
 
-    blobs.get = away
+    imaging.read_by(away)
     with requestor(imaging, reports) as assoc:
         assert ask(assoc, asked_for(reference)) == SUCCESS
         assert reports.none()
-    blobs.get = get
+    imaging.read_by(lambda get, digest: get(digest))
     assert rows(imaging)[0].due_at is not None
 
 

@@ -58,7 +58,7 @@ def test_the_data_set_is_stored_as_it_came_over_the_wire(imaging: Imaging) -> No
     sent = encoded(radiograph())
     send(imaging, pydicom.dcmread(BytesIO(sent)))
     (row,) = imaging.instances()
-    kept = imaging.app.state.runtime.blobs.get(row.digest)
+    kept = imaging.content(row)
     assert kept[128:132] == b"DICM"
     assert kept.endswith(sent[-2000:])
 

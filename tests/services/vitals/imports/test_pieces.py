@@ -29,11 +29,23 @@ class Memory:
     def get(self, digest: str) -> bytes:
         return self._known[digest]
 
+    def of(self, owner: str, scope: str) -> Memory:
+        return self
+
+    def scopes(self, owner: str) -> list[str]:
+        return []
+
+    def erase(self, owner: str, scope: str) -> int:
+        return 0
+
+    def remove(self, digest: str) -> bool:
+        return self._known.pop(digest, None) is not None
+
 
 def stored(blobs: BlobStore, content: bytes) -> io.BufferedReader:
     size = pieces.PIECE_BYTES
     digests = [blobs.put(content[at : at + size]) for at in range(0, len(content), size)]
-    return pieces.open_pieces(blobs, pieces.list_pieces(blobs, digests, len(content)))
+    return pieces.open_pieces(blobs, "", pieces.list_pieces(blobs, digests, len(content)))
 
 
 @given(length=st.integers(0, 4000), moves=st.lists(st.tuples(st.integers(0, 4200), st.integers(0, 900)), max_size=20))

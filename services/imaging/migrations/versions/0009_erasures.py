@@ -1,0 +1,21 @@
+"""Which patients were erased.
+
+Revision ID: 0009
+Revises: 0008
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.erasure import erasure_columns
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table."""
+    op.create_table("erasure", *erasure_columns(), sa.PrimaryKeyConstraint("id", name="pk_erasure"))
+    op.create_index("ix_erasure_subject_ref", "erasure", ["subject_ref"])
