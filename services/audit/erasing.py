@@ -170,7 +170,7 @@ class Erasing:
             try:
                 missing = self._missing(service, [entry.id for entry in entries])
             except AppError as error:
-                log.warning("a service was not asked for the erasure journal", service=service, reason=error.slug)
+                log.info("a service was not asked for the erasure journal yet", service=service, reason=error.slug)
                 continue
             if missing:
                 log.warning("a restored backup is erased from again", service=service, erasures=len(missing))

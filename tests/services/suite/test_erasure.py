@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.audit.verify.command import main as verify
 from services.diagnosis.replay import replay
 from services.diagnosis.running import run_job
 from shared.auth import Role
-from tests.support.erasure_house import SERVICES, House, blobs_below, open_house, tables_holding
+from tests.support.diagnosis_house import eventually
+from tests.support.erasure_house import (
+    SERVICES,
+    House,
+    blobs_below,
+    copy_of_state,
+    open_house,
+    restore,
+    tables_holding,
+)
 
 GONE, WORDS = "GONE-4711", "CanaryForget"
 STAYS, OTHER = "STAYS-4712", "CanaryKeep"
@@ -198,3 +209,90 @@ def _tables(service: str) -> set[str]:
 def _row_class(service: str, table: str) -> str:
     mappers = _metadata(service).registry.mappers
     return next(mapper.class_.__name__ for mapper in mappers if mapper.local_table.name == table)
+
+
+# --- a restored backup ------------------------------------------------------------------------------------------------
+
+
+def test_a_restored_backup_is_erased_from_again_at_the_start(tmp_path: Path) -> None:
+    """Databases, the log's among them, and blobs are put back as they were before the erasure."""
+    directory, backup = tmp_path / "suite", tmp_path / "backup"
+    directory.mkdir()
+    with open_house(directory) as house:
+        bed = house.bed
+        job = house.admit(GONE, WORDS)
+        house.admit(STAYS, OTHER)
+        copy_of_state(directory, backup)
+        done = house.erase(GONE)
+    restore(directory, backup)
+    assert tables_holding(directory, GONE, WORDS)
+    with open_house(directory, bed=bed) as house:
+        found = house.finished(done["id"])
+        assert {one["service"]: one["stores"] for one in found["receipts"]} == {
+            one["service"]: one["stores"] for one in done["receipts"]
+        }
+        leaf = house.client("audit", Role.AUDITOR).get(f"/audit/entries/{found['index']}").json()["leaf"]["event"]
+        assert (leaf["subtype"], leaf["subjectRef"]) == ("patient-erased-again", done["subjectRef"])
+        assert replay(house.worker, job).verdict == "inputs-erased"
+        assert tables_holding(directory, GONE, WORDS) == set()
+        assert not any(WORDS.encode() in content for content in blobs_below(directory).values())
+        assert len(house.post("notes", "/notes/search", {"patient": STAYS})["items"]) == 3
+
+
+def test_a_restored_service_alone_is_erased_from_again_and_new_data_stay(tmp_path: Path) -> None:
+    directory, backup = tmp_path / "suite", tmp_path / "backup"
+    directory.mkdir()
+    with open_house(directory) as house:
+        bed = house.bed
+        house.admit(GONE, WORDS)
+        copy_of_state(directory, backup)
+        done = house.erase(GONE)
+        house.admit(GONE, "NewWords")
+    for path in directory.glob("notes.db*"):
+        path.unlink()
+    shutil.copy(backup / "notes.db", directory / "notes.db")
+    assert tables_holding(directory, WORDS) == {"notes.note"}
+    with open_house(directory, bed=bed) as house:
+        eventually(lambda: not tables_holding(directory, WORDS))
+        again = house.finished(done["id"])
+        assert next(one["stores"] for one in again["receipts"] if one["service"] == "notes")["note"] == 3
+        assert {"imaging.instance", "vitals.sample"} <= tables_holding(directory, "NewWords", GONE)
+
+
+def test_after_an_ordinary_restart_nothing_is_erased_again(tmp_path: Path) -> None:
+    with open_house(tmp_path) as house:
+        bed = house.bed
+        house.admit(GONE, WORDS)
+        done = house.erase(GONE)
+        house.admit(GONE, "NewWords")
+    with open_house(tmp_path, bed=bed) as house:
+        eventually(lambda: house.client("audit").get("/readyz").status_code == 200)
+        assert house.erasure(done["id"])["index"] == done["index"]
+        assert len(house.post("notes", "/notes/search", {"patient": GONE})["items"]) == 3
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+def test_the_same_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    def _url(service: str) -> str:
+        url = sa.engine.make_url(postgres_url).update_query_dict({"options": f"-csearch_path={service}"})
+        return url.render_as_string(hide_password=False)
+
+    with open_house(tmp_path, _url) as house:
+        house.admit(GONE, WORDS)
+        job = house.admit(STAYS, OTHER)
+        erasure = house.erase(GONE)
+        assert all(one["stores"] is not None for one in erasure["receipts"])
+        assert replay(house.worker, job).verdict == "bitwise"
+        engine = sa.create_engine(postgres_url)
+        with engine.connect() as connection:
+            named = sa.text(
+                "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema = ANY(:schemas)"
+            )
+            for schema, table in connection.execute(named, {"schemas": [*SERVICES, "audit"]}).all():
+                for row in connection.execute(sa.text(f'SELECT * FROM "{schema}"."{table}"')):
+                    text = " ".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in row)
+                    assert not [word for word in (GONE, WORDS) if word in text], f"{schema}.{table}"
+        engine.dispose()
