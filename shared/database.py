@@ -95,7 +95,8 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     # The driver must not open transactions by itself: `_begin_sqlite` does, with the right lock.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    # `secure_delete`: what is deleted is overwritten, not left in free pages.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -137,6 +138,21 @@ def erase_rows(session: Session, row: type[DeclarativeBase], *conditions: sa.Col
     return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]  # a result of DML
 
 
+def forget_older_pages(engine: sa.Engine) -> None:
+    """After a deletion: SQLite has overwritten what was deleted, but its write-ahead log holds the pages as they were.
+    Empties it, unless a reader needs it for longer than a second. PostgreSQL's vacuum does that in its own time.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    # Not within a transaction: there is nothing to check-point then.
+    connection = engine.raw_connection()
+    try:
+        for pragma in ("busy_timeout=1000", "wal_checkpoint(TRUNCATE)", "busy_timeout=30000"):
+            connection.cursor().execute(f"PRAGMA {pragma}").fetchall()
+    finally:
+        connection.close()
+
+
 @contextmanager
 def reading(sessions: Sessions) -> Iterator[Session]:
     """A session that only reads: on SQLite it takes no write lock, so that readers never wait for writers."""
@@ -146,9 +162,14 @@ def reading(sessions: Sessions) -> Iterator[Session]:
         yield session
 
 
-def migrate(url: str, service: str) -> None:
+def migrate(url: str, service: str, package: str | None = None) -> None:
     """Bring the database of one service to its newest migration. Safe to call at every start, from several
-    processes."""
+    processes.
+
+    Args:
+        package: where the migrations are; those of the service unless it is given.
+    """
+    package = package or f"services.{service}.migrations"
     engine = create_engine(url)
     try:
         if engine.dialect.name == "postgresql":
@@ -156,18 +177,17 @@ def migrate(url: str, service: str) -> None:
                 # Two processes of one service may start together: the first one migrates, the other waits.
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"ddl-{service}"})
                 connection.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
-                _upgrade(connection, service)
+                _upgrade(connection, package)
         else:
             with engine.execution_options(writing=True).begin() as connection:
-                _upgrade(connection, service)
+                _upgrade(connection, package)
     finally:
         engine.dispose()
 
 
-def _upgrade(connection: sa.Connection, service: str) -> None:
-    package = importlib.import_module(f"services.{service}.migrations")
+def _upgrade(connection: sa.Connection, package: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(package.__path__[0])))
+    config.set_main_option("script_location", str(Path(importlib.import_module(package).__path__[0])))
     config.attributes["connection"] = connection
     head = ScriptDirectory.from_config(config).get_current_head()
     if MigrationContext.configure(connection).get_current_revision() != head:
@@ -191,6 +211,7 @@ __all__ = [
     "UtcDateTime",
     "create_engine",
     "erase_rows",
+    "forget_older_pages",
     "migrate",
     "new_metadata",
     "reading",

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from shared.auth import Role, require
 from shared.blobs import BlobStore
 from shared.contracts.erasure import ErasureIds, ErasureOrder, ErasureReceipt
-from shared.database import UtcDateTime, reading
+from shared.database import UtcDateTime, forget_older_pages, reading
 from shared.errors import Unavailable
 from shared.web import Runtime, RuntimeDep
 
@@ -189,6 +189,7 @@ def carry_out(runtime: Runtime, eraser: Eraser, order: ErasureOrder) -> ErasureR
         if removed:
             done.stores = {**done.stores, "blobs": done.stores.get("blobs", 0) + removed}
         done.left = []
+    forget_older_pages(runtime.sessions.kw["bind"])
     eraser.settle(runtime, known.erased_at)
     return ErasureReceipt(service=eraser.service, stores=done.stores)
 

@@ -27,6 +27,9 @@ from shared.contracts.audit import AuditEvent
 from shared.database import Sessions, create_engine, session_factory
 from shared.errors import install_error_handlers
 from shared.headers import SecurityHeaders
+from shared.keys.blobs import SealedBlobs
+from shared.keys.store import KeyStore
+from shared.keys.wrapping import FileKeyWrapper
 from shared.limits import BodyLimit, RateLimit
 from shared.methods import DeclaredMethods, MethodTable
 from shared.openapi import describe_access_and_refusals
@@ -49,6 +52,7 @@ class Runtime:
     sessions: Sessions
     events: EventWriter
     blobs: BlobStore
+    keys: KeyStore
     audit: AuditClient
     storing: StoringGate
     relay: outbox.OutboxRelay | None
@@ -78,12 +82,14 @@ def build_runtime(
     """Open what the settings name: database, blob store, audit client, outbox relay (not started)."""
     sessions = session_factory(create_engine(database_url))
     audit, events = AuditClient(common), EventWriter.from_settings(service, common)
+    keys = KeyStore(common.keys_database_url, FileKeyWrapper.from_file(common.key_encryption_key_file))
     subject_of = partial(events.pseudonyms.patient, common.tenant)
     return Runtime(
         common=common,
         sessions=sessions,
         events=events,
-        blobs=open_blobs(common.blob_url),
+        blobs=SealedBlobs(open_blobs(common.blob_url), keys),
+        keys=keys,
         audit=audit,
         storing=StoringGate(audit, subject_of, enabled=common.consent_at_ingest),
         relay=outbox.OutboxRelay(sessions, outbox_row, audit.append) if outbox_row is not None else None,
@@ -123,6 +129,7 @@ def create_service_app(
                 if runtime.relay is not None:
                     runtime.relay.stop()
                 runtime.audit.close()
+                runtime.keys.close()
                 runtime.sessions.kw["bind"].dispose()
 
     app = FastAPI(

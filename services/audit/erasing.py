@@ -22,7 +22,7 @@ from services.audit.erasure_journal import ErasureJournal
 from services.audit.errors import AlreadyErased
 from services.audit.store import erasures as store
 from shared.contracts.erasure import ErasureOrder
-from shared.database import reading
+from shared.database import forget_older_pages, reading
 from shared.digests import digest_json
 from shared.errors import AppError
 
@@ -157,6 +157,7 @@ class Erasing:
             self._context.record([event], _apply)
         except AlreadyErased:
             return
+        forget_older_pages(self._context.sessions.kw["bind"])
         log.info("a patient was erased", erasure=erasure.id, again=erasure.again)
 
     # --- after a restored backup --------------------------------------------------------------------------------------

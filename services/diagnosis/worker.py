@@ -64,6 +64,7 @@ def work(settings: DiagnosisSettings, common: CommonSettings, bundles: BundleRea
         runtime = build_runtime("diagnosis", common, settings.database_url, OutboxRow)
         stack.callback(runtime.sessions.kw["bind"].dispose)
         stack.callback(runtime.audit.close)
+        stack.callback(runtime.keys.close)
         contents, registry = ContentClient(common), RegistryClient(common)
         stack.callback(contents.close)
         stack.callback(registry.close)

@@ -2,9 +2,11 @@
 
 ```
 DATA_DIR/
-  secrets/   issuer key and JWK Set, service token, pseudonym key, log signing key   (0600)
+  secrets/   issuer key and JWK Set, service token, pseudonym key, key for data keys, log signing key   (0600)
   db/        SQLite files (embedded) or the PostgreSQL cluster (distributed)
-  blobs/     images, heat maps, manifests, by digest
+  blobs/     images, heat maps, manifests, by digest, encrypted
+  keys/      the data keys of the blobs, wrapped; not for the same backups
+  erasures.jsonl   who was erased, by pseudonym; not for the same backups either
   logs/      one file per process
   suite.lock held while a suite runs here
 ```
@@ -81,9 +83,9 @@ class DataDirectory:
             directory.mkdir(parents=True, exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)
         self.issuer.create()
-        pseudonyms = self.secrets / "pseudonym.key"
-        if not pseudonyms.exists():
-            write_secret(pseudonyms, secrets.token_hex(32))
+        for name in ("pseudonym.key", "key-encryption.key"):
+            if not (self.secrets / name).exists():
+                write_secret(self.secrets / name, secrets.token_hex(32))
         self.renew_service_token()
 
     def renew_service_token(self) -> None:
@@ -114,6 +116,11 @@ def common_environment(
         "CONSILIUM_AUTH_JWKS_FILE": str(data.issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(data.service_token),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.secrets / "pseudonym.key"),
+        "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(data.secrets / "key-encryption.key"),
+        "CONSILIUM_KEYS_DATABASE_URL": os.environ.get("CONSILIUM_KEYS_DATABASE_URL")
+        or f"sqlite:///{data.root / 'keys' / 'keys.db'}",
+        "CONSILIUM_AUDIT_ERASURE_JOURNAL": os.environ.get("CONSILIUM_AUDIT_ERASURE_JOURNAL")
+        or str(data.root / "erasures.jsonl"),
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(data.secrets / "log-signing.key"),
         "CONSILIUM_AUDIT_PUBLIC_KEY_FILE": str(data.root / "log.vkey"),
         # This machine has one operator, and the bundle that comes along is to answer at the first start.

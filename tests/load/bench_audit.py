@@ -67,13 +67,15 @@ def service(database_url: str, directory: Path) -> Iterator[httpx.Client]:
     token = issuer.mint(Role.SERVICE)
     write_secret(directory / "service.token", token)
     (directory / "auditor.token").write_text(issuer.mint(Role.AUDITOR))
-    write_secret(directory / "pseudonym.key", secrets.token_hex(32))
+    for name in ("pseudonym.key", "key-encryption.key"):
+        write_secret(directory / name, secrets.token_hex(32))
     port = 18_000 + secrets.randbelow(1_000)
     environment = {
         **os.environ,
         "CONSILIUM_AUTH_JWKS_FILE": str(issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(directory / "service.token"),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(directory / "pseudonym.key"),
+        "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(directory / "key-encryption.key"),
         "CONSILIUM_BLOB_URL": f"file://{directory}/blobs",
         "CONSILIUM_AUDIT_DATABASE_URL": database_url,
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(directory / "log.key"),

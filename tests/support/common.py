@@ -37,18 +37,21 @@ def make_test_bed(directory: Path, **settings: str) -> TestBed:
     """A test bed in an empty directory; `settings` override those of `CommonSettings`, such as `audit_url`."""
     issuer = DevIssuer(directory / "auth")
     issuer.create()
-    write_secret(directory / "pseudonym.key", secrets.token_hex(32))
+    for name in ("pseudonym.key", "key-encryption.key"):
+        write_secret(directory / name, secrets.token_hex(32))
     write_secret(directory / "service.token", issuer.mint(Role.SERVICE))
     # Services are tested without their neighbours, unless a test says otherwise.
     defaults = {
         "consent_at_ingest": "false",
         "audit_url": "http://127.0.0.1:9",
         "blob_url": f"file://{directory}/blobs",
+        "keys_database_url": f"sqlite:///{directory}/keys/keys.db",
     }
     common = CommonSettings(
         auth_jwks_file=issuer.jwks_file,
         service_token_file=directory / "service.token",
         pseudonym_key_file=directory / "pseudonym.key",
+        key_encryption_key_file=directory / "key-encryption.key",
         **{**defaults, **settings},  # type: ignore[arg-type]  # strings, which pydantic parses
     )
     return TestBed(directory, issuer, common)

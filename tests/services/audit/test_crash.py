@@ -35,6 +35,7 @@ def _environment(bed: TestBed, failpoint: str) -> dict[str, str]:
         "CONSILIUM_AUTH_JWKS_FILE": str(bed.issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(bed.directory / "service.token"),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(bed.directory / "pseudonym.key"),
+        "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(bed.directory / "key-encryption.key"),
         "CONSILIUM_BLOB_URL": bed.common.blob_url,
         "CONSILIUM_AUDIT_DATABASE_URL": bed.sqlite("audit"),
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(bed.directory / "log.key"),

@@ -33,6 +33,7 @@ def process(bed: TestBed, url: str, port: int) -> Iterator[subprocess.Popen[byte
         "CONSILIUM_AUTH_JWKS_FILE": str(bed.issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(directory / "service.token"),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(directory / "pseudonym.key"),
+        "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(directory / "key-encryption.key"),
         "CONSILIUM_AUDIT_URL": "http://127.0.0.1:9",
         "CONSILIUM_BLOB_URL": f"file://{directory}/blobs",
     }

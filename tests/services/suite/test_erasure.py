@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import shutil
@@ -15,7 +16,13 @@ import sqlalchemy as sa
 from services.audit.verify.command import main as verify
 from services.diagnosis.replay import replay
 from services.diagnosis.running import run_job
+from services.imaging.store import InstanceRow, OutboxRow
+from services.imaging.usecases import reads
 from shared.auth import Role
+from shared.database import reading
+from shared.errors import NotFound
+from shared.web import build_runtime
+from tests.support.common import TestBed
 from tests.support.diagnosis_house import eventually
 from tests.support.erasure_house import (
     SERVICES,
@@ -56,7 +63,11 @@ def test_the_patient_was_everywhere(erased: dict[str, Any]) -> None:
         "notes.note", "vitals.sample", "vitals.arrival", "vitals.window", "vitals.import_job", "vitals.device_clock",
         "diagnosis.job", "diagnosis.feedback", "diagnosis.result", "ehr.card_feedback",
     }  # fmt: skip
-    assert any(WORDS.encode() in content for content in before["blobs"].values())
+    assert len([path for path in before["blobs"] if erased["erasure"]["subjectRef"] in path]) == 5
+
+
+def test_no_blob_ever_held_the_patient_in_clear(erased: dict[str, Any]) -> None:
+    assert not any(WORDS.encode() in content for content in erased["before"]["blobs"].values())
 
 
 def test_no_table_holds_the_patient(erased: dict[str, Any]) -> None:
@@ -69,6 +80,13 @@ def test_no_blob_of_the_patient_is_left(erased: dict[str, Any]) -> None:
     subject = erased["erasure"]["subjectRef"]
     assert [path for path in before if subject in path]
     assert [path for path in left if subject in path and not path.endswith(".closed")] == []
+
+
+def test_not_even_a_free_page_of_a_database_holds_the_patient(erased: dict[str, Any]) -> None:
+    files = [path for path in erased["directory"].rglob("*") if path.is_file()]
+    assert len([path for path in files if path.suffix == ".db"]) == 7
+    words = (GONE.encode(), WORDS.encode())
+    assert [path.name for path in files if any(word in path.read_bytes() for word in words)] == []
 
 
 def test_every_service_says_what_it_has_erased(erased: dict[str, Any]) -> None:
@@ -226,6 +244,7 @@ def test_a_restored_backup_is_erased_from_again_at_the_start(tmp_path: Path) -> 
         done = house.erase(GONE)
     restore(directory, backup)
     assert tables_holding(directory, GONE, WORDS)
+    assert readable_images(directory, bed) == {STAYS}
     with open_house(directory, bed=bed) as house:
         found = house.finished(done["id"])
         assert {one["service"]: one["stores"] for one in found["receipts"]} == {
@@ -269,6 +288,21 @@ def test_after_an_ordinary_restart_nothing_is_erased_again(tmp_path: Path) -> No
         eventually(lambda: house.client("audit").get("/readyz").status_code == 200)
         assert house.erasure(done["id"])["index"] == done["index"]
         assert len(house.post("notes", "/notes/search", {"patient": GONE})["items"]) == 3
+
+
+def readable_images(directory: Path, bed: TestBed) -> set[str]:
+    """Whose images the blobs and the keys in a directory still give, while no service runs there."""
+    runtime = build_runtime("imaging", bed.common, bed.sqlite("imaging"), OutboxRow)
+    found = set()
+    with reading(runtime.sessions) as session:
+        for row in session.scalars(sa.select(InstanceRow)):
+            with contextlib.suppress(NotFound):
+                reads.blobs_of(runtime, row).get(row.digest)
+                found.add(row.patient)
+    runtime.audit.close()
+    runtime.keys.close()
+    runtime.sessions.kw["bind"].dispose()
+    return found
 
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------

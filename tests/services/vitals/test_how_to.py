@@ -46,6 +46,8 @@ def test_the_page_s_commands_run_as_written(database: str, tmp_path: Path) -> No
         auth_jwks_file=data.issuer.jwks_file,
         service_token_file=data.secrets / "service.token",
         pseudonym_key_file=data.secrets / "pseudonym.key",
+        key_encryption_key_file=data.secrets / "key-encryption.key",
+        keys_database_url=f"sqlite:///{data.root}/keys/keys.db",
         audit_url="http://127.0.0.1:9",
         consent_at_ingest=False,
         blob_url=f"file://{tmp_path}/blobs",

@@ -102,6 +102,8 @@ def test_an_import_killed_at_any_time_goes_on_and_stores_nothing_twice(
         "CONSILIUM_VITALS_DATABASE_URL": any_database,
         "CONSILIUM_AUTH_JWKS_FILE": str(bed.common.auth_jwks_file),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(bed.common.pseudonym_key_file),
+        "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(bed.common.key_encryption_key_file),
+        "CONSILIUM_KEYS_DATABASE_URL": bed.common.keys_database_url,
         "CONSILIUM_SERVICE_TOKEN_FILE": str(bed.common.service_token_file),
         "CONSILIUM_BLOB_URL": bed.common.blob_url,
     }
