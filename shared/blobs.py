@@ -9,6 +9,8 @@ are two blobs. What was stored before there were scopes lies beside them and is 
 from __future__ import annotations
 
 import contextlib
+import copy
+import errno
 import os
 import re
 import shutil
@@ -51,6 +53,7 @@ class BlobStore(Protocol):
         """Remove a blob outside of all scopes; False where there was none."""
 
 
+TRIES = 10
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -115,7 +118,8 @@ class FileBlobs:
 
     def scopes(self, owner: str) -> list[str]:
         directory = (self._root / _place(owner, "any")).parent
-        return sorted(path.name for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
+        found = [path for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
+        return sorted(path.name for path in found if any(inner.is_file() for inner in path.rglob("*")))
 
     def erase(self, owner: str, scope: str) -> int:
         directory = self._root / _place(owner, scope)
@@ -142,10 +146,16 @@ class FileBlobs:
 
 
 def _remove_tree(directory: Path) -> int:
-    if not directory.exists():
-        return 0
     count = sum(1 for path in directory.rglob("*") if path.is_file())
-    shutil.rmtree(directory)
+    for _ in range(TRIES):
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            break
+        except OSError as error:
+            # Whoever was storing when the scope was closed may put a last file in.
+            if error.errno != errno.ENOTEMPTY:
+                raise
     _sync_directory(directory.parent)
     return count
 
@@ -219,8 +229,8 @@ class S3Blobs:
             return found
 
     def _at(self, place: str) -> S3Blobs:
-        scoped = S3Blobs.__new__(S3Blobs)
-        scoped._store, scoped._place = self._store, place
+        scoped = copy.copy(self)
+        scoped._place = place
         return scoped
 
     def _name(self, digest: str) -> str:

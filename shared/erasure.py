@@ -90,8 +90,8 @@ class Eraser:
     """Every identifier of a patient that this service knows, of a tenant."""
     erase: Callable[[Session, Runtime, Subject], Found]
     """Delete the rows, in the caller's transaction."""
-    settle: Callable[[Runtime, datetime], None] = field(default=lambda _, __: None)
-    """Raises Unavailable as long as a process still holds in memory what was erased at this time."""
+    settle: Callable[[Runtime], None] = field(default=lambda _: None)
+    """Raises Unavailable as long as a process still holds in memory what was erased."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def carry_out(runtime: Runtime, eraser: Eraser, order: ErasureOrder) -> ErasureR
             done.stores = {**done.stores, "blobs": done.stores.get("blobs", 0) + removed}
         done.left = []
     forget_older_pages(runtime.sessions.kw["bind"])
-    eraser.settle(runtime, known.erased_at)
+    eraser.settle(runtime)
     return ErasureReceipt(service=eraser.service, stores=done.stores)
 
 

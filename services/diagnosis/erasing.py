@@ -63,9 +63,11 @@ def erase(session: Session, runtime: Runtime, subject: Subject) -> Found:
         "job": len(ids),
     }
     _end(session, mine, runtime.clock())
-    bare = {"patient": subject.subject_ref, "subject_ref": subject.subject_ref, "as_of": JobRow.created_at}
-    bare |= {"idempotency_key": None, "request_digest": "", "erased_at": runtime.clock()}
-    _changed(session, sa.update(JobRow).where(mine).values(bare))
+    bare = sa.update(JobRow).where(mine).values(
+        patient=subject.subject_ref, subject_ref=subject.subject_ref, as_of=JobRow.created_at, idempotency_key=None,
+        request_digest="", erased_at=runtime.clock(),
+    )  # fmt: skip
+    _changed(session, bare)
     return Found(stores, digests)
 
 
@@ -103,12 +105,12 @@ def _left_behind(session: Session, blobs: BlobStore, subject_ref: str) -> Iterab
             continue
 
 
-def settle(runtime: Runtime, erased_at: datetime) -> None:
+def settle(runtime: Runtime) -> None:
     """Wait until no worker holds encodings from before. Raises: Unavailable: one still does."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         with reading(runtime.sessions) as session:
-            if not store.remembering(session, erased_at, runtime.clock() - HEARD_OF):
+            if not store.remembering(session, runtime.clock() - HEARD_OF):
                 return
         if time.monotonic() > deadline:
             raise Unavailable("A worker is still at a case and has not forgotten what it kept in memory.")

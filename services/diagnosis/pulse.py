@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,8 +35,8 @@ class Memory:
     def __init__(self, forget: Callable[[], None]) -> None:
         self._forget, self._lock = forget, threading.Lock()
         self._in_use = False
-        self._due: datetime | None = None
-        self._done: datetime | None = None
+        self._due = 0
+        self._done: int | None = None
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -51,16 +50,16 @@ class Memory:
                 self._in_use = False
                 self._catch_up()
 
-    def forget_until(self, newest: datetime | None) -> datetime | None:
-        """Of an erasure: forget now, or when the case at hand is done. Gives the newest one that was acted upon."""
+    def forget_after(self, erasures: int) -> int | None:
+        """There were so many erasures: forget now, or when the case at hand is done. Gives after how many it did."""
         with self._lock:
-            self._due = newest
+            self._due = erasures
             if not self._in_use:
                 self._catch_up()
             return self._done
 
     def _catch_up(self) -> None:
-        if self._due is not None and self._due != self._done:
+        if self._due != self._done:
             self._forget()
             self._done = self._due
 
@@ -126,11 +125,11 @@ class Pulse:
         now, hold, lease_s = self._clock(), self._hold, self._settings.lease_s
         digest = self._ready_digest()
         with self._sessions.begin() as session:
-            forgot_at = self._memory.forget_until(store.newest_erasure(session))
+            forgotten = self._memory.forget_after(store.count_erasures(session))
             if digest is None:
                 store.forget_worker(session, self._worker)
             else:
-                store.worker_seen(session, self._worker, digest, now, forgot_at)
+                store.worker_seen(session, self._worker, digest, now, forgotten)
             if hold is not None and not hold.lost.is_set():
                 kept = store.renew(session, hold.job.id, hold.job.fence, now=now, lease_s=lease_s, stage=hold.stage)
                 if not kept:

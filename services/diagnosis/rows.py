@@ -150,8 +150,8 @@ class WorkerRow(Base):
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     bundle_digest: Mapped[str] = mapped_column(sa.String(71))
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    forgot_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """The newest erasure after which it has forgotten all that it kept in memory."""
+    forgotten: Mapped[int | None]
+    """How many erasures there were when it last forgot all that it kept in memory."""
 
 
 class QuestionRow(Base):

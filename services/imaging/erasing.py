@@ -64,7 +64,7 @@ def _still_named(session: Session, digests: Collection[str]) -> set[str]:
     return found
 
 
-def _forget_instances(session: Session, tenant: str, sop_instance_uids: Collection[str]) -> int:
+def _forget_instances(session: Session, tenant: str, sop_instance_uids: set[str]) -> int:
     """Take instances out of requests for storage commitment; one that asked for nothing else goes.
 
     A report that does not name an instance does not commit it: its sender keeps the copy.

@@ -70,6 +70,28 @@ def test_s3_says_when_there_is_no_such_blob(s3_url: str) -> None:
         open_blobs(s3_url).get(digest_bytes(b"never stored"))
 
 
+def test_s3_erases_a_scope_and_takes_nothing_more_into_it(s3_url: str) -> None:
+    blobs = open_blobs(s3_url)
+    legacy = blobs.put(b"from before")
+    before, after = blobs.of("pat-1", "first"), blobs.of("pat-1", "second")
+    digest = before.put(b"a film")
+    other = before.put(b"another film")
+    assert (before.get(digest), before.get(legacy)) == (b"a film", b"from before")
+    with pytest.raises(NotFound):
+        blobs.get(digest)
+    assert blobs.scopes("pat-1") == ["first"]
+    assert blobs.erase("pat-1", "first") == 2
+    for erased in (digest, other):
+        with pytest.raises(NotFound):
+            before.get(erased)
+    with pytest.raises(Unavailable):
+        before.put(b"too late")
+    assert blobs.scopes("pat-1") == []
+    assert after.put(b"a film") == digest == blobs.of("pat-1", "second").put(b"a film")
+    assert (blobs.erase("pat-1", "first"), blobs.scopes("pat-1")) == (0, ["second"])
+    assert (blobs.remove(legacy), blobs.remove(legacy)) == (True, False)
+
+
 def test_a_store_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"ENDPOINT": "http://127.0.0.1:9", "ALLOW_HTTP": "true", "ACCESS_KEY_ID": "k"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)

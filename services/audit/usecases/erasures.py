@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -164,7 +165,7 @@ def _subject_ref(context: AuditContext, patient: str) -> str:
 
 def _check_words(field: str, words: str, patient: str) -> None:
     """These words outlive the patient's data."""
-    if patient.casefold() in words.casefold():
+    if re.search(rf"(?<!\w){re.escape(patient)}(?!\w)", words, re.IGNORECASE):
         problem = FieldProblem(field, "names the patient", "say why without saying who: it is kept after the erasure")
         raise InvalidInput(f"The {field} names the patient.", fields=[problem])
 

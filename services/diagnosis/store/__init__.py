@@ -53,8 +53,8 @@ from services.diagnosis.store.results import (
 )
 from services.diagnosis.store.shadows import add_shadow
 from services.diagnosis.store.workers import (
+    count_erasures,
     forget_worker,
-    newest_erasure,
     remembering,
     worker_seen,
     workers_since,
@@ -72,6 +72,7 @@ __all__ = [
     "check_fence",
     "claim",
     "claim_night",
+    "count_erasures",
     "defer",
     "drop_question",
     "erased_bundle",
@@ -93,7 +94,6 @@ __all__ = [
     "mark_checked",
     "mark_outdated",
     "mark_sent",
-    "newest_erasure",
     "outdated",
     "raise_fence",
     "release",

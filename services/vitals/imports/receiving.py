@@ -6,6 +6,7 @@ The framework would read a form before it asks who sends it, and keep the file a
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from services.vitals.imports.domain import Upload
 from services.vitals.imports.pieces import PIECE_BYTES, blobs_of, list_pieces, new_owner
 from shared.blobs import BlobStore
 from shared.erasure import FIRST
+from shared.errors import Unavailable
 
 MAX_FIELD_BYTES = 1024
 FORM_BYTES = 64 * 2**10
@@ -67,8 +69,10 @@ class _File:
         )
 
     def forget(self) -> None:
-        """Remove what was stored of it."""
-        self.store.erase(self.owner, FIRST)
+        """Remove what was stored of it, as far as the store lets us: what went wrong before is what is told."""
+        if self.pieces:
+            with suppress(Unavailable):
+                self.store.erase(self.owner, FIRST)
 
 
 async def receive(request: Request, blobs: BlobStore) -> Upload:

@@ -104,7 +104,7 @@ def add_import(session: Session, tenant: str, job: Import) -> bool:
         "kind": u.form.kind,
         "layout": u.form.layout,
         "pieces": u.pieces,
-        "owner": u.owner,
+        "owner": u.owner or None,
         "size": u.size,
         "sender": json.dumps({**asdict(job.sender.principal), "request_id": job.sender.request_id}),
         "received_at": job.received_at,
@@ -132,7 +132,7 @@ def find_import_of(session: Session, tenant: str, upload: Upload) -> Import | No
 
 
 def queue_again(session: Session, job_id: str, upload: Upload) -> None:
-    """Let a failed import go on where it stopped, with the pieces of this upload."""
+    """Let a failed import go on where it stopped, with these pieces."""
     failed = sa.update(ImportRow).where(ImportRow.id == job_id, ImportRow.state == State.FAILED)
     session.execute(
         failed.values(
@@ -142,7 +142,7 @@ def queue_again(session: Session, job_id: str, upload: Upload) -> None:
             attempts=0,
             lease_until=None,
             pieces=upload.pieces,
-            owner=upload.owner,
+            owner=upload.owner or None,
         )
     )
 

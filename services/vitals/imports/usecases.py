@@ -45,14 +45,16 @@ _OTHER_PATIENT = FieldProblem(
 
 
 def register(session: Session, runtime: Runtime, asker: Asker, upload: Upload) -> tuple[Import, bool]:
-    """The import of a file, and whether it is a new one. A failed one is queued again, with the new pieces."""
+    """The import of a file, and whether it is a new one. A failed one is queued again."""
     tenant = runtime.common.tenant
     job = Import(uuid7(), upload, asker, State.QUEUED, runtime.clock(), None, 0, Counts(), "", formats.VERSION)
     if store.add_import(session, tenant, job):
         return job, True
     known = store.find_import_of(session, tenant, upload)
     if known is not None and known.state is State.FAILED:
-        store.queue_again(session, known.id, upload)
+        # That of a file which names no patient was removed when it failed.
+        gone = not known.upload.patient and bool(known.upload.owner)
+        store.queue_again(session, known.id, upload if gone else known.upload)
         known = store.find_import(session, tenant, known.id)
     if known is None:
         raise NoSuchImport

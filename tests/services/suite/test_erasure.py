@@ -226,7 +226,8 @@ def _tables(service: str) -> set[str]:
 
 def _row_class(service: str, table: str) -> str:
     mappers = _metadata(service).registry.mappers
-    return next(mapper.class_.__name__ for mapper in mappers if mapper.local_table.name == table)
+    name: str = next(mapper.class_.__name__ for mapper in mappers if mapper.local_table.name == table)
+    return name
 
 
 # --- a restored backup ------------------------------------------------------------------------------------------------

@@ -21,4 +21,4 @@ def upgrade() -> None:
     op.create_table("erasure", *erasure_columns(), sa.PrimaryKeyConstraint("id", name="pk_erasure"))
     op.create_index("ix_erasure_subject_ref", "erasure", ["subject_ref"])
     op.add_column("job", sa.Column("erased_at", UtcDateTime))
-    op.add_column("worker", sa.Column("forgot_at", UtcDateTime))
+    op.add_column("worker", sa.Column("forgotten", sa.Integer))
