@@ -26,6 +26,7 @@ from shared.blobs import BlobStore
 from shared.contracts.erasure import ErasureIds, ErasureOrder, ErasureReceipt
 from shared.database import UtcDateTime, forget_older_pages, reading
 from shared.errors import Unavailable
+from shared.keys.store import place_of
 from shared.web import Runtime, RuntimeDep
 
 FIRST = "first"
@@ -100,6 +101,8 @@ class PatientBlobs:
 
     subject_ref: str
     scope: str
+    place: str
+    """The name of its key (`shared.keys`)."""
     store: BlobStore
 
 
@@ -124,7 +127,14 @@ def blobs_of_subject(runtime: Runtime, row: type[ErasureMixin], subject_ref: str
     """The same, by pseudonym."""
     with reading(runtime.sessions) as session:
         scope = scope_of(session, row, subject_ref)
-    return PatientBlobs(subject_ref, scope, runtime.blobs.of(_owner(runtime, subject_ref), scope))
+    owner = _owner(runtime, subject_ref)
+    return PatientBlobs(subject_ref, scope, place_of(owner, scope), runtime.blobs.of(owner, scope))
+
+
+def place_now(session: Session, runtime: Runtime, row: type[ErasureMixin], patient: str) -> str:
+    """The name of a patient's key in a transaction that has entered: no erasure changes it before that ends."""
+    subject_ref = runtime.events.pseudonyms.patient(runtime.common.tenant, patient)
+    return place_of(_owner(runtime, subject_ref), scope_of(session, row, subject_ref))
 
 
 def _owner(runtime: Runtime, subject_ref: str) -> str:

@@ -165,7 +165,7 @@ def _reference(note: Note, language: Language | None) -> EvidenceRef:
         effective_at=note.content.authored,
         received_at=note.received_at,
         quality={
-            "characters": len(note.content.text),
+            "characters": note.characters,
             "type": note.content.type,
             "status": note.status.value,
             **told,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -81,6 +81,14 @@ class Note:
     received_at: datetime
     ending: Ending | None = None
     appends_to: str | None = None
+    sealed: bytes | None = field(default=None, repr=False)
+    """The text as it is stored, of a note whose `content.text` is empty until it is opened (`texts.with_text`)."""
+    stored_characters: int | None = None
+
+    @property
+    def characters(self) -> int:
+        """How long its text is."""
+        return len(self.content.text) if self.stored_characters is None else self.stored_characters
 
     @property
     def status(self) -> NoteStatus:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from shared.errors import BadRequest, Conflict, FieldProblem, InvalidInput, NotFound, TooLarge, UnsupportedMediaType
+from shared.errors import (
+    AppError,
+    BadRequest,
+    Conflict,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    UnsupportedMediaType,
+)
 
 
 class NotJson(BadRequest):
@@ -68,6 +77,15 @@ class InvalidSearch(InvalidInput):
 
     def __init__(self, problem: FieldProblem) -> None:
         super().__init__(f"The search cannot be made: {problem.field} {problem.problem}.", fields=[problem])
+
+
+class NoteDamaged(AppError):
+    """The stored text does not open: it was changed, moved to another note, or its key was lost."""
+
+    slug = "note-damaged"
+
+    def __init__(self) -> None:
+        super().__init__("The stored text of this note cannot be read any more; it was changed since.")
 
 
 class NoSuchNote(NotFound):

@@ -50,7 +50,10 @@ class NoteRow(Base):
     authored: Mapped[datetime] = mapped_column(UtcDateTime)
     type: Mapped[str] = mapped_column(sa.String(16))
     text: Mapped[str] = mapped_column(sa.Text)
+    """Of a note from before 2026-12; of a later one it is sealed, and this is empty."""
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sealed: Mapped[bytes | None]
+    characters: Mapped[int | None]
 
 
 class NoteEndRow(Base):
@@ -102,8 +105,8 @@ class DocumentRow(Base):
     note_id: Mapped[str] = mapped_column(sa.ForeignKey("note.id"), primary_key=True)
 
 
-def add(session: Session, tenant: str, note: Note) -> bool:
-    """Store a note unless one with its digest is stored. False: it was, and nothing changed."""
+def add(session: Session, tenant: str, note: Note, sealed: bytes) -> bool:
+    """Store a note, its text sealed, unless one with its digest is stored. False: it was, and nothing changed."""
     content = note.content
     row = insert_into(session, NoteRow).values(
         id=note.id,
@@ -112,7 +115,9 @@ def add(session: Session, tenant: str, note: Note) -> bool:
         patient=content.patient,
         authored=content.authored,
         type=content.type,
-        text=content.text,
+        text="",
+        sealed=sealed,
+        characters=len(content.text),
         received_at=note.received_at,
     )
     # Two senders of the same note at once: the second waits for the first one's commit, and then conflicts.
@@ -237,4 +242,6 @@ def _note(found: sa.Row[NoteRow, NoteEndRow, NoteAddendumRow]) -> Note:
         row.received_at,
         ended.to_domain() if ended else None,
         addendum.target_id if addendum else None,
+        row.sealed,
+        row.characters,
     )

@@ -9,7 +9,7 @@ from shared.blobs import BlobStore
 from shared.digests import digest_bytes
 from shared.errors import NotFound, Unavailable
 from shared.keys.sealing import CannotOpen, is_sealed, open_sealed, seal
-from shared.keys.store import KeyDestroyed, KeyStore
+from shared.keys.store import KeyDestroyed, KeyStore, place_of
 
 
 class BlobDamaged(Unavailable):
@@ -49,14 +49,14 @@ class SealedBlobs:
             raise BlobDamaged("A stored blob does not open under its key.") from error
 
     def of(self, owner: str, scope: str) -> SealedBlobs:
-        return SealedBlobs(self._inner.of(owner, scope), self._keys, f"{owner}/{scope}")
+        return SealedBlobs(self._inner.of(owner, scope), self._keys, place_of(owner, scope))
 
     def scopes(self, owner: str) -> list[str]:
         return self._inner.scopes(owner)
 
     def erase(self, owner: str, scope: str) -> int:
         # The key first: from then on no copy can be read, whatever becomes of the rest.
-        self._keys.destroy(f"{owner}/{scope}")
+        self._keys.destroy(place_of(owner, scope))
         return self._inner.erase(owner, scope)
 
     def remove(self, digest: str) -> bool:

@@ -42,6 +42,11 @@ class DataKeyRow(Base):
     destroyed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+def place_of(owner: str, scope: str) -> str:
+    """How the key of one scope is named."""
+    return f"{owner}/{scope}"
+
+
 class KeyDestroyed(Exception):
     """What was encrypted under this key is gone for good."""
 

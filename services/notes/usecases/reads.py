@@ -13,6 +13,7 @@ from services.notes.clinical.analysis import Analysis, analyse
 from services.notes.clinical.language import Language
 from services.notes.domain import Note
 from services.notes.errors import InvalidSearch, NoSuchNote
+from services.notes.texts import with_text
 from services.notes.usecases.asking import Asker
 from shared.errors import FieldProblem
 from shared.intake import patient_problem
@@ -22,10 +23,11 @@ _ID = re.compile(r"[0-9a-f-]{36}")
 
 
 def read_note(session: Session, runtime: Runtime, asker: Asker, note_id: str) -> Note:
-    """A note with its text. Raises: NoSuchNote."""
-    note = find_note(session, runtime.common.tenant, note_id)
-    if note is None:
+    """A note with its text. Raises: NoSuchNote, NoteDamaged."""
+    found = find_note(session, runtime.common.tenant, note_id)
+    if found is None:
         raise NoSuchNote
+    note = with_text(runtime, found)
     event = runtime.events.event(
         asker.principal,
         "read",

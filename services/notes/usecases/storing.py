@@ -10,6 +10,7 @@ from services.notes import store
 from services.notes.clinical.analysis import Analysis
 from services.notes.domain import Ending, Link, NewNote, Note, Receipt, Relation
 from services.notes.errors import InvalidNote, NoteNotCurrent
+from services.notes.texts import seal_text
 from services.notes.usecases.asking import Asker
 from services.notes.usecases.reads import find_note
 from shared.erasure import enter
@@ -92,7 +93,7 @@ def _wrong_link(field: str, problem: str, fix: str) -> InvalidNote:
 def _store(session: Session, runtime: Runtime, asker: Asker, content: NewNote, analysis: Analysis) -> Receipt:
     tenant = runtime.common.tenant
     note = Note(uuid7(), content.digest, content, runtime.clock())
-    if not store.add(session, tenant, note):
+    if not store.add(session, tenant, note, seal_text(session, runtime, content)):
         known = store.find_by_digest(session, tenant, note.digest)
         if known is None:
             raise RuntimeError("a note that conflicts with none")

@@ -48,6 +48,7 @@ def erased(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         size = int(audit.get("/audit/checkpoint").text.split("\n")[1])
         receipts = {n: audit.get(f"/audit/entries/{n}/receipt").text for n in range(size)}
         before = {"tables": tables_holding(directory, GONE, WORDS), "blobs": blobs_below(directory)}
+        before["notes"] = {path.name: path.read_bytes() for path in directory.glob("notes.db*")}
         shown = house.client("diagnosis").get(f"/diagnoses/{jobs[STAYS]}").json()
         yield {
             "house": house, "directory": directory, "jobs": jobs, "receipts": receipts, "before": before,
@@ -87,6 +88,12 @@ def test_not_even_a_free_page_of_a_database_holds_the_patient(erased: dict[str, 
     assert len([path for path in files if path.suffix == ".db"]) == 7
     words = (GONE.encode(), WORDS.encode())
     assert [path.name for path in files if any(word in path.read_bytes() for word in words)] == []
+
+
+def test_an_older_copy_of_the_databases_holds_no_text_of_a_note(erased: dict[str, Any]) -> None:
+    """What was looked through was a copy from before the erasure; the notes were there, and their texts sealed."""
+    assert "notes.note" in erased["before"]["tables"]
+    assert not any(WORDS.encode() in content for content in erased["before"]["notes"].values())
 
 
 def test_every_service_says_what_it_has_erased(erased: dict[str, Any]) -> None:
@@ -271,10 +278,11 @@ def test_a_restored_service_alone_is_erased_from_again_and_new_data_stay(tmp_pat
     for path in directory.glob("notes.db*"):
         path.unlink()
     shutil.copy(backup / "notes.db", directory / "notes.db")
-    assert tables_holding(directory, WORDS) == {"notes.note"}
+    assert "notes.note" in tables_holding(directory, GONE)
     with open_house(directory, bed=bed) as house:
-        eventually(lambda: not tables_holding(directory, WORDS))
+        eventually(lambda: house.erasure(done["id"])["index"] != done["index"], what="the erasure")
         again = house.finished(done["id"])
+        assert "notes.note" not in tables_holding(directory, GONE)
         assert next(one["stores"] for one in again["receipts"] if one["service"] == "notes")["note"] == 3
         assert {"imaging.instance", "vitals.sample"} <= tables_holding(directory, "NewWords", GONE)
 
