@@ -10,6 +10,8 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.secret_files import read_secret
+
 KEY_BYTES = 32
 NONCE_BYTES = 12
 
@@ -44,7 +46,7 @@ class FileKeyWrapper:
         """Read the key from a file of hex digits. Raises: ValueError: no file is configured, or it holds no key."""
         if path is None:
             raise ValueError("set CONSILIUM_KEY_ENCRYPTION_KEY_FILE to a file with 64 hex digits")
-        return cls(bytes.fromhex(path.read_text().strip()))
+        return cls(bytes.fromhex(read_secret(path)))
 
     def wrap(self, key: bytes, place: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
