@@ -34,7 +34,6 @@ from services.audit.signing import Signer, check_signed_tree, sign_present_tree
 from services.audit.store import log as store
 from services.audit.store import producers, spans
 from services.audit.store.durability import assert_durable
-from services.audit.store.predictions import index_predictions
 from shared.clock import Clock, utc_now
 from shared.database import Sessions, reading
 from shared.tlog.tiles import grow
@@ -216,7 +215,6 @@ class Sequencer:
             store.add_leaves(session, fresh, received_at)
             spans.saw_leaves(session, fresh)
             producers.saw_events(session, [leaf.entry.event for leaf in fresh], received_at)
-            index_predictions(session, fresh)
             reach("after-leaves")
             store.put_tiles(session, grow(size, [leaf.leaf_hash for leaf in fresh], store.tile_reader(session)))
             store.move_coordinate(session, size, size + len(fresh))

@@ -16,7 +16,16 @@ from sqlalchemy.orm import Session
 
 from services.diagnosis import store
 from services.diagnosis.domain import FINAL
-from services.diagnosis.rows import ErasureRow, FeedbackRow, JobRow, ManifestRow, OutdatedRow, QuestionRow, ResultRow, ShadowResultRow
+from services.diagnosis.rows import (
+    ErasureRow,
+    FeedbackRow,
+    JobRow,
+    ManifestRow,
+    OutdatedRow,
+    QuestionRow,
+    ResultRow,
+    ShadowResultRow,
+)
 from shared.blobs import BlobStore
 from shared.contracts.diagnosis import JobStatus
 from shared.database import erase_rows, reading

@@ -19,7 +19,7 @@ from services.diagnosis.app import create_app as create_diagnosis
 from services.diagnosis.clients import ContentClient
 from services.diagnosis.pulse import Pulse
 from services.diagnosis.rows import OutboxRow
-from services.diagnosis.running import Worker, run_job
+from services.diagnosis.running import Loaded, Worker, run_job
 from services.diagnosis.settings import DiagnosisSettings
 from services.ehr.app import create_app as create_ehr
 from services.ehr.settings import EhrSettings
@@ -42,7 +42,7 @@ from tests.services.notes.hl7_messages import mdm
 from tests.services.vitals.imports.importing import import_file
 from tests.support.common import TestBed, make_test_bed
 from tests.support.diagnosis_house import hours_ago
-from tests.support.diagnosis_predictor import BUNDLE, ArithmeticPredictor
+from tests.support.diagnosis_predictor import BUNDLE, ArithmeticPredictor, OneModel
 from tests.support.mllp import peer
 from tests.support.servers import serve
 
@@ -253,10 +253,10 @@ def open_house(directory: Path, database: Urls | None = None, bed: TestBed | Non
 def _worker(bed: TestBed, settings: DiagnosisSettings, predictor: Remembering) -> Iterator[Worker]:
     runtime = build_runtime("diagnosis", bed.common, settings.database_url, OutboxRow)
     contents = ContentClient(bed.common)
-    pulse = Pulse(runtime.sessions, settings, "one", BUNDLE.digest, forget=predictor.forget)
+    pulse = Pulse(runtime.sessions, settings, "one", lambda: BUNDLE.digest, forget=predictor.forget)
     pulse.start()
     try:
-        yield Worker("one", runtime, settings, contents, predictor, pulse)
+        yield Worker("one", runtime, settings, contents, OneModel(Loaded(predictor)), pulse)
     finally:
         pulse.stop()
         contents.close()

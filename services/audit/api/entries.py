@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from services.audit.api.cursors import decode_cursor, encode_cursor, malformed
 from services.audit.api.deps import ContextDep
-from services.audit.api.terms import MAX_INDEX, EntryQuery, EntrySearch
+from services.audit.api.terms import MAX_INDEX, EntryQuery, EntrySearch, PageQuery
 from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter, Page
 from services.audit.schemas import EntryOut, EntryPage, entry_json
@@ -61,13 +61,13 @@ def search_entries(
 def _answer(
     context: AuditContext, principal: Principal, request_id: str, query: EntryQuery, wanted: EntryFilter, whole: bool
 ) -> Response:
-    page, checkpoint = _page_of(query, wanted, context)
+    page, checkpoint = page_of(query, wanted, context)
     details = {"filter": wanted.as_details(), "order": page.order, "size": page.size, "export": whole}
     usecases.record_query(context, principal, "audit-entries", details, request_id, wanted.subject_ref)
     if whole:
         headers = {"X-Tree-Size": str(page.size)}
         return StreamingResponse(_lines(context, wanted, page), media_type=NDJSON, headers=headers)
-    return _page_response(context, wanted, page, checkpoint, query.limit)
+    return page_response(context, wanted, page, checkpoint, query.limit)
 
 
 @router.get("/{index}", response_model=EntryOut)
@@ -92,7 +92,8 @@ def get_receipt(index: Index, context: ContextDep, witnessed: bool = False) -> R
     return PlainTextResponse(usecases.make_receipt(context, index, witnessed), headers=headers)
 
 
-def _page_of(query: EntryQuery, wanted: EntryFilter, context: AuditContext) -> tuple[Page, SignedCheckpoint]:
+def page_of(query: PageQuery, wanted: EntryFilter, context: AuditContext) -> tuple[Page, SignedCheckpoint]:
+    """Which page a query asks for, and the checkpoint that it and those after it look at. Raises: MalformedCursor."""
     with reading(context.sessions) as session:
         if query.cursor is None:
             checkpoint = usecases.newest_checkpoint(session)
@@ -109,9 +110,10 @@ def _lines(context: AuditContext, wanted: EntryFilter, page: Page) -> Iterator[b
         yield entry_json(entry) + b"\n"
 
 
-def _page_response(
+def page_response(
     context: AuditContext, wanted: EntryFilter, page: Page, checkpoint: SignedCheckpoint, limit: int
 ) -> Response:
+    """One page of what was found (`EntryPage`), with the cursor that goes on after it."""
     found = usecases.find_entries(context, wanted, page, limit + 1)
     shown, following = found[:limit], None
     if len(found) > limit:

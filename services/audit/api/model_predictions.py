@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field
 
-from services.audit.api.cursors import decode_cursor, encode_cursor
 from services.audit.api.deps import ContextDep, Id
-from services.audit.context import AuditContext
+from services.audit.api.entries import page_of, page_response
+from services.audit.api.terms import PageQuery
 from services.audit.domain.agreement import Agreement, Share
-from services.audit.domain.entries import EntryFilter, Page
-from services.audit.schemas import EntryPage, entry_json
+from services.audit.schemas import EntryPage
 from services.audit.usecases import predictions as usecases
-from services.audit.usecases.entries import checkpoint_of, record_query
-from services.audit.usecases.registry import get_bundle
+from services.audit.usecases.entries import record_query
 from shared.auth import Principal, Role, require
 from shared.contracts.base import Wire
-from shared.database import reading
-from shared.digests import canonical_json
 from shared.web import RequestIdDep
 
 router = APIRouter(prefix="/models", tags=["models"])
 Auditor = Annotated[Principal, Depends(require(Role.AUDITOR))]
 Overseer = Annotated[Principal, Depends(require(Role.AUDITOR, Role.ADMIN))]
-
-
-class PredictionQuery(Wire):
-    """Query of `GET /models/{id}/predictions`."""
-
-    order: Literal["newest", "oldest"] = "newest"
-    limit: int = Field(default=100, ge=1, le=500)
-    cursor: str | None = Field(default=None, max_length=400)
 
 
 class ShareOut(Wire):
@@ -76,26 +62,17 @@ class AgreementList(Wire):
 @router.get("/{model_id}/predictions", response_model=EntryPage)
 def list_predictions(
     model_id: Id,
-    query: Annotated[PredictionQuery, Query()],
+    query: Annotated[PageQuery, Query()],
     principal: Auditor,
     context: ContextDep,
     request_id: RequestIdDep,
 ) -> Response:
     """Every prediction of a bundle: released, withheld, in the shadow. Pages and cursors as at `/audit/entries`."""
-    get_bundle(context, model_id)
-    page = _page_of(context, model_id, query)
+    wanted = usecases.predictions_of(context, model_id)
+    page, checkpoint = page_of(query, wanted, context)
     details = {"model": model_id, "order": page.order, "size": page.size}
     record_query(context, principal, "model-predictions", details, request_id)
-    found = usecases.predictions_of(context, model_id, page, query.limit + 1)
-    shown = found[: query.limit]
-    more = len(found) > query.limit
-    following = encode_cursor(_question(model_id), Page(page.order, page.size, shown[-1].index)) if more else None
-    with reading(context.sessions) as session:
-        checkpoint = checkpoint_of(session, page.size)
-    head = {"size": checkpoint.size, "root": base64.b64encode(checkpoint.root).decode(), "note": checkpoint.note}
-    items = b",".join(map(entry_json, shown))
-    body = b'{"checkpoint":%b,"items":[%b],"next":%b}' % (canonical_json(head), items, canonical_json(following))
-    return Response(body, media_type="application/json")
+    return page_response(context, wanted, page, checkpoint, query.limit)
 
 
 @router.get("/{model_id}/agreement")
@@ -104,14 +81,3 @@ def get_agreement(model_id: Id, principal: Overseer, context: ContextDep, reques
     found = usecases.agreement_of(context, model_id)
     record_query(context, principal, "model-agreement", {"model": model_id}, request_id)
     return AgreementList(items=[AgreementOut.from_domain(one) for one in found])
-
-
-def _page_of(context: AuditContext, model_id: str, query: PredictionQuery) -> Page:
-    if query.cursor is not None:
-        return decode_cursor(query.cursor, _question(model_id), query.order)
-    return Page(query.order, usecases.newest_size(context))
-
-
-def _question(model_id: str) -> EntryFilter:
-    """What a cursor belongs to."""
-    return EntryFilter(type="prediction", object_id=model_id)

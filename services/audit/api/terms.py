@@ -41,12 +41,16 @@ class EntryTerms(Wire):
         return EntryFilter(**{name: getattr(self, name) for name in names})
 
 
-class EntryQuery(EntryTerms):
-    """Query of `GET /audit/entries`."""
+class PageQuery(Wire):
+    """Which page of what was found."""
 
     order: Literal["newest", "oldest"] = "newest"
     limit: int = Field(default=100, ge=1, le=500)
     cursor: str | None = Field(default=None, max_length=400)
+
+
+class EntryQuery(PageQuery, EntryTerms):
+    """Query of `GET /audit/entries`."""
 
 
 class PatientTerms(EntryTerms):

@@ -297,12 +297,3 @@ class BundleEvidenceRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     issuer: Mapped[str]
     actor: Mapped[str]
-
-
-class BundlePredictionRow(Base):
-    """Which entries tell of predictions of a bundle: a copy of what the entries say, to ask by."""
-
-    __tablename__ = "bundle_prediction"
-
-    bundle_digest: Mapped[str] = mapped_column(primary_key=True)
-    idx: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from .entries import Columns, Row
 from .faults import CannotCheck
-from .sides import Predictions, SideTables
+from .sides import SideTables
 
 FETCH = 2_000
 TIMES = ("received_at", "occurred_at")
@@ -112,7 +112,7 @@ class DatabaseSource:
             row |= {name: _parsed(row[name]) for name in lists}
         for row in bundles.values():
             row["card"] = _parsed(row["card"])
-        return SideTables(consents, changes, bundles, self._evidence(), self._predictions())
+        return SideTables(consents, changes, bundles, self._evidence())
 
     def _evidence(self) -> dict[int, dict[str, Any]]:
         """What is known of bundles; empty in a database from before there was any."""
@@ -123,12 +123,6 @@ class DatabaseSource:
         for row in found.values():
             row["content"] = _parsed(row["content"])
         return found
-
-    def _predictions(self) -> Predictions | None:
-        """Bundle by index; None in a database from before they were kept."""
-        if not self._has_column("bundle_prediction", "idx"):
-            return None
-        return Predictions(self._query("SELECT idx, bundle_digest FROM bundle_prediction ORDER BY idx"))
 
     def _records(self, table: str, names: tuple[str, ...], times: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         chosen = ", ".join(self._time(f'"{name}"') if name in times else f'"{name}"' for name in names)

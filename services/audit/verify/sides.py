@@ -15,34 +15,6 @@ EVIDENCE_SUBTYPES = ("model-signature-checked", "model-evaluated", "model-approv
 CHANGES = {"model-registered": "candidate", "model-activated-locally": "activated-locally"}
 
 
-class Predictions:
-    """The rows of `bundle_prediction`, read along with the log: there are as many as predictions."""
-
-    def __init__(self, rows: Iterator[tuple[int, str]]) -> None:
-        """Args: rows: index and bundle, by index."""
-        self._rows = rows
-        self._head = next(rows, None)
-        self.left_over: list[int] = []
-        """Indices of rows that no entry asked for."""
-
-    def at(self, index: int) -> str | None:
-        """The bundle that the rows name for an entry; entries are asked for in their order."""
-        found = None
-        while self._head is not None and self._head[0] <= index:
-            if self._head[0] == index and found is None:
-                found = self._head[1]
-            else:
-                self.left_over.append(self._head[0])
-            self._head = next(self._rows, None)
-        return found
-
-    def finish(self) -> list[int]:
-        """What is left when the log is at its end."""
-        self.left_over += [index for index, _ in ([self._head] if self._head else [])]
-        self.left_over += [index for index, _ in self._rows]
-        return self.left_over
-
-
 @dataclass
 class SideTables:
     """Rows of the side tables by the index of the entry that tells of them; taken out as they are met."""
@@ -51,15 +23,12 @@ class SideTables:
     bundle_events: dict[int, dict[str, Any]]
     bundles: dict[str, dict[str, Any]]
     evidence: dict[int, dict[str, Any]] = field(default_factory=dict)
-    predictions: Predictions | None = None
-    """None where the database is from before they were kept."""
     _given: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each consent's first entry says: its later versions say the same of modalities and period."""
 
     def wrong_at(self, index: int, event: dict[str, Any]) -> Iterator[str]:
         """What the side tables say otherwise than this entry."""
         try:
-            yield from self._wrong_prediction(index, event)
             if event["outcome"] != "success":
                 return
             if event["type"] == "consent" and event["subtype"] in CONSENT_SUBTYPES:
@@ -76,8 +45,6 @@ class SideTables:
         yield from ((index, "a row of table consent that no entry tells of") for index in self.consents)
         yield from ((index, "a row of table bundle_event that no entry tells of") for index in self.bundle_events)
         yield from ((index, "a row of table bundle_evidence that no entry tells of") for index in self.evidence)
-        for index in self.predictions.finish() if self.predictions else ():
-            yield index, "a row of table bundle_prediction that no entry tells of"
 
     def _wrong_consent(self, row: dict[str, Any] | None, event: dict[str, Any]) -> Iterator[str]:
         if row is None:
@@ -127,13 +94,6 @@ class SideTables:
         content = row["content"] if isinstance(row["content"], dict) else {}
         if _digest({"id": row["id"], **content}) != event["details"]["evidenceDigest"]:
             yield "column content of table bundle_evidence is not what the entry says"
-
-    def _wrong_prediction(self, index: int, event: dict[str, Any]) -> Iterator[str]:
-        if self.predictions is None:
-            return
-        said = event.get("details", {}).get("bundleDigest") if event["type"] == "prediction" else None
-        if self.predictions.at(index) != said:
-            yield "column bundle_digest of table bundle_prediction is not what the entry says"
 
 
 def _count(value: Any) -> int:

@@ -21,7 +21,6 @@ from shared.database import create_engine, migrate
 from tests.services.audit.support import event, open_audit
 from tests.support.common import TestBed
 
-BUNDLE = "sha256:" + "a" * 64
 LATER = (
     "producer",
     "producer_gap",
@@ -30,7 +29,6 @@ LATER = (
     "break_glass",
     "leaf_span",
     "bundle_evidence",
-    "bundle_prediction",
     "erasure_part",
     "erasure",
     "hold",
@@ -58,16 +56,10 @@ def test_migrations_and_rows_agree(url: str) -> None:
 def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
     """Its entries have no number and its database no guards; both come with the next start."""
     with open_audit(bed, database_url=url) as audit:
-        told = {
-            "type": "prediction",
-            "subtype": "diagnosis-released",
-            "details": {"bundleDigest": "sha256:" + "a" * 64},
-        }
-        audit.append(event(), event(**told))
+        audit.append(event(), event())
     _back_to_the_first(url)
     with open_audit(bed, database_url=url) as audit:
         assert audit.append(event(producerSeq=1))[0]["index"] == 2
-        assert _bundle_predictions(url) == [(BUNDLE, 1)]
         assert audit.get("/audit/producers").json()["items"][0]["highest"] == 1
 
 
@@ -101,14 +93,6 @@ def test_checker_reads_a_database_from_before_the_copies(bed: TestBed, url: str)
     _back_to_the_first(url)
     with open_source(url.removeprefix("sqlite:///")) as source:
         assert verify_log(source, [key]).faults == []
-
-
-def _bundle_predictions(url: str) -> list[tuple[str, int]]:
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = connection.execute(sa.text("SELECT bundle_digest, idx FROM bundle_prediction")).all()
-    engine.dispose()
-    return [(row[0], row[1]) for row in found]
 
 
 def _back_to_the_first(url: str) -> None:

@@ -59,10 +59,10 @@ def test_a_text_from_before_is_read_as_it_is(client: TestClient) -> None:
 def test_a_text_that_was_moved_or_changed_is_not_shown(client: TestClient, harm: str) -> None:
     note, other = send(client, text=TEXT), send(client, text="Another text of the same patient.")
     with runtime_of(client).sessions.begin() as session:
-        sealed = {row.id: row.sealed for row in session.scalars(sa.select(NoteRow))}
+        sealed = {row.id: row.sealed or b"" for row in session.scalars(sa.select(NoteRow))}
         new = sealed[other] if harm == "moved" else sealed[note][:-1] + bytes([sealed[note][-1] ^ 1])
         session.execute(sa.update(NoteRow).where(NoteRow.id == note).values(sealed=new))
-    answer = TestClient(client.app, headers=client.headers, raise_server_exceptions=False).get(f"/notes/{note}")
+    answer = TestClient(client.app, headers=dict(client.headers), raise_server_exceptions=False).get(f"/notes/{note}")
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:consilium:problem:note-damaged")
 
 

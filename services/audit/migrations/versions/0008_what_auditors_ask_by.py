@@ -3,7 +3,7 @@
 The copies of old entries are made from the entries themselves, in batches. Until the end of it nobody can append.
 
 Revision ID: 0008
-Revises: 0005
+Revises: 0007
 """
 
 import json

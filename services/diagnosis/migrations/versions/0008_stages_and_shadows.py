@@ -1,7 +1,7 @@
 """In which stage a result's bundle stood, and what bundles in the shadow said.
 
 Revision ID: 0008
-Revises: 0006
+Revises: 0007
 """
 
 import sqlalchemy as sa

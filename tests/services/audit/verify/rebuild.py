@@ -19,7 +19,7 @@ from shared.tlog.tree import leaf_hash
 from tests.services.audit.support import lift_guards
 from tests.services.audit.verify.houses import Left
 
-SIDES = ("consent", "bundle_event", "bundle_evidence", "bundle_prediction")
+SIDES = ("consent", "bundle_event", "bundle_evidence")
 
 
 def rebuild(left: Left, *, keep: int | None = None, forge: int | None = None) -> str:

@@ -75,7 +75,6 @@ EDITS = {
     "18 signature of a bundle edited": (["UPDATE bundle_evidence SET content = '{}'"], EVENTS + 3),
     "18 signature of a bundle taken out": (["DELETE FROM bundle_evidence"], EVENTS + 3),
     "18 signer of a bundle edited": (["UPDATE bundle_evidence SET actor = 'somebody-else'"], EVENTS + 3),
-    "19 prediction ascribed to a bundle": (["INSERT INTO bundle_prediction VALUES ('sha256:0', 40)"], 40),
     "18 promotion invented": (["UPDATE bundle_event SET idx = 7 WHERE idx = {promotion}"], 7),
     "19 actor edited": (["UPDATE leaf SET actor = 'someone-else' WHERE idx = 40"], 40),
     "19 patient edited": (["UPDATE leaf SET subject_ref = 'pat-0' WHERE idx = 40"], 40),
