@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.suite.embedded import EmbeddedSuite
 from services.suite.environment import DataDirectory, Ports, common_environment, sqlite_urls
@@ -17,6 +18,22 @@ from shared.auth import DevIssuer
 from shared.settings import CommonSettings
 from tests.support.servers import serve
 
+TEST = b"test"
+"""The user agent of tests, which tells their requests from those of services."""
+
+
+@dataclass
+class Recording:
+    """The suite, and every address that it is asked at: by tests, and by its services of one another."""
+
+    app: ASGIApp
+    addresses: list[bytes] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (b"user-agent", TEST) not in scope["headers"]:
+            self.addresses.append(scope["raw_path"] + b"?" + scope["query_string"])
+        await self.app(scope, receive, send)
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -25,6 +42,8 @@ class Composed:
     suite: EmbeddedSuite
     http: httpx.Client
     issuer: DevIssuer
+    inner_addresses: list[bytes]
+    """Where the services asked one another."""
 
 
 @pytest.fixture(scope="session")
@@ -43,5 +62,10 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     finally:
         os.environ.clear()
         os.environ |= before
-    with serve(suite, port), httpx.Client(base_url=address, timeout=30, trust_env=False) as http:
-        yield Composed(suite, http, data.issuer)
+    recording = Recording(suite)
+    agent = {"User-Agent": TEST.decode()}
+    with (
+        serve(recording, port),
+        httpx.Client(base_url=address, headers=agent, timeout=30, trust_env=False) as http,
+    ):
+        yield Composed(suite, http, data.issuer, recording.addresses)
