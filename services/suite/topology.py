@@ -56,17 +56,8 @@ def distributed(data: DataDirectory, ports: Ports) -> Iterator[Topology]:
 
 
 def _uvicorn(name: str, factory: str, port: int, environment: Mapping[str, str], data: DataDirectory) -> Program:
-    options = [
-        "--factory",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-access-log",
-        "--no-server-header",
-        "--log-level",
-        "warning",
-    ]
+    options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    options += ["--no-access-log", "--no-server-header"]
     # Open event streams must not hold up a stop.
     options += ["--timeout-graceful-shutdown", "3"]
     return Program(name, [sys.executable, "-m", "uvicorn", factory, *options], environment, data.logs / f"{name}.log")
