@@ -26,11 +26,13 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from services.audit.api.cursors import encode_cursor
 from services.audit.api.terms import EntryTerms
 from services.audit.domain.entries import Page
 from services.audit.keys import open_signer
+from services.audit.store.entries import find_entries
 from shared.clock import rfc3339
 from shared.database import create_engine, migrate, session_factory
 from shared.pseudonyms import Pseudonymiser
@@ -89,6 +91,24 @@ def measure(client: httpx.Client, engine: sa.Engine, pseudonyms: Pseudonymiser, 
     return {"entries": checkpoint["size"], "n": count, "questions": found}
 
 
+def measure_alone(engine: sa.Engine, size: int, count: int) -> dict[str, Any]:
+    """Milliseconds of looking up a page within this process, by the clock and by its own CPU time (of SQLite all
+    of it, of PostgreSQL the client's part)."""
+    found = {}
+    with Progress(console=console) as progress, Session(engine) as session:
+        for name, ask in progress.track(QUESTIONS.items(), description="Looking up"):
+            chance, clock, cpu = random.Random(name), [], []
+            for _ in range(count):
+                wanted = EntryTerms.model_validate(ask(chance)).to_domain()
+                page = Page("newest", size, int(size * chance.uniform(0.1, 1)))
+                started, used = time.perf_counter(), time.process_time()
+                find_entries(session, wanted, page, PAGE + 1)
+                clock.append(time.perf_counter() - started)
+                cpu.append(time.process_time() - used)
+            found[name] = {"clock": quantiles(clock), "cpu": quantiles(cpu)}
+    return found
+
+
 def _asked(client: httpx.Client, terms: Terms) -> float:
     started = time.perf_counter()
     client.get("/audit/entries", params=terms).raise_for_status()
@@ -143,16 +163,19 @@ def main() -> None:
             client.headers["Authorization"] = f"Bearer {(directory / 'auditor.token').read_text()}"
             engine, pseudonyms = create_engine(url), Pseudonymiser.from_file(directory / "pseudonym.key")
             report = {given.only: {"filledInS": filled, **measure(client, engine, pseudonyms, given.count)}}
+            report[given.only]["alone"] = measure_alone(engine, given.entries, given.count)
             engine.dispose()
     console.print(_table(report[given.only]))
     print(json.dumps(report, indent=1))
 
 
 def _table(report: dict[str, Any]) -> Table:
-    table = Table("question", "p50, ms", "p99, ms", "deep p50, ms", "deep p99, ms")
+    kinds = ("first page", "deep page", "look-up", "its CPU")
+    table = Table("question", *(f"{kind} {q}, ms" for kind in kinds for q in ("p50", "p99")))
     for name, found in report["questions"].items():
-        first, deep = found.get("first", found), found.get("deep", {})
-        table.add_row(name, *(str(one.get(q, "")) for one in (first, deep) for q in ("p50Ms", "p99Ms")))
+        alone = report["alone"].get(name, {})
+        parts = (found.get("first", found), found.get("deep", {}), alone.get("clock", {}), alone.get("cpu", {}))
+        table.add_row(name, *(str(one.get(q, "")) for one in parts for q in ("p50Ms", "p99Ms")))
     return table
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from services.audit.api.cursors import encode_cursor
 from services.audit.domain.entries import EntryFilter, Page
+from services.audit.store import entries as entry_store
 from services.audit.store.entries import find_entries
 from services.audit.usecases import entries as usecases
 from shared.auth import Role
@@ -191,12 +192,14 @@ def test_a_search_that_names_no_one_patient_is_refused(filled: Audit, body: dict
     assert filled.post("/audit/entries/search", body, Role.AUDITOR).status_code == 422
 
 
+@pytest.mark.parametrize("few", [0, 50, 20_000])
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize(("start", "end"), [(None, 40), (600, None), (100, 140), (0, 900), (899, 900), (950, 990)])
 def test_times_in_any_order_give_what_a_look_at_every_entry_gives(
-    audit: Audit, order: Any, start: int | None, end: int | None
+    audit: Audit, monkeypatch: pytest.MonkeyPatch, few: int, order: Any, start: int | None, end: int | None
 ) -> None:
     """Every tenth entry is told late or early, so that most tiles span more than their own time."""
+    monkeypatch.setattr(entry_store, "FEW", few)
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     minutes = [n if n % 10 else n * 7 % 900 for n in range(900)]
     audit.append(*(event(occurredAt=(begin + timedelta(minutes=minute)).isoformat()) for minute in minutes))
