@@ -13,6 +13,7 @@ from services.diagnosis import api, internal_api, joint_api, replay_api, store
 from services.diagnosis.broker import CeleryBroker
 from services.diagnosis.clients import Neighbours
 from services.diagnosis.dispatcher import Dispatcher
+from services.diagnosis.domain import NOTHING_ACTIVE
 from services.diagnosis.erasing import ERASER
 from services.diagnosis.replaying import NightlyReplays
 from services.diagnosis.rows import OutboxRow
@@ -70,10 +71,11 @@ def waiting_for(runtime: Runtime, broker: CeleryBroker, settings: DiagnosisSetti
     fresh = runtime.clock() - timedelta(seconds=settings.worker_fresh_s)
     try:
         with reading(runtime.sessions) as session:
-            if not store.workers_since(session, fresh):
-                waiting.append(
-                    "no worker has been heard of that has loaded a bundle which the model registry calls active"
-                )
+            bundles = store.workers_since(session, fresh)
+        if not bundles:
+            waiting.append("no worker with a loaded model bundle has been heard of")
+        elif not any(bundles):
+            waiting.append(NOTHING_ACTIVE)
     except SQLAlchemyError:
         waiting.append("the database does not answer")
     return waiting

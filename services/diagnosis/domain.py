@@ -103,6 +103,13 @@ class Feedback:
     created_at: datetime
 
 
+NOTHING_ACTIVE = (
+    "the workers lack the bundle that the model registry calls active, or it calls none so: "
+    "put it on their shelf, or have one approved and promoted (consilium models list)"
+)
+"""What `/readyz` says where workers are there and people have to do something."""
+
+
 def backoff_s(deferrals: int) -> float:
     """Seconds to wait before the n-th retry (n from 0): 1, 2, 4, … up to 30."""
     return min(2.0 ** min(deferrals, 10), LONGEST_BACKOFF_S)

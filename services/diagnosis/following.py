@@ -96,9 +96,15 @@ class Follower:
             loaded.predictor.forget()
 
     def ready_digest(self) -> str | None:
-        """The digest of the active bundle, if it could answer at once; asks nobody and waits for nothing."""
-        active = self._serving.active if self._serving is not None else None
-        return active.digest if active is not None and active.digest in self._loaded else None
+        """The digest of the active bundle, if it could answer at once; asks nobody and waits for nothing.
+
+        Empty where the registry was heard and its active bundle is not at hand; None where it was never heard.
+        """
+        serving = self._serving
+        if serving is None:
+            return None
+        active = serving.active
+        return active.digest if active is not None and active.digest in self._loaded else ""
 
     def follow(self) -> None:
         """Tell of new bundles, ask, load what is named, and let go of what is not."""
@@ -116,7 +122,7 @@ class Follower:
         named = (serving.active, serving.canary, serving.shadow, serving.previous)
         kept = {one.digest for one in named if one is not None}
         with self._loading:
-            if self.ready_digest() is not None:
+            if self.ready_digest():
                 self._loaded = {digest: loaded for digest, loaded in self._loaded.items() if digest in kept}
 
     def _ask(self) -> Serving | None:

@@ -22,6 +22,7 @@ from rich.rule import Rule
 from services.diagnosis.bundle.errors import BundleError
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.bundle.verification import verify_bundle
+from services.diagnosis.domain import NOTHING_ACTIVE
 from services.suite import topology
 from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory, Ports
 from services.suite.processes import Supervisor
@@ -118,7 +119,8 @@ def _stop_on_signal() -> threading.Event:
 def wait_until_ready(
     address: str, supervisor: Supervisor, data: DataDirectory, console: Console, stop: threading.Event
 ) -> None:
-    """Return when `/readyz` answers 200, telling meanwhile what is waited for.
+    """Return when `/readyz` answers 200, telling meanwhile what is waited for; or when all that is waited for is that
+    people choose a bundle, which they can only do while the suite runs.
 
     Raises: CannotStart: a process keeps dying, or it takes too long; the message ends with the log's last lines.
     """
@@ -131,6 +133,9 @@ def wait_until_ready(
                 raise CannotStart(f"not ready after {READY_TIMEOUT_S:.0f} s; see {data.logs}")
             waiting = _waiting_for(http, address)
             if not waiting:
+                return
+            if all(what.endswith(NOTHING_ACTIVE) for what in waiting):
+                console.print(f"[bold yellow]No diagnosis yet:[/] {NOTHING_ACTIVE}.", highlight=False)
                 return
             status.update(f"Starting … waiting for {waiting[0]}")
             stop.wait(0.2)

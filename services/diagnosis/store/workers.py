@@ -38,6 +38,7 @@ def remembering(session: Session, seen_since: datetime) -> int:
     return session.scalar(query) or 0
 
 
-def workers_since(session: Session, moment: datetime) -> int:
-    """How many workers were heard of since a time."""
-    return session.scalar(sa.select(sa.func.count()).select_from(WorkerRow).where(WorkerRow.seen_at >= moment)) or 0
+def workers_since(session: Session, moment: datetime) -> list[str]:
+    """The bundles of the workers that were heard of since a time; an empty one for each that has none to answer
+    with."""
+    return list(session.scalars(sa.select(WorkerRow.bundle_digest).where(WorkerRow.seen_at >= moment)))

@@ -409,7 +409,7 @@ def test_without_a_worker_the_service_is_not_ready(house: House) -> None:
     answer = house.http.get("/readyz")
     assert (answer.status_code, answer.json()["waitingFor"]) == (
         503,
-        ["no worker has been heard of that has loaded a bundle which the model registry calls active"],
+        ["no worker with a loaded model bundle has been heard of"],
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.diagnosis.domain import NOTHING_ACTIVE
 from services.diagnosis.following import is_drawn
 from services.diagnosis.rows import ShadowResultRow
 from services.diagnosis.store import raise_fence
@@ -86,7 +87,7 @@ def test_a_worker_answers_nothing_with_a_bundle_that_is_not_active(house: House)
     strange = ServedBundle(id="x", name="elsewhere", version="9", digest="sha256:" + "9" * 64)
     house.ward.serving = Serving(active=strange)
     eventually(lambda: house.http.get("/readyz").status_code == 503, what="unreadiness")
-    assert "registry calls active" in house.http.get("/readyz").text
+    eventually(lambda: house.http.get("/readyz").json()["waitingFor"] == [NOTHING_ACTIVE], what="the reason")
     job = house.ask().json()["id"]
     eventually(lambda: house.read(job)["stage"] == "waiting", what="the wait")
     house.ward.serving = Serving(active=_first(house))

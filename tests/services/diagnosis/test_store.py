@@ -197,10 +197,10 @@ def test_the_work_list_filters_by_status(sessions: Sessions) -> None:
 def test_a_worker_is_heard_of_until_it_says_goodbye(sessions: Sessions) -> None:
     with sessions.begin() as session:
         store.worker_seen(session, "w-1", DIGEST, NOW)
-        assert store.workers_since(session, NOW - timedelta(seconds=5)) == 1
-        assert store.workers_since(session, NOW + timedelta(seconds=5)) == 0
+        assert store.workers_since(session, NOW - timedelta(seconds=5)) == [DIGEST]
+        assert store.workers_since(session, NOW + timedelta(seconds=5)) == []
         store.forget_worker(session, "w-1")
-        assert store.workers_since(session, NOW - timedelta(seconds=5)) == 0
+        assert store.workers_since(session, NOW - timedelta(seconds=5)) == []
 
 
 def test_the_migrations_make_the_tables_that_the_code_declares(sessions: Sessions) -> None:

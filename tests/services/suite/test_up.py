@@ -1,0 +1,41 @@
+"""What `consilium up` waits for, and what it does not."""
+
+from __future__ import annotations
+
+import threading
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from rich.console import Console
+
+from services.diagnosis.domain import NOTHING_ACTIVE
+from services.suite import up
+from services.suite.environment import DataDirectory
+from services.suite.processes import Supervisor
+from shared.web import ready_response
+from tests.support.servers import serve
+
+
+def _wait(tmp_path: Path, *waiting_for: str) -> str:
+    app, told = FastAPI(), StringIO()
+
+    @app.get("/readyz")
+    def readyz() -> object:
+        return ready_response(list(waiting_for))
+
+    with serve(app) as address:
+        console = Console(file=told, width=300)
+        up.wait_until_ready(address, Supervisor(), DataDirectory(tmp_path), console, threading.Event())
+    return told.getvalue()
+
+
+def test_a_suite_in_which_people_must_choose_a_bundle_stays_up_and_says_so(tmp_path: Path) -> None:
+    assert "consilium models list" in _wait(tmp_path, f"diagnosis: {NOTHING_ACTIVE}")
+
+
+def test_a_suite_that_waits_for_anything_else_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(up, "READY_TIMEOUT_S", 1.0)
+    with pytest.raises(up.CannotStart, match="not ready"):
+        _wait(tmp_path, "diagnosis: the broker does not answer", f"diagnosis: {NOTHING_ACTIVE}")
