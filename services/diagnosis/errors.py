@@ -49,6 +49,10 @@ class NoActiveBundle(Unavailable):
     """The model registry calls no bundle active that this worker has: nothing may be answered."""
 
 
+class NotRegistered(Conflict):
+    """The model registry refuses a bundle, whoever asks: its version is another's, or it is no bundle to it."""
+
+
 class FenceLost(Exception):
     """Another worker has claimed the job since: whatever this one did is void."""
 

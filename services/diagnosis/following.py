@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.diagnosis.bundle.errors import BundleError
-from services.diagnosis.errors import NoActiveBundle
+from services.diagnosis.errors import NoActiveBundle, NotRegistered
 from services.diagnosis.registry import RegistryClient
 from services.diagnosis.running import Assigned, Loaded, Predictor, ServingStage
 from services.diagnosis.shelf import Shelf
@@ -179,8 +179,8 @@ class Follower:
                 model_id = self.registry.announce(self.shelf.reader.describe(directory))
                 if directory == self.shelf.settings.bundle_dir:
                     self.registry.activate_locally(model_id)
-            except BundleError as error:
-                log.error("bundle refused", directory=directory.name, problem=error.slug)
+            except (BundleError, NotRegistered) as error:
+                log.error("bundle refused", directory=directory.name, problem=error.slug, detail=error.detail)
             except AppError:
                 self._announced.discard(identity.digest)
                 raise

@@ -78,8 +78,8 @@ class Pulse:
         clock: Clock = utc_now,
         forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """Args: ready_digest: the bundle that the worker would answer with at once; empty: it has none that the registry
-        calls active; None: it does not know yet, and nobody is told of it."""
+        """Args: ready_digest: the bundle that the worker would answer with at once; empty: it has none that the
+        registry calls active; None: it does not know yet, and nobody is told of it."""
         self._sessions, self._settings, self._clock = sessions, settings, clock
         self._worker, self._ready_digest = worker, ready_digest
         self._hold: Hold | None = None

@@ -8,6 +8,7 @@ import httpx
 import structlog
 
 from services.diagnosis.bundle.evidence import Announcement
+from services.diagnosis.errors import NotRegistered
 from shared.clients import answer_of, service_client
 from shared.contracts.models import Serving
 from shared.errors import Unavailable
@@ -29,11 +30,14 @@ class RegistryClient:
     def announce(self, found: Announcement) -> str:
         """Register a bundle, with its signature and the evaluation of its card; its id. The same again changes nothing.
 
-        Raises: Unavailable: the registry does not answer, or refuses it.
+        Raises: Unavailable: the registry does not answer. NotRegistered: it refuses the bundle.
         """
         identity = found.identity
         body = {"name": identity.name, "version": identity.version, "digest": identity.digest, "card": found.card}
-        model_id = str(answer_of("audit", self._send("POST", "/models", json=body))["id"])
+        registered = self._send("POST", "/models", json=body)
+        if registered.status_code in (409, 422):
+            raise NotRegistered(str(registered.json().get("detail")))
+        model_id = str(answer_of("audit", registered)["id"])
         signature = {"bundleDigest": identity.digest, "keyId": found.key_id, "result": "verified"}
         answer_of("audit", self._send("POST", f"/models/{model_id}/signature", json=signature))
         if found.evaluation is not None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from services.audit.app import create_app
 from services.diagnosis.bundle.evidence import Announcement
 from services.diagnosis.bundle.identity import BundleIdentity
+from services.diagnosis.errors import NotRegistered
 from services.diagnosis.registry import RegistryClient
 from services.diagnosis.registry_cli import app
 from shared.auth import Role
@@ -68,6 +69,14 @@ def test_two_people_approve_and_one_promotes(desk: Desk) -> None:
     assert promoted.output.strip() == "acute-chest 1.0 is active"
     assert "First of its kind." in desk.type("show", "1.0").output
     assert desk.type("rollback").exit_code == 1
+
+
+def test_another_bundle_of_a_version_that_is_taken_is_not_registered(desk: Desk) -> None:
+    registry = RegistryClient(desk.bed.common.model_copy(update={"audit_url": desk.url}))
+    identity = BundleIdentity("acute-chest", "1.0", "sha256:" + "9" * 64)
+    with pytest.raises(NotRegistered, match="a version is registered once"):
+        registry.announce(Announcement(identity, {}, "sha256:" + "c" * 64, None))
+    registry.close()
 
 
 @pytest.mark.parametrize("name", ["2.0", "sh", ""])
