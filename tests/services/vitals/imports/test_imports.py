@@ -9,12 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from services.vitals.app import create_app
+from services.vitals.imports.pieces import open_pieces
+from services.vitals.imports.store import ImportRow
 from services.vitals.settings import Settings
 from shared.auth import Role
-from tests.services.vitals.conftest import SAMPLE, Start, events_of, make_sample, send, stored
+from tests.services.vitals.conftest import SAMPLE, Start, events_of, make_sample, runtime_of, send, stored
 from tests.services.vitals.imports.apple_files import export_xml, export_zip, record
 from tests.services.vitals.imports.importing import counts, import_file, outcome_of, send_file
 from tests.services.vitals.imports.test_fhir import as_bytes, blood_pressure, observation
@@ -265,10 +268,14 @@ def test_a_file_goes_in_chunk_by_chunk_over_a_real_socket(bed: TestBed, database
         assert (answer.status_code, answer.json()["bytes"]["total"]) == (202, len(minutes(100)))
 
 
-def test_the_file_is_kept_as_received(client: TestClient, bed: TestBed) -> None:
-    send_file(client, minutes(3))
-    kept = [path.read_bytes() for path in Path(bed.directory, "blobs").rglob("*") if path.is_file()]
-    assert minutes(3) in kept
+def test_the_file_of_a_named_patient_is_kept_as_received_and_encrypted(client: TestClient, bed: TestBed) -> None:
+    import_file(client, minutes(3), patient="P-1001")
+    with runtime_of(client).sessions() as session:
+        job = session.scalars(sa.select(ImportRow)).one()
+    with open_pieces(runtime_of(client).blobs, str(job.owner), job.pieces) as kept:
+        assert kept.read() == minutes(3)
+    files = [path.read_bytes() for path in Path(bed.directory, "blobs").rglob("*") if path.is_file()]
+    assert not any(b"P-1001" in content for content in files)
 
 
 def test_reference_files_of_all_wearables_go_in(start: Start, any_database: str, vitals_data: Path) -> None:
