@@ -164,15 +164,22 @@ def _pass_over(work: Work, held: Claim, items: Iterator[Item]) -> bool:
 
 
 def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, bytes_done: int) -> Counts:
-    """Store what is new of some records and move the checkpoint past them, in one transaction. Gives all counts."""
+    """Store what is new of some records and move the checkpoint past them, in one transaction. Gives all counts.
+
+    Patients who were erased since the file came are left out; their records count as ignored.
+    """
     runtime, job = work.runtime, held.job
     samples, rejects = _checked(runtime, job, chunk, counts.read)
     rejected = [Rejection(reject.number, reject.problem) for reject in rejects]
     batch = Batch(uuid7(), job.upload.digest, runtime.clock(), len(chunk), samples, rejected)
     with runtime.sessions.begin() as session:
-        # First, so that no other worker gets as far as the samples.
+        # An erasure takes the patients and then their imports: in the same order nobody waits for one another.
+        subjects = {runtime.events.pseudonyms.patient(runtime.common.tenant, patient): patient for patient in samples}
+        enter(session, subjects)
+        # Then the import, so that no other worker gets as far as the samples.
         store.hold(session, held, work.lease())
-        erased = _take_erased_out(session, runtime, job, samples)
+        gone = erased_since(session, ErasureRow, job.received_at) & set(subjects)
+        erased = sum(len(samples.pop(subjects[subject])) for subject in gone)
         outcome = Outcome(0, 0, rejected)
         if samples or rejected:
             outcome = usecases.store_batch(session, runtime, job.sender, batch)
@@ -182,14 +189,6 @@ def _store_chunk(work: Work, held: Claim, chunk: list[Item], counts: Counts, byt
         new = Counts(len(chunk), outcome.accepted, outcome.duplicates, len(rejects), ignored)
         store.advance(session, held, counts.plus(new), bytes_done)
     return counts.plus(new)
-
-
-def _take_erased_out(session: Session, runtime: Runtime, job: Import, samples: dict[str, list[Sample]]) -> int:
-    """Leave out the patients who were erased since the file came; gives how many samples that were."""
-    subjects = {runtime.events.pseudonyms.patient(runtime.common.tenant, patient): patient for patient in samples}
-    enter(session, subjects)
-    gone = erased_since(session, ErasureRow, job.received_at) & set(subjects)
-    return sum(len(samples.pop(subjects[subject])) for subject in gone)
 
 
 def _checked(

@@ -25,6 +25,7 @@ from shared.web import Runtime
 from tests.services.ehr.fhir.test_observations import heart_rate
 from tests.services.vitals.imports.importing import import_file, send_file
 from tests.support.common import TestBed
+from tests.support.diagnosis_house import eventually
 
 
 def records(*patients: str) -> bytes:
@@ -61,7 +62,7 @@ def client(app: Any, bed: TestBed) -> Iterator[TestClient]:
 
 def test_a_file_of_records_is_kept_no_longer_than_it_is_worked_on(client: TestClient, bed: TestBed) -> None:
     import_file(client, records("P-1", "P-2"))
-    assert pieces(bed) == []
+    eventually(lambda: pieces(bed) == [], what="the removal")
     import_file(client, records("P-1"), patient="P-1")
     assert len(pieces(bed)) == 2
 
