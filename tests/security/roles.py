@@ -17,8 +17,10 @@ EVERYONE = ""
 CLINICAL = "clinician ehr-system"
 ALL_ROLES = " ".join(Role)
 NOTHING, PATIENT, CONSENT, RESEARCH, LOG, MODEL = "nothing", "patient", "consent", "research", "log", "model"
+ERASURE = "erasure"
 """What an answer shows or a call changes. `patient`: evidence, results, identifiers; `research`: images without their
-patient; `log`: entries with pseudonyms, proofs, figures; `model`: bundles and their cards."""
+patient; `log`: entries with pseudonyms, proofs, figures; `model`: bundles and their cards; `erasure`: that a patient's
+data go, or stay."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ ROUTES = (
     # A verdict, digests and one number; its event is the only thing that is written.
     Route("diagnosis", "POST", "/diagnoses/{diagnosis_id}/replay", "admin auditor clinician service", LOG, LOG),
     Route("diagnosis", "POST", "/internal/diagnosis/results", "service", shows=PATIENT),
+    Route("diagnosis", "POST", "/internal/diagnosis/reviews", "service", shows=PATIENT),
     Route("diagnosis", "POST", "/internal/diagnosis/consent-fence", "service", changes=CONSENT),
     # The C2SP tiles: pseudonyms and digests, open so that anybody's verifier can read them.
     Route("audit", "GET", "/audit/checkpoint", EVERYONE, shows=LOG),
@@ -123,13 +126,19 @@ ROUTES = (
     Route("audit", "GET", "/audit/producers", "admin auditor", shows=LOG),
     Route("audit", "GET", "/audit/key", ALL_ROLES, shows=LOG),
     Route("audit", "GET", "/audit/entries", "auditor", shows=LOG),
+    Route("audit", "POST", "/audit/entries/search", "auditor", shows=LOG),
     Route("audit", "GET", "/audit/entries/{index}", "auditor", shows=LOG),
     Route("audit", "GET", "/audit/entries/{index}/receipt", "auditor clinician ehr-system", shows=LOG),
     Route("audit", "GET", "/audit/export", "auditor", shows=LOG),
+    Route("audit", "POST", "/audit/export", "auditor", shows=LOG),
+    Route("audit", "GET", "/audit/retention", "admin auditor", shows=LOG),
+    Route("audit", "POST", "/audit/disclosures", "auditor", shows=LOG),
+    Route("audit", "POST", "/audit/accesses", "auditor", shows=LOG),
     Route("audit", "POST", "/internal/audit/events", "service", changes=LOG),
     Route("audit", "GET", "/internal/audit/ingests", "service", shows=LOG),
     Route("audit", "POST", "/consents", CLINICAL, shows=CONSENT, changes=CONSENT),
     Route("audit", "GET", "/consents", "auditor clinician ehr-system", shows=CONSENT),
+    Route("audit", "POST", "/consents/search", "auditor clinician ehr-system", shows=CONSENT),
     Route("audit", "GET", "/consents/{consent_id}/versions", "auditor clinician ehr-system", shows=CONSENT),
     Route("audit", "POST", "/consents/{consent_id}/withdraw", CLINICAL, shows=CONSENT, changes=CONSENT),
     Route("audit", "POST", "/consents/break-glass", "clinician", shows=CONSENT, changes=CONSENT),
@@ -138,10 +147,29 @@ ROUTES = (
     Route("audit", "POST", "/consents/break-glass/{access_id}/review", "auditor clinician", CONSENT, LOG),
     Route("audit", "GET", "/internal/audit/consent/storing", "service", shows=CONSENT),
     Route("audit", "POST", "/internal/audit/consent/decide", "service", shows=CONSENT),
+    # Whoever has a patient erased is shown a pseudonym and counts.
+    Route("audit", "POST", "/erasures", "admin", shows=LOG, changes=ERASURE),
+    Route("audit", "GET", "/erasures/{erasure_id}", "admin auditor", shows=LOG),
+    Route("audit", "POST", "/holds", "admin", shows=LOG, changes=ERASURE),
+    Route("audit", "GET", "/holds", "admin auditor", shows=LOG),
+    Route("audit", "POST", "/holds/{hold_id}/release", "admin", shows=LOG, changes=ERASURE),
+    *(
+        Route(service, "POST", path, "service", shows=LOG, changes=ERASURE)
+        for service in ("imaging", "notes", "vitals", "diagnosis", "ehr")
+        for path in (f"/internal/{service}/erasures", f"/internal/{service}/erasures/unknown")
+    ),
     Route("audit", "GET", "/models", ALL_ROLES, shows=MODEL),
     Route("audit", "GET", "/models/{model_id}", ALL_ROLES, shows=MODEL),
     Route("audit", "GET", "/models/{model_id}/card", ALL_ROLES, shows=MODEL),
     Route("audit", "POST", "/models", "admin service", shows=MODEL, changes=MODEL),
+    Route("audit", "POST", "/models/{model_id}/signature", "admin service", shows=MODEL, changes=MODEL),
+    Route("audit", "POST", "/models/{model_id}/evaluations", "admin service", shows=MODEL, changes=MODEL),
+    # An approval is a signed entry; by itself it moves nothing.
+    Route("audit", "POST", "/models/{model_id}/approvals", "admin clinician", shows=MODEL, changes=LOG),
+    Route("audit", "POST", "/models/{model_id}/local-activation", "admin service", shows=MODEL, changes=MODEL),
+    Route("audit", "GET", "/models/{model_id}/predictions", "auditor", shows=LOG),
+    Route("audit", "GET", "/models/{model_id}/agreement", "admin auditor", shows=LOG),
+    Route("audit", "GET", "/internal/audit/models/serving", "service", shows=MODEL),
     Route("audit", "POST", "/models/{model_id}/promote", "admin service", shows=MODEL, changes=MODEL),
     Route("audit", "POST", "/models/rollback", "admin", shows=MODEL, changes=MODEL),
     Route("ehr", "GET", "/fhir/metadata", CLINICAL),
@@ -149,6 +177,8 @@ ROUTES = (
     Route("ehr", "GET", "/fhir/DocumentReference/{resource_id}", CLINICAL, shows=PATIENT),
     Route("ehr", "POST", "/fhir/Observation", CLINICAL, shows=PATIENT, changes=PATIENT),
     Route("ehr", "POST", "/fhir/Consent", CLINICAL, shows=CONSENT, changes=CONSENT),
+    Route("ehr", "GET", "/fhir/Consent", CLINICAL, shows=CONSENT),
+    Route("ehr", "POST", "/fhir/Consent/_search", CLINICAL, shows=CONSENT),
     Route("ehr", "GET", "/fhir/Consent/{resource_id}", CLINICAL, shows=CONSENT),
     Route("ehr", "GET", "/fhir/DiagnosticReport", CLINICAL, shows=PATIENT),
     Route("ehr", "POST", "/fhir/DiagnosticReport/_search", CLINICAL, shows=PATIENT),
@@ -156,6 +186,12 @@ ROUTES = (
     Route("ehr", "GET", "/fhir/RiskAssessment", CLINICAL, shows=PATIENT),
     Route("ehr", "POST", "/fhir/RiskAssessment/_search", CLINICAL, shows=PATIENT),
     Route("ehr", "GET", "/fhir/RiskAssessment/{resource_id}", CLINICAL, shows=PATIENT),
+    Route("ehr", "GET", "/fhir/Provenance", CLINICAL, shows=PATIENT),
+    Route("ehr", "POST", "/fhir/Provenance/_search", CLINICAL, shows=PATIENT),
+    Route("ehr", "GET", "/fhir/Provenance/{resource_id}", CLINICAL, shows=PATIENT),
+    Route("ehr", "GET", "/fhir/AuditEvent", "auditor", shows=LOG),
+    Route("ehr", "POST", "/fhir/AuditEvent/_search", "auditor", shows=LOG),
+    Route("ehr", "GET", "/fhir/AuditEvent/{resource_id}", "auditor", shows=LOG),
     Route("ehr", "GET", "/cds-services", CLINICAL),
     Route("ehr", "POST", "/cds-services/{service_id}", CLINICAL, shows=PATIENT),
     Route("ehr", "POST", "/cds-services/{service_id}/feedback", CLINICAL, changes=PATIENT),

@@ -65,7 +65,17 @@ def test_the_admin_is_shown_no_patient_no_consent_and_no_research() -> None:
     shown = {route.shows for route in ROUTES if Role.ADMIN in route.roles}
     assert shown <= {NOTHING, MODEL, LOG}
     logs = {route.path for route in ROUTES if Role.ADMIN in route.roles and route.shows == LOG}
-    assert logs == {"/audit/producers", "/audit/key", "/diagnoses/{diagnosis_id}/replay"}
+    assert logs == {
+        "/audit/producers",
+        "/audit/key",
+        "/audit/retention",
+        "/diagnoses/{diagnosis_id}/replay",
+        "/erasures",
+        "/erasures/{erasure_id}",
+        "/holds",
+        "/holds/{hold_id}/release",
+        "/models/{model_id}/agreement",
+    }
 
 
 def test_the_auditor_changes_nothing_but_the_log() -> None:

@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Request
 
 from services.audit.context import AuditContext
 from services.audit.schemas import PLAIN
+from shared.auth import Principal, Role, require
 
 
 async def context_of(request: Request) -> AuditContext:
@@ -19,5 +20,7 @@ async def context_of(request: Request) -> AuditContext:
     return context
 
 
+Auditor = Annotated[Principal, Depends(require(Role.AUDITOR))]
+"""Without a scope: what FHIR has no resource for, a token with scopes does not open."""
 Id = Annotated[str, Path(max_length=64, pattern=PLAIN)]
 ContextDep = Annotated[AuditContext, Depends(context_of)]

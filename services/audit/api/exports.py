@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from services.audit.api.deps import ContextDep
-from services.audit.api.entries import NDJSON, Searcher
+from services.audit.api.deps import Auditor, ContextDep
+from services.audit.api.entries import NDJSON
 from services.audit.api.terms import EntryTerms, PatientTerms
 from services.audit.context import AuditContext
 from services.audit.domain.entries import EntryFilter
@@ -55,7 +55,7 @@ class ExportBody(PatientTerms, ExportQuery):
 
 @router.get("", response_class=StreamingResponse, responses=_ANSWERS)
 def export_log(
-    query: Annotated[ExportQuery, Query()], principal: Searcher, context: ContextDep, request_id: RequestIdDep
+    query: Annotated[ExportQuery, Query()], principal: Auditor, context: ContextDep, request_id: RequestIdDep
 ) -> Response:
     """Entries that match, each with its proof, for `consilium audit verify export`: nothing else is needed to check
     them. `parquet` needs the extra `arrow`. Who asked is logged.
@@ -65,7 +65,7 @@ def export_log(
 
 @router.post("", response_class=StreamingResponse, responses={**_ANSWERS, **refusals(TooLarge)})
 def export_log_of_patient(
-    body: ExportBody, principal: Searcher, context: ContextDep, request_id: RequestIdDep
+    body: ExportBody, principal: Auditor, context: ContextDep, request_id: RequestIdDep
 ) -> Response:
     """The same by a body, in which `patient` may be the patient's own identifier."""
     return _export(context, principal, request_id, body.under_pseudonym(context.events), body.format)

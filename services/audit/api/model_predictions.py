@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.audit.api.deps import ContextDep, Id
+from services.audit.api.deps import Auditor, ContextDep, Id
 from services.audit.api.entries import page_of, page_response
 from services.audit.api.terms import PageQuery
 from services.audit.domain.agreement import Agreement, Share
@@ -18,7 +18,6 @@ from shared.contracts.base import Wire
 from shared.web import RequestIdDep
 
 router = APIRouter(prefix="/models", tags=["models"])
-Auditor = Annotated[Principal, Depends(require(Role.AUDITOR))]
 Overseer = Annotated[Principal, Depends(require(Role.AUDITOR, Role.ADMIN))]
 
 

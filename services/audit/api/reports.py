@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from services.audit.api.deps import ContextDep
-from services.audit.api.entries import Searcher
+from services.audit.api.deps import Auditor, ContextDep
 from services.audit.consent_schemas import PatientId
 from services.audit.domain.disclosures import Exemption, Seen
 from services.audit.exports.sheet import csv_row
@@ -106,7 +105,7 @@ class ReportOut(Wire):
 
 @router.post("/disclosures", response_model=ReportOut, responses=_ANSWERS)
 def report_disclosures(
-    body: ReportIn, principal: Searcher, context: ContextDep, request_id: RequestIdDep
+    body: ReportIn, principal: Auditor, context: ContextDep, request_id: RequestIdDep
 ) -> Response | ReportOut:
     """What of a patient left this organisation: when, to whom, what, and why (45 CFR 164.528). Who asked is logged."""
     subject = body.subject(context.events)
@@ -117,7 +116,7 @@ def report_disclosures(
 
 @router.post("/accesses", response_model=ReportOut, responses=_ANSWERS)
 def report_accesses(
-    body: ReportIn, principal: Searcher, context: ContextDep, request_id: RequestIdDep
+    body: ReportIn, principal: Auditor, context: ContextDep, request_id: RequestIdDep
 ) -> Response | ReportOut:
     """Who saw anything of a patient, or tried to. Who asked is logged."""
     subject = body.subject(context.events)

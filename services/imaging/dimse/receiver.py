@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import suppress
 
 from services.imaging.settings import Settings
 from shared.settings import CommonSettings
@@ -29,7 +30,8 @@ def receive(settings: Settings, common: CommonSettings, channel: socket.socket) 
     decoders = open_decoders(settings)
     server = DimseServer(runtime, settings, decoders)
     ended = server.start_on(channel)
-    channel.send(READY)
-    ended.wait()
+    with suppress(BrokenPipeError):  # the listener was stopped before this process was up
+        channel.send(READY)
+        ended.wait()
     server.stop()
     decoders.close()
