@@ -38,6 +38,8 @@ class Follower:
     _serving: Serving | None = None
     _loaded: dict[str, Loaded] = field(default_factory=dict)
     _announced: set[str] = field(default_factory=set)
+    _refused: set[tuple[str, int]] = field(default_factory=set)
+    """Digests, and how much lay there: a bundle that is still being copied is looked at again when more has come."""
     _unreachable: bool = False
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _loading: threading.RLock = field(default_factory=threading.RLock)
@@ -172,18 +174,17 @@ class Follower:
     def _announce(self) -> None:
         """Tell the registry of bundles that it may not know from here; the one that came along may become active."""
         for directory, identity in list(self.shelf.found()):
-            if identity.digest in self._announced:
+            seen = (identity.digest, self.shelf.size(directory))
+            if identity.digest in self._announced or seen in self._refused:
                 continue
-            self._announced.add(identity.digest)
             try:
                 model_id = self.registry.announce(self.shelf.reader.describe(directory))
                 if directory == self.shelf.settings.bundle_dir:
                     self.registry.activate_locally(model_id)
+                self._announced.add(identity.digest)
             except (BundleError, NotRegistered) as error:
+                self._refused.add(seen)
                 log.error("bundle refused", directory=directory.name, problem=error.slug, detail=error.detail)
-            except AppError:
-                self._announced.discard(identity.digest)
-                raise
 
     def _tell_unreachable(self, error: AppError) -> None:
         if not self._unreachable:

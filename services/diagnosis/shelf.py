@@ -66,6 +66,10 @@ class Shelf:
             except BundleError as error:
                 log.error("a bundle cannot be read", directory=directory.name, problem=error.slug)
 
+    def size(self, directory: Path) -> int:
+        """Bytes of all files of a directory."""
+        return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
     def _directories(self) -> Iterator[Path]:
         yield self.settings.bundle_dir
         folder = self.settings.bundles_dir

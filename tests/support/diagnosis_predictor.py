@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from services.diagnosis.bundle.errors import BundleTampered
 from services.diagnosis.bundle.evidence import Announcement
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.case import CaseInput
@@ -54,7 +55,9 @@ def identify(directory: Path) -> BundleIdentity:
 
 
 def describe(directory: Path) -> Announcement:
-    """What the registry is told of it."""
+    """What the registry is told of it. A file `partial` makes it one that is still being copied."""
+    if (directory / "partial").exists():
+        raise BundleTampered("A file is missing.")
     return Announcement(identify(directory), {}, "sha256:" + "c" * 64, None)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.diagnosis.bundle.errors import BundleUnreadable
 from services.diagnosis.bundle.identity import BundleIdentity
 from services.diagnosis.bundle.layout import CARD
 from services.diagnosis.bundle.verification import verify_bundle
@@ -30,9 +31,15 @@ class Announcement:
 
 
 def describe(directory: Path) -> Announcement:
-    """Verify a bundle and read what the registry should know. Raises: what `verify_bundle` raises."""
+    """Verify a bundle and read what the registry should know.
+
+    Raises: what `verify_bundle` raises; BundleUnreadable: it has no card.
+    """
     verified = verify_bundle(directory)
-    card = json.loads((directory / CARD).read_text("utf-8"))
+    try:
+        card = json.loads((directory / CARD).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleUnreadable(f"{CARD} is missing or is not JSON.") from error
     key_id = f"sha256:{verified.signer.fingerprint}"
     return Announcement(verified.identity, card, key_id, evaluation_of_card(card, verified.identity.digest))
 

@@ -82,6 +82,16 @@ def test_a_bundle_that_is_put_on_the_shelf_later_needs_no_restart(house: House) 
     assert _version(house) == "3"
 
 
+def test_a_bundle_that_is_still_being_copied_is_looked_at_again(house: House) -> None:
+    house.start_worker()
+    assert house.settings.bundles_dir is not None
+    directory = _put(house.settings.bundles_dir, "3")
+    (directory / "partial").write_text("one file so far")
+    eventually(lambda: _second(house) in house.ward.announced, what="the announcement of the other")
+    (directory / "partial").unlink()
+    eventually(lambda: _served(directory) in house.ward.announced, what="the announcement")
+
+
 def test_a_worker_answers_nothing_with_a_bundle_that_is_not_active(house: House) -> None:
     house.start_worker()
     strange = ServedBundle(id="x", name="elsewhere", version="9", digest="sha256:" + "9" * 64)
