@@ -40,6 +40,10 @@ def service_client(settings: CommonSettings, base_url: str) -> httpx.Client:
     return httpx.Client(base_url=base_url, auth=ServiceAuth(settings), timeout=TIMEOUT, trust_env=False)
 
 
+REFUSED = (409, 413, 422)
+"""Answers to events that will not change by themselves."""
+
+
 def answer_of(service: str, response: httpx.Response) -> Any:
     """The JSON of a neighbour's 2xx answer.
 
@@ -58,6 +62,10 @@ def consent_unknown() -> ConsentUnknown:
     return ConsentUnknown(detail, headers={"Retry-After": "2"})
 
 
+class EventsRefused(Unavailable):
+    """The audit service does not take these events as they are; sent again, they would be refused again."""
+
+
 class AuditClient:
     """The audit service, as the other services use it."""
 
@@ -67,10 +75,13 @@ class AuditClient:
     def append(self, events: Sequence[AuditEvent]) -> list[Sequenced]:
         """Put events into the log; returns when they are durable and covered by a signed checkpoint.
 
-        Raises: Unavailable: they may or may not have arrived; sending them again is safe.
+        Raises: Unavailable: they may or may not have arrived; sending them again is safe. EventsRefused: one of them
+            cannot be put into the log.
         """
-        answer = self._ask("POST", "/internal/audit/events", **_json(EventBatch(events=list(events))))
-        return BatchReceipt.model_validate(answer).sequenced
+        response = self._send("POST", "/internal/audit/events", **_json(EventBatch(events=list(events))))
+        if response.status_code in REFUSED:
+            raise EventsRefused(f"The audit service refused an event ({response.status_code}).")
+        return BatchReceipt.model_validate(answer_of("audit", response)).sequenced
 
     def holds(self, event: AuditEvent, index: int | None, leaf_hash: str | None) -> bool:
         """Whether the log holds this very event, at this index.

@@ -5,6 +5,9 @@ A service has one outbox table on its own metadata (`class OutboxRow(OutboxMixin
 (`class OutboxCounterRow(OutboxCounterMixin, Base)`), and one relay per process. The relay sends in order, at least
 once; the audit service drops repeats by `event_id`. A broker is not involved.
 
+An event that the log refuses, which none of ours should be, does not hold up those behind it: another takes its number
+and tells of it, and its row stays in the outbox (`event-refused`).
+
 Events bear their producer's number, 1, 2, 3 and so on without a gap, so that the log sees when one was taken out of the
 outbox. Numbers are given as the last thing before the commit: the counter's row, which is locked for that, is locked no
 longer than the commit takes, and whoever waits for it holds nothing that others of its kind wait for afterwards.
@@ -12,6 +15,7 @@ longer than the commit takes, and whoever waits for it holds nothing that others
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -20,11 +24,15 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from prometheus_client import Counter, Gauge
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from shared.clients import EventsRefused
 from shared.clock import utc_now
-from shared.contracts.audit import AuditEvent
+from shared.contracts.audit import Actor, AuditEvent, AuditObject
 from shared.database import Sessions, UtcDateTime, insert_for, reading
+from shared.ids import derived_id
 
 BATCH = 256
 POLL_S = 1.0
@@ -32,6 +40,9 @@ GATHER_S = 0.1
 """Between two sendings: under load a batch then costs the audit service, and us, what a single event does."""
 UNNUMBERED = "outbox"
 """Where a session keeps the events that have no number yet."""
+WAITING = Gauge("consilium_outbox_waiting", "Audit events that wait to be sent.", ["service"])
+OLDEST = Gauge("consilium_outbox_oldest_seconds", "For how long the first of them has waited.", ["service"])
+REFUSED = Counter("consilium_outbox_refused_total", "Events that the audit log refused.", ["service"])
 log = structlog.get_logger(__name__)
 
 Send = Callable[[Sequence[AuditEvent]], Any]
@@ -137,17 +148,34 @@ class OutboxRelay:
             query = sa.select(row.seq, row.body, row.producer_seq).where(row.sent_at.is_(None))
             waiting = session.execute(query.order_by(row.seq).limit(BATCH)).all()
         if waiting:
-            self._send([_numbered(body, number) for _, body, number in waiting])
+            self._deliver([_numbered(body, number) for _, body, number in waiting])
             with self._sessions.begin() as session:
                 sent = sa.update(row).where(row.seq.in_([seq for seq, *_ in waiting])).values(sent_at=utc_now())
                 session.execute(sent)
         return len(waiting)
 
-    def lag(self) -> int:
-        """How many events wait to be sent."""
+    def lag(self) -> tuple[int, float]:
+        """How many events wait to be sent, and for how many seconds the first of them has."""
         row: Any = self._row
+        query = sa.select(sa.func.count(), sa.func.min(row.created_at)).where(row.sent_at.is_(None))
         with reading(self._sessions) as session:
-            return session.scalar(sa.select(sa.func.count()).where(row.sent_at.is_(None))) or 0
+            count, first = session.execute(query).one()
+        return count, max((utc_now() - first).total_seconds(), 0.0) if first is not None else 0.0
+
+    def _deliver(self, events: Sequence[AuditEvent]) -> None:
+        """Send events; in the place of one that is refused, another that says so."""
+        try:
+            self._send(events)
+        except EventsRefused:
+            if len(events) > 1:
+                middle = len(events) // 2
+                self._deliver(events[:middle])
+                self._deliver(events[middle:])
+                return
+            (refused,) = events
+            log.error("the audit log refuses an event; it stays in the outbox", id=refused.event_id)
+            self._send([_in_place_of(refused)])
+            REFUSED.labels(refused.producer).inc()
 
     def _run(self) -> None:
         pause = 0.0
@@ -162,6 +190,31 @@ class OutboxRelay:
                 # Whatever failed, the events are still in the outbox: say so and try again, whoever wakes us meanwhile.
                 pause = min(max(pause, POLL_S) * 2, 10.0)
                 log.warning("audit events wait in the outbox", reason=type(error).__name__, retry_s=pause)
+
+
+def measure(service: str, relay: OutboxRelay) -> None:
+    """Show as metrics how far an outbox is behind, counted when somebody asks."""
+    WAITING.labels(service).set_function(lambda: _lag(relay)[0])
+    OLDEST.labels(service).set_function(lambda: _lag(relay)[1])
+
+
+def _lag(relay: OutboxRelay) -> tuple[float, float]:
+    try:
+        return relay.lag()
+    except SQLAlchemyError:
+        # A page of metrics must not fail over one of them: nobody knows is no number.
+        return math.nan, math.nan
+
+
+def _in_place_of(refused: AuditEvent) -> AuditEvent:
+    """What the log is told instead, under the same number. Nothing of the refused one is repeated but its id."""
+    return AuditEvent(
+        event_id=derived_id("event-refused", refused.event_id), tenant=refused.tenant, producer=refused.producer,
+        producer_seq=refused.producer_seq, type="outbox", subtype="event-refused", action="C", outcome="failure",
+        outcome_reason="the log refused an event of this service", occurred_at=refused.occurred_at,
+        actor=Actor(issuer="consilium", subject=refused.producer, role="service"),
+        object=AuditObject(kind="event", id=refused.event_id),
+    )  # fmt: skip
 
 
 def _numbered(body: str, number: int | None) -> AuditEvent:

@@ -145,6 +145,8 @@ def create_service_app(
     app.state.verifier = verifier_from(runtime.common)
     app.state.rate_limit = RateLimit(runtime.common.rate_limit_per_s)
     app.state.readiness = readiness
+    if runtime.relay is not None:
+        outbox.measure(service, runtime.relay)
     install_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes, by_path=longer_bodies)
     app.add_middleware(DeclaredMethods, table=MethodTable(app))

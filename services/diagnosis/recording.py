@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,13 +11,7 @@ from shared.auditing import EventWriter, actor_of
 from shared.contracts.audit import AuditEvent, ConsentBasis, ConsentQuestion
 from shared.contracts.diagnosis import DiagnosisResult
 from shared.digests import digest_json
-
-NAMESPACE = uuid.UUID("6c1f2a0e-5d0b-5c7e-9a57-3d1f0e6b8c42")
-
-
-def derived_id(*parts: str) -> str:
-    """A UUID (version 5) that is the same for the same parts."""
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+from shared.ids import derived_id
 
 
 def answer_of(result: DiagnosisResult) -> dict[str, Any]:

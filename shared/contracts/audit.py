@@ -55,7 +55,7 @@ class AuditEvent(Wire):
     """The producer's own count of its events, without a gap; absent where it did not pass through an outbox."""
     type: str
     """`ingest`, `read`, `prediction`, `feedback`, `consent`, `model`, `query`, `delivery`, `access-denied`,
-    `break-glass`."""
+    `break-glass`, `erasure`, `outbox`."""
     subtype: str
     """What exactly, such as `dicom-stored`, `note-read`, `diagnosis-released`."""
     action: Literal["C", "R", "U", "D", "E"]

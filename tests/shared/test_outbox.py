@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from shared import outbox
+from shared.clients import EventsRefused
 from shared.contracts.audit import Actor, AuditEvent
 from shared.database import Sessions, create_engine, new_metadata, reading, session_factory
 from shared.ids import uuid7
@@ -137,3 +138,59 @@ def test_relay_sends_the_numbers_and_rows_of_before_without_one(sessions: Sessio
         _add(session)
     assert outbox.OutboxRelay(sessions, OutboxRow, _send).drain() == 3
     assert [event.producer_seq for event in sent] == [None, 1, 2]
+
+
+class PickyLog:
+    """An audit service that takes no event of certain subtypes, and no batch with one in it."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused, self.taken = refused, list[AuditEvent]()
+
+    def append(self, events: Sequence[AuditEvent]) -> None:
+        if any(event.subtype in self.refused for event in events):
+            raise EventsRefused("no")
+        self.taken += events
+
+
+def test_a_refused_event_does_not_hold_up_the_others_and_is_told_of(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        for number in range(1, 8):
+            _add(session, subtype="bad" if number in (3, 7) else f"good-{number}")
+    picky = PickyLog("bad")
+    relay = outbox.OutboxRelay(sessions, OutboxRow, picky.append)
+    assert (relay.lag()[0], relay.drain(), relay.lag()) == (7, 7, (0, 0.0))
+    assert [event.producer_seq for event in picky.taken] == [1, 2, 3, 4, 5, 6, 7]
+    told = {event.producer_seq: event for event in picky.taken if event.subtype == "event-refused"}
+    assert set(told) == {3, 7}
+    with reading(sessions) as session:
+        kept = session.execute(sa.select(OutboxRow.producer_seq, OutboxRow.event_id, OutboxRow.body)).all()
+    for seq, event_id, body in kept:
+        if seq in told:
+            named = told[seq].object
+            assert named is not None
+            assert named.id == event_id
+            assert '"subtype":"bad"' in body
+
+
+def test_what_is_told_of_a_refused_event_is_one_event_however_often_it_is_sent(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        _add(session, subtype="bad")
+    picky = PickyLog("bad")
+    relay = outbox.OutboxRelay(sessions, OutboxRow, picky.append)
+    relay.drain()
+    with sessions.begin() as session:
+        session.execute(sa.update(OutboxRow).values(sent_at=None))
+    relay.drain()
+    first, again = picky.taken
+    assert first == again
+
+
+def test_a_log_that_refuses_everything_loses_nothing(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        _add(session)
+    relay = outbox.OutboxRelay(sessions, OutboxRow, PickyLog("x", "event-refused").append)
+    with pytest.raises(EventsRefused):
+        relay.drain()
+    count, seconds = relay.lag()
+    assert count == 1
+    assert seconds >= 0

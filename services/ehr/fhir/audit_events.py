@@ -29,7 +29,8 @@ ALERT = {"system": DCM, "code": "110113", "display": "Security Alert"}
 ACTIVITY = {"system": DCM, "code": "110100", "display": "Application Activity"}
 TYPES = {
     "read": REST, "query": REST, "delivery": REST, "ingest": IMPORT, "access-denied": ALERT, "break-glass": ALERT,
-    "integrity": ALERT, "prediction": ACTIVITY, "feedback": ACTIVITY, "consent": ACTIVITY, "model": ACTIVITY,
+    "integrity": ALERT, "outbox": ALERT, "prediction": ACTIVITY, "feedback": ACTIVITY, "consent": ACTIVITY,
+    "model": ACTIVITY,
 }  # fmt: skip
 """The log's types as R4's; those that are not here are `ACTIVITY` too."""
 OUTCOME_CODES = {"success": "0", "refused": "4", "failure": "8"}

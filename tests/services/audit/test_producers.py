@@ -105,16 +105,33 @@ def test_what_is_no_number_is_refused(audit: Audit, number: Any) -> None:
 def test_row_deleted_from_a_services_outbox_shows_as_a_gap(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A real notes service, a real log; between the two, somebody who deletes a row."""
     with open_audit(make_test_bed(tmp_path_factory.mktemp("audit"))) as audit:
-        with serve(_over(audit)) as url:
-            bed = TestBed(audit.bed.directory, audit.bed.issuer, audit.bed.common.model_copy(update={"audit_url": url}))
-            migrate(bed.sqlite("notes"), "notes")
-            app = create_notes(NotesSettings(database_url=bed.sqlite("notes")), bed.common)
-            _write_notes(app, bed, 3)
-            with sa.create_engine(bed.sqlite("notes"), poolclass=sa.NullPool).begin() as connection:
-                connection.execute(sa.text("DELETE FROM outbox WHERE producer_seq = 2"))
-            relay = app.state.runtime.relay
-            assert relay.drain() == 2
+        assert _drain_after(audit, "DELETE FROM outbox WHERE producer_seq = 2") == 2
         assert _shown(audit) == (3, 1, [(2, 2)], 0)
+
+
+def test_an_event_that_the_log_refuses_is_told_of_under_its_number(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A number with a fraction is one of the things that no leaf takes."""
+    with open_audit(make_test_bed(tmp_path_factory.mktemp("audit"))) as audit:
+        spoil = """UPDATE outbox SET body = json_set(body, '$.details', json('{"x": 0.5}')) WHERE producer_seq = 2"""
+        assert _drain_after(audit, spoil) == 3
+        assert _shown(audit) == (3, 0, [], 0)
+        told = audit.get("/audit/entries", producer="notes", order="oldest").json()["items"]
+        events = [item["leaf"]["event"] for item in told]
+    assert [event["subtype"] for event in events] == ["note-stored", "event-refused", "note-stored"]
+    assert (events[1]["producerSeq"], events[1]["object"]["kind"], events[1]["outcome"]) == (2, "event", "failure")
+
+
+def _drain_after(audit: Audit, statement: str) -> int:
+    """Have a notes service take three notes, change its outbox, and send what is in it."""
+    with serve(_over(audit)) as url:
+        bed = TestBed(audit.bed.directory, audit.bed.issuer, audit.bed.common.model_copy(update={"audit_url": url}))
+        migrate(bed.sqlite("notes"), "notes")
+        app = create_notes(NotesSettings(database_url=bed.sqlite("notes")), bed.common)
+        _write_notes(app, bed, 3)
+        with sa.create_engine(bed.sqlite("notes"), poolclass=sa.NullPool).begin() as connection:
+            connection.execute(sa.text(statement))
+        drained: int = app.state.runtime.relay.drain()
+        return drained
 
 
 def _write_notes(app: FastAPI, bed: TestBed, count: int) -> None:
