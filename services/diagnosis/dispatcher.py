@@ -91,9 +91,10 @@ class Dispatcher:
 
     def _give_up(self, job: Job, now: datetime) -> None:
         error = f"{job.attempts} workers stopped while computing this case; it is not tried again."
+        event = failed_event(self._runtime, job, error)
         with self._runtime.sessions.begin() as session:
             if store.fail_orphan(session, job, error, now):
-                self._runtime.record(session, failed_event(self._runtime.events, job, error))
+                self._runtime.record(session, event)
         self._runtime.wake_relay()
 
     def _send_again(self, priority: str, now: datetime) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from services.diagnosis.domain import Job, StoredResult
-from services.diagnosis.snapshot import Manifest
+from services.diagnosis.rows import ErasureRow
+from services.diagnosis.snapshot import Manifest, parse_manifest
 from shared.auditing import EventWriter, actor_of
 from shared.contracts.audit import AuditEvent, ConsentBasis, ConsentQuestion
 from shared.contracts.diagnosis import DiagnosisResult
 from shared.digests import digest_json
+from shared.erasure import blobs_of
+from shared.errors import NotFound, Unavailable
 from shared.ids import derived_id
+from shared.web import Runtime
 
 
 def answer_of(result: DiagnosisResult) -> dict[str, Any]:
@@ -148,9 +152,14 @@ def withheld_event(events: EventWriter, job: Job, stored: StoredResult) -> Audit
     )
 
 
-def failed_event(events: EventWriter, job: Job, error: str) -> AuditEvent:
-    """A diagnosis that was asked for and will not come."""
-    return events.event(
+def failed_event(runtime: Runtime, job: Job, error: str) -> AuditEvent:
+    """A diagnosis that was asked for and will not come; without a purpose where its case cannot be read any more."""
+    try:
+        case = parse_manifest(blobs_of(runtime, ErasureRow, job.patient).store.get(job.manifest_digest))
+        purpose = case.purpose.value
+    except (NotFound, Unavailable):
+        purpose = None
+    return runtime.events.event(
         job.requester,
         "prediction",
         "diagnosis-failed",
@@ -160,7 +169,7 @@ def failed_event(events: EventWriter, job: Job, error: str) -> AuditEvent:
         patient=job.patient,
         kind="diagnosis",
         object_id=job.id,
-        purpose="TREAT",
+        purpose=purpose,
         details={"caseDigest": job.manifest_digest},
         event_id=derived_id("failed", job.id),
     )

@@ -298,9 +298,11 @@ def _defer(worker: Worker, job: Job, error: Unavailable) -> None:
 
 
 def _fail(worker: Worker, job: Job, error: str) -> None:
+    event = failed_event(worker.runtime, job, error)
+
     def _end(session: Any) -> None:
         store.fail(session, job.id, job.fence, error, worker.runtime.clock())
-        worker.runtime.record(session, failed_event(worker.runtime.events, job, error))
+        worker.runtime.record(session, event)
 
     _unless_lost(worker, job, _end)
 

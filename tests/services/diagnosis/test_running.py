@@ -199,9 +199,9 @@ def test_a_failed_job_is_one_entry_in_the_log(house: House) -> None:
     _admit(house)
     (house.bundle / "fail").touch()
     house.start_worker()
-    house.finished(house.ask().json()["id"])
+    house.finished(house.ask(purpose="ETREAT").json()["id"])
     [event] = eventually(lambda: house.ward.log_of("diagnosis-failed"), what="the entry")
-    assert event.outcome == "failure"
+    assert (event.outcome, event.purpose_of_use) == ("failure", "ETREAT")
 
 
 def test_evidence_that_changed_since_the_snapshot_fails_the_job(house: House) -> None:
