@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sysconfig
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
 
@@ -58,7 +59,8 @@ def is_allowed(expression: str) -> bool:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    for distribution in distributions():
+    # Not all of `sys.path`: once setuptools is imported, that also has what it brings along for itself.
+    for distribution in distributions(path=[sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]):
         name = str(distribution.metadata["Name"]).lower().replace("_", "-")
         if name != "consilium":
             yield name, licence_of(distribution)

@@ -22,6 +22,8 @@ _LOG = "the log: pseudonyms and keyed digests, and the proofs rest on every byte
 KEPT = {
     **dict.fromkeys(("leaf", "tile", "checkpoint", "cosignature", "coordinate", "producer", "producer_gap"), _LOG),
     **dict.fromkeys(("bundle", "bundle_event"), "models, no patient"),
+    "bundle_evidence": "models, and who approved them; no patient",
+    "leaf_span": "times between which the log's tiles lie",
     "erasure_part": "receipts: numbers",
     "hold": "a pseudonym, and words that may not name the patient",
 }

@@ -28,6 +28,8 @@ def _bare(text: str) -> str:
         "{access_id}",
         "{consent_id}",
         "{model_id}",
+        "{erasure_id}",
+        "{hold_id}",
         "{id}",
         "{level}",
         "{path}",

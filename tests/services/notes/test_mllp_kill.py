@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
+from fastapi.testclient import TestClient
 
+from services.notes.app import create_app
+from services.notes.settings import Settings
 from services.suite.servers import free_port
+from shared.auth import Role
+from tests.services.notes.conftest import notes_of
 from tests.services.notes.hl7_messages import mdm
 from tests.support.common import PROJECT_ROOT, TestBed
 from tests.support.mllp import peer, read_ack
@@ -34,6 +38,7 @@ def process(bed: TestBed, url: str, port: int) -> Iterator[subprocess.Popen[byte
         "CONSILIUM_SERVICE_TOKEN_FILE": str(directory / "service.token"),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(directory / "pseudonym.key"),
         "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(directory / "key-encryption.key"),
+        "CONSILIUM_KEYS_DATABASE_URL": bed.common.keys_database_url,
         "CONSILIUM_AUDIT_URL": "http://127.0.0.1:9",
         "CONSILIUM_BLOB_URL": f"file://{directory}/blobs",
     }
@@ -65,12 +70,10 @@ def message(number: int) -> str:
     return mdm(control_id=f"M-{number}", number=f"D-{number}", text=f"Note {number}.")
 
 
-def stored(url: str) -> list[str]:
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        texts = list(connection.scalars(sa.text("SELECT text FROM note")))
-    engine.dispose()
-    return texts
+def stored(bed: TestBed, url: str) -> list[str]:
+    app = create_app(Settings(database_url=url, mllp_enabled=False), bed.common)
+    with TestClient(app, headers=bed.headers(Role.CLINICIAN)) as client:
+        return [note["text"] for note in notes_of(client)]
 
 
 @pytest.mark.parametrize("acknowledged", [1, 7, 23])
@@ -86,8 +89,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(bed: TestBed, 
             if len(accepted) == acknowledged:
                 running.kill()
     assert len(accepted) >= acknowledged
-    assert {f"Note {number}." for number in accepted} <= set(stored(url))
+    assert {f"Note {number}." for number in accepted} <= set(stored(bed, url))
     with process(bed, url, port), peer(port) as other:
         codes = [other.ask(message(number))["MSA.F1"] for number in range(MESSAGES)]
     assert codes == ["AA"] * MESSAGES
-    assert sorted(stored(url)) == sorted(f"Note {number}." for number in range(MESSAGES))
+    assert sorted(stored(bed, url)) == sorted(f"Note {number}." for number in range(MESSAGES))
