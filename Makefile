@@ -43,13 +43,13 @@ types: $(READY) ## mypy, strict
 
 test: setup ## The tests that every change must pass, end to end included
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 test-slow: setup ## The slow suites: broken models are caught, the shipped bundle's explanations, whole training runs
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 test-e2e: setup ## The whole suite over real sockets, embedded and distributed
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 fuzz: setup ## Broken input at every door: make fuzz ARGS='--inputs 20000 --seed 1'
 	$(BIN)/python -m tests.fuzz.run $(ARGS)

@@ -16,6 +16,8 @@ from services.diagnosis.model.modalities import MODALITIES, PATTERNS
 from shared.codes import DIAGNOSES
 from tests.services.diagnosis.datasets.tiny import write_stays
 
+pytestmark = pytest.mark.slow  # whole evaluations of the shipped bundle
+
 CODES = {code.code for code in DIAGNOSES}
 EVERY = set(PATTERNS)
 SMALL = ["--patients", "40", "--seed", "31", "--explain", "3", "--resamples", "100"]

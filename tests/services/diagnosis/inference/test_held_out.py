@@ -16,6 +16,8 @@ from services.diagnosis.training.metrics import expected_calibration_error, macr
 from services.diagnosis.training.recipe import RECIPES
 from services.diagnosis.training.stages import Feeds, Vocabulary, ask_every_pattern, encode_split
 
+pytestmark = pytest.mark.slow  # thousands of cases
+
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 N = 400
 

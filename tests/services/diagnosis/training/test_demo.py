@@ -20,6 +20,8 @@ from services.diagnosis.training.demo import train_demo
 from services.diagnosis.training.recipe import Recipe
 from services.diagnosis.ward.generate import iter_cases
 
+pytestmark = pytest.mark.slow  # trains a whole bundle, if a tiny one
+
 TINY = replace(
     Recipe().scaled(epochs=0.01),
     train=96,

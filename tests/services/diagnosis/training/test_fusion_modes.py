@@ -10,6 +10,7 @@ from services.diagnosis.training.fusion_modes import _compare, compare_modes
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.slow
 def test_three_modes_are_trained_on_the_same_encodings_and_judged() -> None:
     found = compare_modes(DEMO_BUNDLE, train=192, test=96, members=1, epochs=40, processes=1)
     assert set(found) == set(MODES)

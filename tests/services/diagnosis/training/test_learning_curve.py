@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.training.learning_curve import learning_curve
+
+pytestmark = pytest.mark.slow  # trains several times
 
 
 def test_with_more_cases_to_learn_from_the_members_agree_more() -> None:
