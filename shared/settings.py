@@ -44,7 +44,7 @@ class CommonSettings(FiledSettings):
     """32 secret bytes (hex) from which patients' pseudonyms in the audit log are derived."""
     blob_url: str = "file:///tmp/consilium/blobs"
     """`file:///dir` or `s3://bucket/prefix` (endpoint and keys from the usual AWS_* variables)."""
-    keys_database_url: str = "sqlite:////tmp/consilium/keys/keys.db"
+    keys_database_url: str = ""
     """Where the data keys are under which blobs are encrypted, wrapped. Keep its backups apart from those of the other
     databases and of the blobs, and for a short time: a backup that holds a destroyed key undoes its destruction."""
     key_encryption_key_file: Path | None = None

@@ -58,6 +58,9 @@ class KeyStore:
     """
 
     def __init__(self, url: str, wrapper: KeyWrapper) -> None:
+        """Raises: ValueError: no database is named. There is no default: whoever loses it loses all that is sealed."""
+        if not url:
+            raise ValueError("set CONSILIUM_KEYS_DATABASE_URL to a database for data keys, apart from all others")
         self._url, self._wrapper = url, wrapper
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None

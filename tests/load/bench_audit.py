@@ -76,6 +76,7 @@ def service(database_url: str, directory: Path) -> Iterator[httpx.Client]:
         "CONSILIUM_SERVICE_TOKEN_FILE": str(directory / "service.token"),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(directory / "pseudonym.key"),
         "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(directory / "key-encryption.key"),
+        "CONSILIUM_KEYS_DATABASE_URL": f"sqlite:///{directory}/keys/keys.db",
         "CONSILIUM_BLOB_URL": f"file://{directory}/blobs",
         "CONSILIUM_AUDIT_DATABASE_URL": database_url,
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(directory / "log.key"),

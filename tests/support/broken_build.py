@@ -32,6 +32,8 @@ def build(directory: Path, edits: tuple[Edit, ...]) -> Path:
     for part in ("services", "shared", "tests"):
         shutil.copytree(PROJECT_ROOT / part, directory / part, ignore=LEFT_OUT)
     shutil.copy(PROJECT_ROOT / "pyproject.toml", directory)
+    bundles = Path("services/diagnosis/bundles")
+    (directory / bundles).symlink_to(PROJECT_ROOT / bundles)
     for edit in edits:
         file = directory / edit.file
         text = file.read_text()

@@ -36,6 +36,7 @@ def _environment(bed: TestBed, failpoint: str) -> dict[str, str]:
         "CONSILIUM_SERVICE_TOKEN_FILE": str(bed.directory / "service.token"),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(bed.directory / "pseudonym.key"),
         "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(bed.directory / "key-encryption.key"),
+        "CONSILIUM_KEYS_DATABASE_URL": bed.common.keys_database_url,
         "CONSILIUM_BLOB_URL": bed.common.blob_url,
         "CONSILIUM_AUDIT_DATABASE_URL": bed.sqlite("audit"),
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(bed.directory / "log.key"),

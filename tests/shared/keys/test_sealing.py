@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.keys.sealing import MAGIC, CannotOpen, _derive, is_sealed, open_sealed, seal
+from shared.keys.store import KeyStore
 from shared.keys.wrapping import CannotUnwrap, FileKeyWrapper
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -119,8 +120,10 @@ def test_a_wrapped_key_is_bound_to_its_place_and_to_the_key_around_it() -> None:
             other.unwrap(wrapped, place)
 
 
-def test_a_key_of_another_length_and_no_key_at_all_are_refused() -> None:
+def test_a_key_of_another_length_no_key_and_no_place_for_keys_are_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         FileKeyWrapper(b"short")
     with pytest.raises(ValueError, match="CONSILIUM_KEY_ENCRYPTION_KEY_FILE"):
         FileKeyWrapper.from_file(None)
+    with pytest.raises(ValueError, match="CONSILIUM_KEYS_DATABASE_URL"):
+        KeyStore("", FileKeyWrapper(bytes(32)))
