@@ -120,17 +120,20 @@ def create_service_app(
 
     @asynccontextmanager
     async def _lifespan(_: FastAPI) -> Any:
-        with lifespan():
-            if runtime.relay is not None:
-                runtime.relay.start()
-            try:
-                yield
-            finally:
+        try:
+            with lifespan():
                 if runtime.relay is not None:
-                    runtime.relay.stop()
-                runtime.audit.close()
-                runtime.keys.close()
-                runtime.sessions.kw["bind"].dispose()
+                    runtime.relay.start()
+                try:
+                    yield
+                finally:
+                    if runtime.relay is not None:
+                        runtime.relay.stop()
+        finally:
+            # When the service's own threads have ended: what they open after this would stay open.
+            runtime.audit.close()
+            runtime.keys.close()
+            runtime.sessions.kw["bind"].dispose()
 
     app = FastAPI(
         title=f"Consilium {service}",

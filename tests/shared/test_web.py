@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import httpx
@@ -16,11 +18,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from shared import outbox
 from shared.auth import Principal, Role, require
 from shared.contracts.audit import AuditEvent
-from shared.database import new_metadata, reading
+from shared.database import create_engine, new_metadata, reading
 from shared.errors import PROBLEM_JSON, Conflict
 from shared.web import Runtime, RuntimeDep, SessionDep, build_runtime, create_service_app
 from tests.support.common import TestBed
 from tests.support.servers import serve
+from tests.support.suite import until
 
 
 class Base(DeclarativeBase):
@@ -201,3 +204,36 @@ def test_the_event_holds_a_pseudonym_and_no_identifier(bed: TestBed) -> None:
     assert "MRN-4711" not in text
     assert "sha256:00" not in text
     assert (event.subject_ref or "").startswith("pat-")
+
+
+@pytest.mark.postgres
+def test_a_stopped_service_leaves_no_connection_behind(bed: TestBed, postgres_url: str) -> None:
+    """Also where a thread of its own asks the database up to the very end."""
+    runtime = build_runtime("things", bed.common, postgres_url, None)
+
+    @contextmanager
+    def asking() -> Iterator[None]:
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                with reading(runtime.sessions) as session:
+                    session.execute(sa.text("SELECT 1"))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    app = create_service_app("things", runtime, [], description="x", lifespan=asking)
+    with TestClient(app) as http:
+        assert http.get("/healthz").status_code == 200
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    engine = create_engine(postgres_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # A server process ends a moment after its connection.
+        until(lambda: connection.scalar(sa.text(others)) == 0, 10, "the last connection's end")
+    engine.dispose()
