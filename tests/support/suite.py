@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import httpx
 
 from services.suite.environment import DataDirectory
-from services.suite.servers import free_port, port_is_free
+from services.suite.servers import port_is_free
 from shared.auth import Role
 
 T = TypeVar("T")
@@ -124,7 +125,8 @@ def running_suite(
     directory: Path, topology: str = "embedded", environment: Mapping[str, str] | None = None
 ) -> Iterator[RunningSuite]:
     """Start a suite in a directory, wait until it is ready, and stop it with SIGINT at the end."""
-    port, dimse_port, mllp_port = free_port_block(8), free_port_block(1), free_port_block(1)
+    port = free_port_block(10)
+    dimse_port, mllp_port = port + 8, port + 9
     arguments = ["up", "--port", str(port), "--dimse-port", str(dimse_port), "--mllp-port", str(mllp_port)]
     arguments += ["--data-dir", str(directory), "--no-demo"]
     if topology == "distributed":
@@ -152,9 +154,14 @@ def running_suite(
 
 
 def free_port_block(count: int) -> int:
-    """The first of `count` consecutive loopback ports that nobody listens on just now."""
+    """The first of `count` consecutive loopback ports that nobody listens on just now.
+
+    They are below those that the system gives to connections (32768 on Linux), so that none of these takes one before a
+    suite does; and test processes side by side look for theirs in different thousands.
+    """
+    begin = 12_000 + 2_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10)
     for _ in range(200):
-        first = free_port()
-        if first + count < 65_000 and all(port_is_free(first + n) for n in range(count)):
+        first = random.randrange(begin, begin + 2_000 - count)
+        if all(port_is_free(first + n) for n in range(count)):
             return first
     raise RuntimeError(f"no {count} consecutive free ports")
