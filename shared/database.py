@@ -134,8 +134,13 @@ def insert_for(dialect: str, table: sa.Table) -> Any:
 
 def erase_rows(session: Session, row: type[DeclarativeBase], *conditions: sa.ColumnElement[bool]) -> int:
     """Delete the rows for which all of this is true; gives how many that were."""
-    statement = sa.delete(row).where(*conditions).execution_options(synchronize_session=False)
-    return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]  # a result of DML
+    return change_rows(session, sa.delete(row).where(*conditions))
+
+
+def change_rows(session: Session, statement: sa.Update | sa.Delete) -> int:
+    """Carry out a change past the unit of work, which goes on holding what it has loaded: gives the count of rows."""
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return int(result.rowcount)  # type: ignore[attr-defined]  # a result of DML
 
 
 def forget_older_pages(engine: sa.Engine) -> None:

@@ -31,6 +31,12 @@ from shared.web import Runtime, RuntimeDep
 
 FIRST = "first"
 """The scope of a patient who was never erased."""
+KEPT_EVERYWHERE = {
+    "outbox": "audit events on their way: pseudonyms and keyed digests, which the log keeps too",
+    "outbox_counter": "a number",
+    "erasure": "that the patient was erased: the pseudonym and numbers",
+}
+"""Tables of every service that an erasure leaves alone, and why."""
 BUCKETS = 256
 """PostgreSQL's locks are few: patients share them."""
 

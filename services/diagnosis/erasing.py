@@ -28,20 +28,18 @@ from services.diagnosis.rows import (
 )
 from shared.blobs import BlobStore
 from shared.contracts.diagnosis import JobStatus
-from shared.database import erase_rows, reading
-from shared.erasure import Eraser, Found, Subject
+from shared.database import change_rows, erase_rows, reading
+from shared.erasure import KEPT_EVERYWHERE, Eraser, Found, Subject
 from shared.errors import NotFound, Unavailable
 from shared.web import Runtime
 
 KEPT = {
+    **KEPT_EVERYWHERE,
     "manifest": "digests of cases over pseudonyms, as the log has them; the cases are blobs, and go",
     "consent_fence": "a pseudonym and a number",
     "worker": "no patient",
     "followed": "a number",
     "replay_night": "a date",
-    "outbox": "audit events on their way: pseudonyms and keyed digests, which the log keeps too",
-    "outbox_counter": "a number",
-    "erasure": "that the patient was erased: the pseudonym and numbers",
 }
 """Tables that an erasure leaves alone, and why."""
 ENDED = "The patient was erased while this was asked for."
@@ -67,7 +65,7 @@ def erase(session: Session, runtime: Runtime, subject: Subject) -> Found:
         "feedback": erase_rows(session, FeedbackRow, FeedbackRow.job_id.in_(of_jobs)),
         "outdated": erase_rows(session, OutdatedRow, OutdatedRow.job_id.in_(of_jobs)),
         "question": erase_rows(session, QuestionRow, QuestionRow.job_id.in_(of_jobs)),
-        "result": _changed(session, emptied),
+        "result": change_rows(session, emptied),
         "shadow_result": erase_rows(session, ShadowResultRow, ShadowResultRow.job_id.in_(of_jobs)),
         "job": len(ids),
     }
@@ -76,19 +74,14 @@ def erase(session: Session, runtime: Runtime, subject: Subject) -> Found:
         patient=subject.subject_ref, subject_ref=subject.subject_ref, as_of=JobRow.created_at, idempotency_key=None,
         request_digest="", erased_at=runtime.clock(),
     )  # fmt: skip
-    _changed(session, bare)
+    change_rows(session, bare)
     return Found(stores, digests)
 
 
 def _end(session: Session, mine: sa.ColumnElement[bool], now: datetime) -> None:
     unfinished = sa.update(JobRow).where(mine, JobRow.status.not_in(FINAL))
     ended = {"status": JobStatus.FAILED, "stage": None, "error": ENDED, "finished_at": now, "lease_until": None}
-    _changed(session, unfinished.values({**ended, "fence": JobRow.fence + 1}))
-
-
-def _changed(session: Session, statement: sa.Update) -> int:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    return int(result.rowcount)  # type: ignore[attr-defined]  # a result of DML
+    change_rows(session, unfinished.values({**ended, "fence": JobRow.fence + 1}))
 
 
 def _digests(session: Session, blobs: BlobStore, mine: sa.ColumnElement[bool], subject_ref: str) -> frozenset[str]:

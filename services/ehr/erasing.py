@@ -7,14 +7,10 @@ from sqlalchemy.orm import Session
 
 from services.ehr.store import CardRow, ErasureRow, FeedbackRow
 from shared.database import erase_rows
-from shared.erasure import Eraser, Found, Subject
+from shared.erasure import KEPT_EVERYWHERE, Eraser, Found, Subject
 from shared.web import Runtime
 
-KEPT = {
-    "outbox": "audit events on their way: pseudonyms and keyed digests, which the log keeps too",
-    "outbox_counter": "a number",
-    "erasure": "that the patient was erased: the pseudonym and numbers",
-}
+KEPT = KEPT_EVERYWHERE
 """Tables that an erasure leaves alone, and why."""
 
 

@@ -19,15 +19,13 @@ from services.vitals.store import (
     SampleRow,
     WindowRow,
 )
-from shared.database import erase_rows
-from shared.erasure import Eraser, Found, Subject
+from shared.database import change_rows, erase_rows
+from shared.erasure import KEPT_EVERYWHERE, Eraser, Found, Subject
 from shared.web import Runtime
 
 KEPT = {
+    **KEPT_EVERYWHERE,
     "batch": "who sent when; it may be of many patients, and the digest of its body is taken out",
-    "outbox": "audit events on their way: pseudonyms and keyed digests, which the log keeps too",
-    "outbox_counter": "a number",
-    "erasure": "that the patient was erased: the pseudonym and numbers",
 }
 """Tables that an erasure leaves alone, and why."""
 OF_A_PATIENT = (SampleRow, CorrectionRow, ArrivalRow, DeviceClockRow)
@@ -43,7 +41,7 @@ def erase(session: Session, runtime: Runtime, subject: Subject) -> Found:
     """Samples with their corrections, arrivals and clocks, frozen windows, imports, digests of bodies and messages."""
     batches = sa.union(*(sa.select(row.batch).where(*_mine(row, subject)) for row in OF_A_PATIENT))
     forgotten = sa.update(BatchRow).where(BatchRow.number.in_(batches), BatchRow.digest != "").values(digest="")
-    stores = {"batch": int(session.execute(forgotten).rowcount)}  # type: ignore[attr-defined]  # a result of DML
+    stores = {"batch": change_rows(session, forgotten)}
     files = imports.erase(session, runtime, subject)
     windows = session.scalars(sa.select(WindowRow.blob).where(*_mine(WindowRow, subject))).all()
     for row in (*OF_A_PATIENT, WindowRow):

@@ -13,6 +13,7 @@ from shared.clock import utc_now
 from shared.database import (
     DeclarativeBase,
     UtcDateTime,
+    change_rows,
     create_engine,
     forget_older_pages,
     insert_into,
@@ -96,7 +97,7 @@ class KeyStore:
             now = utc_now()
             _insert_once(session, place, None, now)
             standing = sa.update(DataKeyRow).where(DataKeyRow.place == place, DataKeyRow.wrapped.is_not(None))
-            gone = session.execute(standing.values(wrapped=None, destroyed_at=now)).rowcount  # type: ignore[attr-defined]  # of DML
+            gone = change_rows(session, standing.values(wrapped=None, destroyed_at=now))
         forget_older_pages(engine)
         return bool(gone)
 

@@ -17,6 +17,7 @@ from services.audit.store.rows import (
     ErasureRow,
     HoldRow,
 )
+from shared.database import change_rows
 
 _LOG = "the log: pseudonyms and keyed digests, and the proofs rest on every byte"
 KEPT = {
@@ -83,7 +84,7 @@ def set_state(session: Session, erasure_ids: Sequence[str], state: State) -> Non
 def open_again(session: Session, erasure_id: str, services: Iterable[str]) -> None:
     """An erasure has to be done again in these services. One that is not done yet will be anyway."""
     done = sa.update(ErasureRow).where(ErasureRow.id == erasure_id, ErasureRow.state == "done")
-    if session.execute(done.values(state="running", again=True)).rowcount:  # type: ignore[attr-defined]  # of DML
+    if change_rows(session, done.values(state="running", again=True)):
         parts = sa.update(ErasurePartRow).where(ErasurePartRow.erasure_id == erasure_id)
         session.execute(parts.where(ErasurePartRow.service.in_(services)).values(stores=sa.null(), done_at=None))
 
@@ -118,7 +119,7 @@ def erase_side_tables(session: Session, subject_ref: str) -> dict[str, int]:
         "break_glass": glass.where(BreakGlassRow.patient != subject_ref).values(patient=subject_ref, reason=""),
         "break_glass_review": reviews.where(BreakGlassReviewRow.comment.is_not(None)).values(comment=None),
     }
-    done = {table: session.execute(change).rowcount for table, change in changes.items()}  # type: ignore[attr-defined]  # of DML
+    done = {table: change_rows(session, change) for table, change in changes.items()}
     return {table: count for table, count in done.items() if count}
 
 

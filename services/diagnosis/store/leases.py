@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from services.diagnosis.domain import Job
@@ -13,6 +12,7 @@ from services.diagnosis.errors import FenceLost
 from services.diagnosis.rows import JobRow
 from services.diagnosis.store.jobs import find_job, job_of
 from shared.contracts.diagnosis import JobStatus
+from shared.database import change_rows
 
 
 def claim(
@@ -149,7 +149,6 @@ def mark_sent(session: Session, job_id: str, *, sent_before: datetime, now: date
 
 
 def update(session: Session, statement: sa.Update) -> int:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    assert isinstance(result, CursorResult)  # noqa: S101 - tells mypy what an UPDATE gives
+    changed = change_rows(session, statement)
     session.expire_all()
-    return result.rowcount
+    return changed

@@ -16,7 +16,7 @@ from services.vitals.imports.domain import Claim, Counts, Import, Reject, State,
 from services.vitals.store import Base
 from services.vitals.usecases import Asker
 from shared.auth import Principal, Role
-from shared.database import UtcDateTime, insert_into
+from shared.database import UtcDateTime, change_rows, insert_into
 from shared.errors import FieldProblem
 
 
@@ -200,7 +200,7 @@ def finish(session: Session, held: Claim, state: State, error: str, now: datetim
 
 def _change(session: Session, held: Claim, **values: Any) -> None:
     mine = sa.update(ImportRow).where(ImportRow.id == held.job.id, ImportRow.fence == held.fence)
-    if not session.execute(mine.values(**values)).rowcount:  # type: ignore[attr-defined]  # a result of DML
+    if not change_rows(session, mine.values(**values)):
         raise LeaseLost
 
 
