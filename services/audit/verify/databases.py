@@ -191,6 +191,8 @@ class PostgresSource(DatabaseSource):
 @contextmanager
 def open_sqlite(path: Path) -> Iterator[SqliteSource]:
     """The log in a SQLite file. Raises: CannotCheck."""
+    if not path.exists():
+        raise CannotCheck(f"there is no file {path}; a suite's log is db/audit.db in its data directory")
     try:
         connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
         try:

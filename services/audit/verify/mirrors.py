@@ -58,7 +58,8 @@ class Mirror:
             try:
                 return Path(self._place, path).read_bytes()
             except OSError as error:
-                raise CannotCheck(f"cannot read {path}: {error.strerror}") from error
+                hint = "; a suite's own log is db/audit.db in its data directory" if path == "checkpoint" else ""
+                raise CannotCheck(f"cannot read {path}: {error.strerror}{hint}") from error
         request = urllib.request.Request(f"{self._place}/{path}", headers={"Accept-Encoding": "gzip"})  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  # an http address

@@ -104,6 +104,12 @@ def test_log_that_cannot_be_read_exits_2(sqlite_log: Left, place: str) -> None:
     assert run_alone("log", place, "--key", sqlite_log.vkey.strip()).returncode == 2
 
 
+@pytest.mark.parametrize("place", ["", "audit.db"])
+def test_whoever_names_a_data_directory_is_told_where_the_log_is(sqlite_log: Left, tmp_path: Path, place: str) -> None:
+    answer = run_alone("log", str(tmp_path / place), "--key", sqlite_log.vkey.strip())
+    assert (answer.returncode, "db/audit.db" in answer.stderr) == (2, True)
+
+
 def test_file_that_is_no_database_exits_2(sqlite_log: Left, tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("not a database, but long enough to be taken for one" * 20)
     assert run_alone("log", str(tmp_path / "x.db"), "--key", sqlite_log.vkey.strip()).returncode == 2
