@@ -13,9 +13,8 @@ import copy
 import errno
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
@@ -119,7 +118,7 @@ class FileBlobs:
     def scopes(self, owner: str) -> list[str]:
         directory = (self._root / _place(owner, "any")).parent
         found = [path for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
-        return sorted(path.name for path in found if any(inner.is_file() for inner in path.rglob("*")))
+        return sorted(path.name for path in found if any(names for _, _, names in os.walk(path)))
 
     def erase(self, owner: str, scope: str) -> int:
         directory = self._root / _place(owner, scope)
@@ -146,18 +145,29 @@ class FileBlobs:
 
 
 def _remove_tree(directory: Path) -> int:
-    count = sum(1 for path in directory.rglob("*") if path.is_file())
+    """Remove a directory that others may be storing into or removing too; gives how many files this removed."""
+    count = 0
     for _ in range(TRIES):
-        try:
-            shutil.rmtree(directory)
-        except FileNotFoundError:
+        for parent, _folders, names in os.walk(directory, topdown=False):
+            count += sum(_did(Path(parent, name).unlink) for name in names)
+            _did(Path(parent).rmdir)
+        if not directory.exists():
             break
-        except OSError as error:
-            # Whoever was storing when the scope was closed may put a last file in.
-            if error.errno != errno.ENOTEMPTY:
-                raise
+    else:
+        raise OSError(errno.ENOTEMPTY, "files are still there")
     _sync_directory(directory.parent)
     return count
+
+
+def _did(remove: Callable[[], None]) -> bool:
+    """False where somebody else has removed it already, or has put a last file in."""
+    try:
+        remove()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
 
 
 def _sync_directory(path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from shared.blobs import FileBlobs, S3Blobs, open_blobs
 from shared.digests import digest_bytes
 from shared.errors import NotFound, Unavailable
+from tests.support.files import files_below
 
 
 @given(content=st.binary(max_size=200))
@@ -39,6 +42,32 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="file:///"):
         open_blobs("ftp://host/x")
+
+
+def test_two_who_erase_at_once_are_both_answered_when_nothing_is_left(tmp_path: Path) -> None:
+    """And who lists the scopes meanwhile gets an answer: directories vanish below their feet."""
+    blobs = FileBlobs(tmp_path)
+    for number in range(10):
+        scope = f"s{number}"
+        for n in range(100):
+            blobs.of("pat-1", scope).put(b"%d" % n)
+        together = Barrier(3)
+
+        def _erase(scope: str = scope, together: Barrier = together) -> list[Path]:
+            together.wait()
+            blobs.erase("pat-1", scope)
+            return files_below(tmp_path / "of" / "pat-1" / scope)
+
+        def _list(together: Barrier = together) -> None:
+            together.wait()
+            for _ in range(20):
+                blobs.scopes("pat-1")
+
+        with ThreadPoolExecutor(3) as pool:
+            left, listed = [pool.submit(_erase) for _ in range(2)], pool.submit(_list)
+            assert [future.result() for future in left] == [[], []]
+            listed.result()
+    assert blobs.scopes("pat-1") == []
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import httpx
 from services.suite.services import SERVICES
 from shared.auth import Role
 from shared.tlog.tiles import decode_bundle, format_tile_path
+from tests.support.files import files_below
 from tests.support.suite import RunningSuite
 
 ENTRIES_A_BUNDLE = 256
@@ -81,7 +82,7 @@ def leaves_of(suite: RunningSuite) -> list[bytes]:
 
 def names_of(suite: RunningSuite) -> bytes:
     """Names of all files of the suite, and the arguments of its processes."""
-    names = "\n".join(str(path.relative_to(suite.data.root)) for path in suite.data.root.rglob("*")).encode()
+    names = "\n".join(str(path.relative_to(suite.data.root)) for path in files_below(suite.data.root)).encode()
     arguments = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in suite.pids().values()]
     return b"\n".join([names, *arguments])
 

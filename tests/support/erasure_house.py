@@ -43,6 +43,7 @@ from tests.services.vitals.imports.importing import import_file
 from tests.support.common import TestBed, make_test_bed
 from tests.support.diagnosis_house import hours_ago
 from tests.support.diagnosis_predictor import BUNDLE, ArithmeticPredictor, OneModel
+from tests.support.files import files_below
 from tests.support.mllp import peer
 from tests.support.servers import serve
 
@@ -188,7 +189,7 @@ def tables_holding(directory: Path, *words: str) -> set[str]:
 def blobs_below(directory: Path) -> dict[str, bytes]:
     """Every file of the blob store, by its path."""
     root = directory / "blobs"
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {str(path.relative_to(root)): path.read_bytes() for path in files_below(root)}
 
 
 def copy_of_state(directory: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from shared.errors import NotFound, Unavailable
 from shared.keys.blobs import BlobDamaged, SealedBlobs
 from shared.keys.store import KeyStore
 from shared.keys.wrapping import FileKeyWrapper
+from tests.support.files import files_below
 
 CONTENT = b"a radiograph of somebody"
 DIGEST = digest_bytes(CONTENT)
@@ -44,7 +45,7 @@ def blobs(root: Path, keys: KeyStore) -> SealedBlobs:
 
 
 def files(root: Path) -> list[bytes]:
-    return [path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".closed"]
+    return [path.read_bytes() for path in files_below(root) if path.suffix != ".closed"]
 
 
 def test_a_blob_is_found_by_the_digest_of_what_was_put_and_stored_encrypted(blobs: SealedBlobs, root: Path) -> None:

@@ -26,6 +26,7 @@ from tests.services.ehr.fhir.test_observations import heart_rate
 from tests.services.vitals.imports.importing import import_file, send_file
 from tests.support.common import TestBed
 from tests.support.diagnosis_house import eventually
+from tests.support.files import files_below
 
 
 def records(*patients: str) -> bytes:
@@ -45,7 +46,7 @@ def patients(runtime: Runtime) -> set[str]:
 
 
 def pieces(bed: TestBed) -> list[Path]:
-    return [path for path in Path(bed.directory, "blobs").rglob("*") if path.is_file() and path.suffix != ".closed"]
+    return [path for path in files_below(bed.directory / "blobs") if path.suffix != ".closed"]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.services.vitals.imports.test_fhir import as_bytes, blood_pressure, ob
 from tests.services.vitals.imports.test_fitbit import takeout
 from tests.services.vitals.imports.test_open_mhealth import point
 from tests.support.common import TestBed
+from tests.support.files import files_below
 from tests.support.fit_files import fit_file
 from tests.support.servers import serve
 
@@ -274,7 +275,7 @@ def test_the_file_of_a_named_patient_is_kept_as_received_and_encrypted(client: T
         job = session.scalars(sa.select(ImportRow)).one()
     with open_pieces(runtime_of(client).blobs, str(job.owner), job.pieces) as kept:
         assert kept.read() == minutes(3)
-    files = [path.read_bytes() for path in Path(bed.directory, "blobs").rglob("*") if path.is_file()]
+    files = [path.read_bytes() for path in files_below(bed.directory / "blobs")]
     assert not any(b"P-1001" in content for content in files)
 
 
