@@ -17,11 +17,12 @@ from services.diagnosis.progress import progress_events
 from services.diagnosis.schemas import DiagnosisPage, FeedbackOut, RiskQuestion, SearchIn, diagnosis_out
 from shared import events as sse
 from shared.auth import Principal, Role, require
+from shared.conditional import entity_tag, still_holds
 from shared.contracts.base import Modality, Purpose
 from shared.contracts.diagnosis import DiagnosisOut, DiagnosisRequest, FeedbackIn, JobStatus
 from shared.digests import digest_json
 from shared.errors import Conflict
-from shared.openapi import refusals
+from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep, RuntimeDep, SessionDep
 
 router = APIRouter(prefix="/diagnoses", tags=["diagnoses"])
@@ -38,6 +39,8 @@ IdempotencyKey = Annotated[
         description="Repeat a request with the same key and body, and you get the same job.",
     ),
 ]
+IfNoneMatch = Annotated[str | None, Header(description="`ETag` of the answer that you have: unchanged gives 304.")]
+_UNCHANGED: Answers = {304: {"description": "What you have still holds. Nobody was shown, and nothing is logged."}}
 
 
 def get_neighbours(request: Request) -> Neighbours:
@@ -84,22 +87,28 @@ async def request_diagnosis(
     return diagnosis_out(job)
 
 
-@router.get("", summary="The work-list")
+@router.get("", summary="The work-list", response_model=DiagnosisPage, responses=_UNCHANGED)
 def list_diagnoses(
     principal: Clinician,
     runtime: RuntimeDep,
     session: SessionDep,
     request_id: RequestIdDep,
+    response: Response,
+    if_none_match: IfNoneMatch = None,
     status: Annotated[list[JobStatus] | None, Query(description="Only these; repeat it for several.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")] = None,
-) -> DiagnosisPage:
-    """Diagnoses, newest first, without their explanations."""
-    shown = usecases.list_diagnoses(
-        runtime, session, principal, request_id, limit=limit, statuses=status or (), before=cursor
-    )
+) -> DiagnosisPage | Response:
+    """Diagnoses, newest first, without their explanations. An unchanged list is not shown again, and not logged."""
+    shown = usecases.list_diagnoses(session, limit=limit, statuses=status or (), before=cursor)
     items = [diagnosis_out(*one, explained=False) for one in shown]
-    return DiagnosisPage(items=items, next=items[-1].id if len(items) == limit else None)
+    page = DiagnosisPage(items=items, next=items[-1].id if len(items) == limit else None)
+    tag = entity_tag(principal.subject, page.model_dump(mode="json"))
+    if still_holds(tag, if_none_match):
+        return Response(status_code=304, headers={"ETag": tag})
+    usecases.record_list(runtime, session, principal, request_id, shown)
+    response.headers["ETag"] = tag
+    return page
 
 
 @router.post("/search", summary="All diagnoses of one patient")
@@ -107,7 +116,8 @@ def search_diagnoses(
     body: SearchIn, principal: Reader, runtime: RuntimeDep, session: SessionDep, request_id: RequestIdDep
 ) -> DiagnosisPage:
     """A POST, so that the patient identifier stands in no URL and no access log."""
-    shown = usecases.list_diagnoses(runtime, session, principal, request_id, patient=body.patient, limit=body.limit)
+    shown = usecases.list_diagnoses(session, patient=body.patient, limit=body.limit)
+    usecases.record_list(runtime, session, principal, request_id, shown)
     return DiagnosisPage(items=[diagnosis_out(*one, explained=False) for one in shown])
 
 

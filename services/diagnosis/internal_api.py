@@ -27,15 +27,13 @@ def read_results(
 ) -> ResultsList:
     """Finished results, newest first (and unfinished ones where asked for); a read event of each patient names them."""
     shown = usecases.list_diagnoses(
-        runtime,
         session,
-        principal,
-        request_id,
         patient=body.patient,
         ids=body.ids,
         statuses=() if body.include_unfinished else sorted(RELEASED),
         limit=body.limit,
     )
+    usecases.record_list(runtime, session, principal, request_id, shown)
     return ResultsList(items=[diagnosis_out(*one) for one in shown])
 
 

@@ -183,10 +183,7 @@ def read_diagnosis(runtime: Runtime, session: Session, principal: Principal, req
 
 
 def list_diagnoses(
-    runtime: Runtime,
     session: Session,
-    principal: Principal,
-    request_id: str,
     *,
     limit: int,
     patient: str | None = None,
@@ -194,11 +191,19 @@ def list_diagnoses(
     statuses: Sequence[JobStatus] = (),
     before: str | None = None,
 ) -> list[Shown]:
-    """Jobs and their released results, newest first; one read event for each patient names what is shown of them."""
+    """Jobs and their released results, newest first. Whoever shows them calls `record_list` first."""
     jobs = store.list_jobs(session, patient=patient, ids=ids, statuses=statuses, before=before, limit=limit)
     shown = [job.id for job in jobs]
     results, outdated = store.released_results(session, shown), store.outdated(session, shown)
-    for one, theirs in groupby(sorted(jobs, key=_patient_of), key=_patient_of):
+    return [(job, results.get(job.id), outdated.get(job.id)) for job in jobs]
+
+
+def record_list(
+    runtime: Runtime, session: Session, principal: Principal, request_id: str, shown: Sequence[Shown]
+) -> None:
+    """A read event for each patient on a list names what is shown of them."""
+    jobs = sorted((job for job, _, _ in shown), key=_patient_of)
+    for one, theirs in groupby(jobs, key=_patient_of):
         event = runtime.events.event(
             principal,
             "read",
@@ -211,7 +216,6 @@ def list_diagnoses(
             details={"ids": [job.id for job in theirs]},
         )
         runtime.record(session, event)
-    return [(job, results.get(job.id), outdated.get(job.id)) for job in jobs]
 
 
 def _patient_of(job: Job) -> str:

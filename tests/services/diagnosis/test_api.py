@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.auth import Role
@@ -342,6 +343,36 @@ def test_a_work_list_is_told_of_each_patient_on_it(busy: House, finished: Any) -
 
     eventually(lambda: len({event.subject_ref for event in _told()} - {None}) == 2, what="an event for each patient")
     assert not any(wanted <= set(event.details["ids"]) for event in _told())
+
+
+def test_an_unchanged_work_list_is_not_shown_again_and_not_logged(busy: House, finished: Any) -> None:
+    def _list(tag: str | None = None) -> httpx.Response:
+        known = {"If-None-Match": f'"of-another-list", {tag}'} if tag else {}
+        return busy.http.get("/diagnoses", params={"limit": 200}, headers=busy.headers() | known)
+
+    def _told(answer: httpx.Response) -> list[Any]:
+        return [e for e in busy.ward.log_of("diagnoses-listed") if e.request_id == answer.headers["X-Request-ID"]]
+
+    def _unchanged() -> httpx.Response | None:
+        """None while jobs of other tests still change the list."""
+        again = _list(_list().headers["ETag"])
+        return again if again.status_code == 304 else None
+
+    again = eventually(_unchanged, what="a list that does not change")
+    assert again.content == b""
+    admit(busy, "p-new")
+    busy.ask("p-new")
+    changed = _list(again.headers["ETag"])
+    assert changed.status_code == 200
+    # Events leave in the order of their numbers: one of the answer before would be there by now.
+    eventually(lambda: _told(changed), what="the entry of the list that was shown")
+    assert not _told(again)
+
+
+def test_what_another_reader_was_given_answers_nobody_else(busy: House, finished: Any) -> None:
+    theirs = busy.http.get("/diagnoses", headers=busy.bed.headers(subject="dr-a")).headers["ETag"]
+    mine = busy.http.get("/diagnoses", headers=busy.bed.headers(subject="dr-b") | {"If-None-Match": theirs})
+    assert (mine.status_code, bool(mine.json()["items"])) == (200, True)
 
 
 def test_no_event_holds_the_patient_identifier(busy: House, finished: Any) -> None:

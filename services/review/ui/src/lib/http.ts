@@ -27,7 +27,7 @@ export type RequestOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Sends a request with the session's token. Throws Problem for any answer that is not 2xx. */
+/** Sends a request with the session's token. Throws Problem for any answer that is neither 2xx nor 304. */
 export async function request(path: string, options: RequestOptions = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', ...options.headers };
   const token = storedToken();
@@ -41,7 +41,7 @@ export async function request(path: string, options: RequestOptions = {}): Promi
     credentials: 'omit',
     signal: options.signal ?? null,
   });
-  if (answer.ok) return answer;
+  if (answer.ok || answer.status === 304) return answer;
   if (answer.status === 401) for (const listener of listeners) listener();
   throw await problemOf(answer);
 }

@@ -1,7 +1,13 @@
 import type { DiagnosisPage } from '@/lib/contract';
-import { requestJson } from '@/lib/http';
+import { request } from '@/lib/http';
 
-/** The newest diagnoses. */
-export function listDiagnoses(limit: number, signal: AbortSignal): Promise<DiagnosisPage> {
-  return requestJson(`/diagnoses?limit=${limit}`, { signal });
+/** A page and the tag by which the service knows it again. */
+export type Listed = { page: DiagnosisPage; tag: string | null };
+
+/** The newest diagnoses; `known` itself where it still holds: nothing is shown again then, and nothing logged. */
+export async function listDiagnoses(limit: number, signal: AbortSignal, known: Listed | null): Promise<Listed> {
+  const headers: Record<string, string> = known?.tag == null ? {} : { 'If-None-Match': known.tag };
+  const answer = await request(`/diagnoses?limit=${limit}`, { signal, headers });
+  if (answer.status === 304 && known !== null) return known;
+  return { page: (await answer.json()) as DiagnosisPage, tag: answer.headers.get('ETag') };
 }
