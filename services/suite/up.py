@@ -57,12 +57,11 @@ def run(options: Options, console: Console) -> None:
         data.prepare()
         with _topology(options, data) as plan, _supervised(plan, data, console) as supervisor:
             stop = _stop_on_signal()
-            wait_until_ready(plan.address, supervisor, data, console, stop)
+            can_diagnose = wait_until_ready(plan.address, supervisor, data, console, stop)
             if stop.is_set():
                 return
-            first_start = _is_first_start(data)
-            _welcome(console, plan, data, time.monotonic() - started, options)
-            if first_start:
+            _welcome(console, plan, data, time.monotonic() - started, options, can_diagnose)
+            if can_diagnose and _is_first_start(data):
                 _offer_demo(options, plan, data, console, stop)
             _stay(stop, data)
 
@@ -118,9 +117,9 @@ def _stop_on_signal() -> threading.Event:
 
 def wait_until_ready(
     address: str, supervisor: Supervisor, data: DataDirectory, console: Console, stop: threading.Event
-) -> None:
-    """Return when `/readyz` answers 200, telling meanwhile what is waited for; or when all that is waited for is that
-    people choose a bundle, which they can only do while the suite runs.
+) -> bool:
+    """True when `/readyz` answers 200, telling meanwhile what is waited for; False when all that is waited for is that
+    people choose a bundle, which they can only do while the suite runs, or when the wait is stopped.
 
     Raises: CannotStart: a process keeps dying, or it takes too long; the message ends with the log's last lines.
     """
@@ -133,12 +132,12 @@ def wait_until_ready(
                 raise CannotStart(f"not ready after {READY_TIMEOUT_S:.0f} s; see {data.logs}")
             waiting = _waiting_for(http, address)
             if not waiting:
-                return
+                return True
             if all(what.endswith(NOTHING_ACTIVE) for what in waiting):
-                console.print(f"[bold yellow]No diagnosis yet:[/] {NOTHING_ACTIVE}.", highlight=False)
-                return
+                return False
             status.update(f"Starting … waiting for {waiting[0]}")
             stop.wait(0.2)
+    return False
 
 
 def _waiting_for(http: httpx.Client, address: str) -> list[str]:
@@ -167,11 +166,21 @@ def _vitals_door(ports: Ports) -> str:
     return f", for vital signs at 127.0.0.1:{ports.vitals_mllp}" if ports.vitals_mllp is not None else ""
 
 
-def _welcome(console: Console, plan: topology.Topology, data: DataDirectory, seconds: float, options: Options) -> None:
+def _welcome(
+    console: Console,
+    plan: topology.Topology,
+    data: DataDirectory,
+    seconds: float,
+    options: Options,
+    can_diagnose: bool,
+) -> None:
     flag = "" if data.root == DEFAULT_DATA_DIR.resolve() else f" --data-dir {data.root}"
     tokens = {role: data.issuer.mint(role) for role in PEOPLE}
-    title = f"[bold green]Consilium is ready[/] ({seconds:.1f} s). Decision support, not a medical device."
-    console.print(Rule(title, align="left", style="green"))
+    style, state = ("green", "is ready") if can_diagnose else ("yellow", "takes evidence, no diagnosis yet")
+    title = f"[bold {style}]Consilium {state}[/] ({seconds:.1f} s). Decision support, not a medical device."
+    console.print(Rule(title, align="left", style=style))
+    if not can_diagnose:
+        console.print(f"[bold yellow]{'missing':<11}[/]{NOTHING_ACTIVE}", highlight=False)
     for name, value in (
         ("web", f"{plan.address}/#token={tokens[Role.CLINICIAN]}"),
         ("api", f"{plan.address}/docs"),
@@ -184,7 +193,10 @@ def _welcome(console: Console, plan: topology.Topology, data: DataDirectory, sec
     for role, token in tokens.items():
         console.print(f"[bold]{role:<11}[/][dim]{token}[/]", highlight=False)
     console.print("\nTry in another terminal (after `source .venv/bin/activate`):", style="dim")
-    console.print(f"  consilium demo --into {plan.address}{flag}          # a few synthetic patients", highlight=False)
+    if can_diagnose:
+        console.print(
+            f"  consilium demo --into {plan.address}{flag}          # a few synthetic patients", highlight=False
+        )
     console.print(f"  consilium token --role clinician{flag}", highlight=False)
     console.print("Stop with Ctrl-C.\n", style="dim")
 

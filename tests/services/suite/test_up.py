@@ -18,21 +18,24 @@ from shared.web import ready_response
 from tests.support.servers import serve
 
 
-def _wait(tmp_path: Path, *waiting_for: str) -> str:
-    app, told = FastAPI(), StringIO()
+def _wait(tmp_path: Path, *waiting_for: str) -> bool:
+    app = FastAPI()
 
     @app.get("/readyz")
     def readyz() -> object:
         return ready_response(list(waiting_for))
 
     with serve(app) as address:
-        console = Console(file=told, width=300)
-        up.wait_until_ready(address, Supervisor(), DataDirectory(tmp_path), console, threading.Event())
-    return told.getvalue()
+        console = Console(file=StringIO())
+        return up.wait_until_ready(address, Supervisor(), DataDirectory(tmp_path), console, threading.Event())
 
 
-def test_a_suite_in_which_people_must_choose_a_bundle_stays_up_and_says_so(tmp_path: Path) -> None:
-    assert "consilium models list" in _wait(tmp_path, f"diagnosis: {NOTHING_ACTIVE}")
+def test_a_suite_is_ready_when_nothing_is_waited_for(tmp_path: Path) -> None:
+    assert _wait(tmp_path) is True
+
+
+def test_a_suite_in_which_people_must_choose_a_bundle_stays_up(tmp_path: Path) -> None:
+    assert _wait(tmp_path, f"diagnosis: {NOTHING_ACTIVE}") is False
 
 
 def test_a_suite_that_waits_for_anything_else_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
