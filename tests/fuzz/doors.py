@@ -170,6 +170,13 @@ class StoreDoor:
         return Answer(code, "out of resources" if code.startswith("A7") else None)
 
 
+def acknowledgement_code(answer: bytes) -> str:
+    """MSA-1 of a framed acknowledgement, `??` where it has none. The answer speaks with the sender's separators."""
+    separator = answer.removeprefix(START)[3:4]
+    found = (line for line in answer.split(b"\r") if line.startswith(b"MSA" + separator))
+    return next((line.split(separator)[1] for line in found), b"??").decode()
+
+
 @dataclass
 class MllpDoor:
     """HL7 v2 messages in frames."""
@@ -193,7 +200,7 @@ class MllpDoor:
                 if not data:
                     return Answer("closed")
                 answer += data
-        code = next((line[4:6] for line in answer.split(b"\r") if line.startswith(b"MSA|")), b"??").decode()
+        code = acknowledgement_code(answer)
         # AE and CE ask the sender to send the same again, which never helps a broken message.
         return Answer(code, f"acknowledged with {code}" if code not in ("AA", "AR", "CA", "CR") else None)
 

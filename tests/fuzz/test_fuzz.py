@@ -6,12 +6,16 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.fuzz.doors import Answer, Door, all_doors, judged
+from shared.hl7v2.acks import acknowledgement
+from shared.hl7v2.framing import framed
+from shared.hl7v2.header import read_header
+from tests.fuzz.doors import Answer, Door, acknowledgement_code, all_doors, judged
 from tests.fuzz.mutations import mutate_bytes, mutate_json
 from tests.fuzz.run import fuzz
 from tests.support.suite import RunningSuite, running_suite
@@ -54,6 +58,16 @@ def _is_json(content: bytes) -> bool:
 )
 def test_an_answer_is_at_fault_where_it_is_ours_or_gives_no_reason(response: httpx.Response, at_fault: bool) -> None:
     assert (judged(response).failure is not None) is at_fault
+
+
+@pytest.mark.parametrize("header", [b"MSH|^~\\&|EPIC", b"MSH\\^~\\EPIC", b"MSH^~\\&", b"MSH#|~\\&#EPIC"])
+def test_the_code_of_an_answer_is_read_with_the_senders_separators(header: bytes) -> None:
+    answer = acknowledgement(read_header(header), "AR", (), datetime(2026, 3, 14, tzinfo=UTC), "A-1")
+    assert acknowledgement_code(framed(answer)) == "AR"
+
+
+def test_an_answer_without_an_acknowledgement_has_no_code() -> None:
+    assert acknowledgement_code(framed(b"MSH|^~\\&|\r")) == "??"
 
 
 @dataclass
