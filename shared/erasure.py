@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -120,20 +121,28 @@ class ErasedMeanwhile(Unavailable):
 
 def scope_of(session: Session, row: type[ErasureMixin], subject_ref: str, *, before: str | None = None) -> str:
     """The scope of a patient's blobs: the newest erasure (of those before one, if given), or that there was none."""
-    newest = sa.select(sa.func.max(row.id)).where(row.subject_ref == subject_ref)
-    return session.scalar(newest if before is None else newest.where(row.id < before)) or FIRST
+    newest = _newest(row)  # type: ignore[arg-type]  # a class has a hash
+    if before is not None:
+        newest = newest.where(row.id < before)
+    return session.scalar(newest, {"subject": subject_ref}) or FIRST
+
+
+@cache
+def _newest(row: type[ErasureMixin]) -> sa.Select[str]:
+    # Asked twice for whatever is stored: building it takes longer than the answer.
+    return sa.select(sa.func.max(row.id)).where(row.subject_ref == sa.bindparam("subject"))
 
 
 def blobs_of(runtime: Runtime, row: type[ErasureMixin], patient: str) -> PatientBlobs:
     """The blobs of one patient."""
-    return blobs_of_subject(runtime, row, runtime.events.pseudonyms.patient(runtime.common.tenant, patient))
-
-
-def blobs_of_subject(runtime: Runtime, row: type[ErasureMixin], subject_ref: str) -> PatientBlobs:
-    """The same, by pseudonym."""
     with reading(runtime.sessions) as session:
-        scope = scope_of(session, row, subject_ref)
-    owner = _owner(runtime, subject_ref)
+        return blobs_in(session, runtime, row, patient)
+
+
+def blobs_in(session: Session, runtime: Runtime, row: type[ErasureMixin], patient: str) -> PatientBlobs:
+    """The same, as a session of the caller's sees it."""
+    subject_ref = runtime.events.pseudonyms.patient(runtime.common.tenant, patient)
+    scope, owner = scope_of(session, row, subject_ref), _owner(runtime, subject_ref)
     return PatientBlobs(subject_ref, scope, place_of(owner, scope), runtime.blobs.of(owner, scope))
 
 

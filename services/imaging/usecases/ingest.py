@@ -20,7 +20,7 @@ from shared.auth import Principal
 from shared.contracts.base import Modality
 from shared.database import reading
 from shared.digests import digest_bytes
-from shared.erasure import PatientBlobs, blobs_of, check_standing, enter
+from shared.erasure import PatientBlobs, blobs_in, check_standing, enter
 from shared.ids import uuid7
 from shared.intake import is_late
 from shared.storing import StoringDenied, basis_of
@@ -95,10 +95,9 @@ def examine(
         if sop_instance_uid not in (None, read.key.sop_instance_uid):
             raise _wrong_instance()
         _check_consent(runtime, read, visit)
-        known = _known(runtime, read)
+        known, blobs = _known(runtime, read)
         if known is not None:
             return Examined(digest, read, known=known)
-        blobs = blobs_of(runtime, store.ErasureRow, read.patient)
         prepared = _prepare(runtime, blobs, content, digest, read, decoders)
         return Examined(digest, read, prepared, blobs=blobs)
     except Refused as refusal:
@@ -115,8 +114,9 @@ def _check_consent(runtime: Runtime, read: ReadInstance, visit: Visit) -> None:
         raise ConsentDenied(denied.basis) from denied
 
 
-def _known(runtime: Runtime, read: ReadInstance) -> Known | None:
-    """The stored instance that this one repeats. Looked up before decoding, which a repetition is then spared.
+def _known(runtime: Runtime, read: ReadInstance) -> tuple[Known | None, PatientBlobs]:
+    """The stored instance that this one repeats, and where the patient's blobs lie. Looked up before decoding, which a
+    repetition is then spared.
 
     Raises: OtherContent, WrongPatient.
     """
@@ -124,11 +124,12 @@ def _known(runtime: Runtime, read: ReadInstance) -> Known | None:
     with reading(runtime.sessions) as session:
         known = store.find_known(session, tenant, read.key)
         owners = store.find_owners(session, tenant, read.key)
+        blobs = blobs_in(session, runtime, store.ErasureRow, read.patient)
     if owners - {read.patient}:
         raise _wrong_patient()
     if known is not None and known.dataset_digest != read.dataset_digest:
         raise _other_content()
-    return known
+    return known, blobs
 
 
 def _prepare(
