@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import MINYEAR, UTC, datetime
 
 Clock = Callable[[], datetime]
 
@@ -20,12 +20,17 @@ def rfc3339(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("a time needs a zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # `strftime` writes the year 1 as `1`.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def years_before(moment: datetime, years: int) -> datetime:
-    """The same day and time so many years before; of the 29th of February, the 28th where there is none."""
+    """The same day and time so many years before; of the 29th of February, the 28th where there is none.
+
+    The calendar begins with the year 1.
+    """
+    year = max(moment.year - years, MINYEAR)
     try:
-        return moment.replace(year=moment.year - years)
+        return moment.replace(year=year)
     except ValueError:
-        return moment.replace(year=moment.year - years, day=28)
+        return moment.replace(year=year, day=28)

@@ -37,6 +37,10 @@ from shared.settings import CommonSettings
 from shared.storing import StoringGate
 from shared.telemetry import Instrumented, metrics_response
 
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Something is waited for.", "content": {"application/json": {"schema": {"type": "object"}}}}
+}
+"""`responses` of the question whether a process is ready."""
 OPEN = [Depends(anyone)]
 """`dependencies` of a route that is open to all."""
 Readiness = Callable[[], Sequence[str]]
@@ -171,7 +175,7 @@ def _operations(readiness: Readiness) -> APIRouter:
         """The process is alive."""
         return {"status": "ok"}
 
-    @router.get("/readyz", dependencies=OPEN)
+    @router.get("/readyz", dependencies=OPEN, responses=NOT_READY)
     def readyz() -> JSONResponse:
         """A request would be worked on at once."""
         return ready_response(readiness())

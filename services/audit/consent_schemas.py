@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from services.audit.domain.consent import Consent, Provision, Recipient
 from services.audit.schemas import PLAIN
 from services.audit.usecases.consents import NewConsent
 from shared.auth import Role
-from shared.contracts.base import Modality, Purpose, Wire
+from shared.contracts.base import Modality, Moment, Purpose, Wire
 
 PatientId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PLAIN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PLAIN)]
@@ -26,14 +26,6 @@ def _at_most_once(items: list[T]) -> list[T]:
     return list(dict.fromkeys(items))
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("no time that the calendar has in UTC") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Purposes = Annotated[list[Purpose], Field(max_length=20), AfterValidator(_at_most_once)]
 Modalities = Annotated[list[Modality], Field(max_length=20), AfterValidator(_at_most_once)]
 

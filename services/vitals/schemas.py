@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.vitals.clocks import ClockEstimate, Confidence
 from services.vitals.domain import Outcome, Point, Rejection
 from services.vitals.plausibility import Flag
 from services.vitals.usecases import Series
-from shared.contracts.base import Wire
+from shared.contracts.base import Moment, Wire
 from shared.contracts.evidence import VitalSample
 
 
@@ -68,8 +68,8 @@ class VitalsQuestion(Wire):
     """`POST /vitals/search`. A POST, so that the patient stands in no URL."""
 
     patient: str = Field(min_length=1, max_length=64)
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Moment
+    end: Moment
     codes: list[str] | None = Field(default=None, min_length=1, max_length=50)
     """LOINC codes; default: all."""
     limit: int = Field(default=20_000, ge=1, le=50_000)

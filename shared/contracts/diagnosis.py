@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
-from shared.contracts.base import CodeOut, Modality, Wire
+from shared.contracts.base import CodeOut, Modality, Moment, Wire
 from shared.intake import patient_problem
 
 
@@ -61,7 +61,7 @@ class DiagnosisRequest(Wire):
     """`POST /diagnoses`."""
 
     patient: Annotated[str, AfterValidator(_patient)]
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
     """The case as it was known then; default: the time of the patient's newest evidence."""
     priority: Literal["stat", "routine"] = "routine"
     modalities: list[Modality] | None = Field(default=None, min_length=1)

@@ -14,16 +14,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime
-
-from shared.contracts.base import Modality, Wire
+from shared.contracts.base import Modality, Moment, Wire
 
 
 class EvidenceQuestion(Wire):
     """What is known of this patient with an effective time at or before `as_of` (null = any time)?"""
 
     patient: str
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
 
 
 class EvidenceRef(Wire):

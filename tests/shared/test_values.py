@@ -40,6 +40,10 @@ def test_times_are_told_in_utc() -> None:
     assert rfc3339(moment) == "2026-01-01T00:30:00.000000Z"
 
 
+def test_years_have_four_digits() -> None:
+    assert rfc3339(datetime(1, 2, 3, tzinfo=UTC)) == "0001-02-03T00:00:00.000000Z"
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
         rfc3339(datetime(2026, 1, 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import AwareDatetime
 
 from services.audit.api.deps import ContextDep, Id
 from services.audit.cards.content import CardContent
@@ -15,6 +14,7 @@ from services.audit.model_schemas import Card, ModelDetail, ModelIn, ModelList, 
 from services.audit.usecases import registry as usecases
 from services.audit.usecases.evidence import gates_of
 from shared.auth import Principal, Role, require
+from shared.contracts.base import Moment
 from shared.errors import Conflict, TooManyRequests
 from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep
@@ -30,7 +30,7 @@ def list_models(
     context: ContextDep,
     stage: Stage | None = None,
     active_at: Annotated[
-        AwareDatetime | None, Query(alias="activeAt", description="Only the bundle that was active then.")
+        Moment | None, Query(alias="activeAt", description="Only the bundle that was active then.")
     ] = None,
 ) -> ModelList:
     """All bundles, or those in one stage now, or the one that was active at a time."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from services.audit.api.deps import Auditor, ContextDep
 from services.audit.consent_schemas import PatientId
@@ -19,7 +19,7 @@ from services.audit.usecases import reports as usecases
 from services.audit.usecases.reports import Report
 from shared.auditing import EventWriter
 from shared.clock import rfc3339
-from shared.contracts.base import Wire
+from shared.contracts.base import Moment, Wire
 from shared.errors import TooLarge
 from shared.openapi import Answers, refusals
 from shared.web import RequestIdDep
@@ -38,9 +38,9 @@ class ReportIn(Wire):
 
     patient: PatientId | None = None
     subject_ref: Pseudonym | None = None
-    start: AwareDatetime | None = Field(default=None, alias="from")
+    start: Moment | None = Field(default=None, alias="from")
     """Absent: six years before `to`."""
-    end: AwareDatetime | None = Field(default=None, alias="to")
+    end: Moment | None = Field(default=None, alias="to")
     """Is out. Absent: now."""
     format: Literal["json", "csv"] = "json"
 

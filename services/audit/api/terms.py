@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.audit.consent_schemas import PatientId
 from services.audit.domain.entries import EntryFilter
 from services.audit.schemas import PLAIN
 from shared.auditing import EventWriter
-from shared.contracts.base import Wire
+from shared.contracts.base import Moment, Wire
 
 MAX_INDEX = 2**53
 Term = Annotated[str | None, Field(max_length=200, pattern=PLAIN)]
@@ -31,8 +31,8 @@ class EntryTerms(Wire):
     purpose: Term = None
     model: Term = None
     """Digest of a model bundle, `sha256:…`."""
-    occurred_from: AwareDatetime | None = Field(default=None, alias="from")
-    occurred_to: AwareDatetime | None = Field(default=None, alias="to")
+    occurred_from: Moment | None = Field(default=None, alias="from")
+    occurred_to: Moment | None = Field(default=None, alias="to")
     first_index: IndexTerm = None
     last_index: IndexTerm = None
 

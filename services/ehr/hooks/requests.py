@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from services.ehr.errors import MalformedHook
+from shared.contracts.base import Moment
 from shared.errors import FieldProblem
 
 HOOK = "patient-view"
@@ -73,7 +74,7 @@ class FeedbackItem(_Sent):
 
     card: str = Field(min_length=1, max_length=64)
     outcome: Literal["accepted", "overridden"]
-    outcome_timestamp: AwareDatetime
+    outcome_timestamp: Moment
     accepted_suggestions: list[AcceptedSuggestion] = []
     override_reason: OverrideReason | None = None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.vitals.derived.domain import Consciousness, Derived, Stated
 from services.vitals.schemas import samples_out
-from shared.contracts.base import Wire
+from shared.contracts.base import Moment, Wire
 from shared.contracts.evidence import VitalSample
 
 INPUTS_TOLD = 1000
@@ -19,7 +19,7 @@ class DerivedQuestion(Wire):
     """What can be derived of this patient, as of a time (null = now)?"""
 
     patient: str = Field(min_length=1, max_length=64)
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
     consciousness: Consciousness | None = None
     """Null: from a Glasgow coma score, or unknown."""
     supplemental_oxygen: bool | None = None

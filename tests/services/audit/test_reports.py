@@ -98,6 +98,12 @@ def test_reports_heed_their_time(told: Audit) -> None:
 
 
 @pytest.mark.parametrize("report", ["disclosures", "accesses"])
+def test_a_report_begins_no_earlier_than_the_calendar(told: Audit, report: str) -> None:
+    found = _asked(told, report, to="0003-01-02T00:00:00Z").json()
+    assert (found["from"], found["items"]) == ("0001-01-02T00:00:00Z", [])
+
+
+@pytest.mark.parametrize("report", ["disclosures", "accesses"])
 def test_34_a_report_is_a_sheet_too_without_formulas(told: Audit, report: str) -> None:
     answer = _asked(told, report, format="csv")
     header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
@@ -127,7 +133,7 @@ def test_a_report_that_is_too_long_says_what_to_do(told: Audit, monkeypatch: pyt
 @pytest.mark.parametrize(
     "body",
     [{}, {"patient": "a", "subjectRef": "pat-" + "a" * 32}, {"subjectRef": "MRN-7"},
-     {"patient": "a", "from": "2026-01-01"},
+     {"patient": "a", "from": "2026-01-01"}, {"patient": "a", "to": "0001-01-01T00:00:00+01:00"},
      {"patient": "a", "format": "xml"}, {"patient": "a", "surprise": 1}],
 )  # fmt: skip
 @pytest.mark.parametrize("report", ["disclosures", "accesses"])

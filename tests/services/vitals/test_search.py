@@ -71,6 +71,7 @@ def test_downsampling_is_not_done_where_all_samples_fit(client: TestClient) -> N
         ({"codes": ["718-7"]}, "codes"),
         ({"start": "2026-03-16T00:00:00Z"}, "end"),
         ({"start": "2026-03-14T00:00:00"}, "start"),
+        ({"start": "0001-01-01T00:00:00+01:00"}, "start"),
         ({"patient": "a\x00"}, "patient"),
         ({"limit": 0}, "limit"),
         ({"since": 1}, "since"),
