@@ -1,4 +1,4 @@
-"""Routes of the review service: the built page and its assets, open to all because they hold no data.
+"""Routes of the review service: the built page, its assets and how to sign in; open to all, for they hold no data.
 
 Who may see a patient is decided by the services that the page asks with the clinician's token.
 """
@@ -11,25 +11,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from services.review.domain import ASSET_HEADERS, OidcClient, page_headers
+from services.review.schemas import SignInOptionsOut
 from services.review.settings import ReviewSettings
 from shared.errors import NotFound
 from shared.web import OPEN
 
-SECURITY_HEADERS = {
-    # No inline script or style, nothing from elsewhere. `blob:` are images that the page fetched with its token.
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-# Names of assets carry a hash of their content; the page that names them is asked for anew each time.
-IMMUTABLE = {**SECURITY_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
-FRESH = {**SECURITY_HEADERS, "Cache-Control": "no-cache"}
 NOT_BUILT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Consilium</title></head>
 <body>
@@ -39,7 +26,8 @@ NOT_BUILT = """<!doctype html>
 </body></html>
 """
 
-router = APIRouter(include_in_schema=False)
+contract = APIRouter(tags=["review"])
+pages = APIRouter(include_in_schema=False)
 
 
 def _settings_of(request: Request) -> ReviewSettings:
@@ -47,24 +35,36 @@ def _settings_of(request: Request) -> ReviewSettings:
     return settings
 
 
+def _oidc_of(request: Request) -> OidcClient | None:
+    oidc: OidcClient | None = request.app.state.oidc
+    return oidc
+
+
 SettingsDep = Annotated[ReviewSettings, Depends(_settings_of)]
+OidcDep = Annotated[OidcClient | None, Depends(_oidc_of)]
 
 
-@router.api_route("/assets/{name}", methods=["GET", "HEAD"], dependencies=OPEN)
+@contract.get("/sign-in-options", dependencies=OPEN)
+def get_sign_in_options(oidc: OidcDep) -> SignInOptionsOut:
+    """How people sign in to the web page: at which OIDC server and as which client, or with a token."""
+    return SignInOptionsOut.from_domain(oidc)
+
+
+@pages.api_route("/assets/{name}", methods=["GET", "HEAD"], dependencies=OPEN)
 def get_asset(name: str, settings: SettingsDep) -> Response:
     """One file that the page needs."""
-    return FileResponse(_asset_file(settings.ui_dist / "assets", name), headers=IMMUTABLE)
+    return FileResponse(_asset_file(settings.ui_dist / "assets", name), headers=ASSET_HEADERS)
 
 
-@router.api_route("/{path:path}", methods=["GET", "HEAD"], dependencies=OPEN)
-def get_page(path: str, request: Request, settings: SettingsDep) -> Response:
+@pages.api_route("/{path:path}", methods=["GET", "HEAD"], dependencies=OPEN)
+def get_page(path: str, request: Request, settings: SettingsDep, oidc: OidcDep) -> Response:
     """The page, for whoever navigates; a program that asks for a path nobody has is told so."""
     if path and not _is_navigation(request):
         raise NotFound("There is nothing at this path; /docs lists what there is.")
-    page = settings.ui_dist / "index.html"
+    page, headers = settings.ui_dist / "index.html", page_headers(oidc.origin if oidc else None)
     if not page.is_file():
-        return HTMLResponse(NOT_BUILT, 503, headers={**FRESH, "Retry-After": "30"})
-    return FileResponse(page, headers=FRESH)
+        return HTMLResponse(NOT_BUILT, 503, headers={**headers, "Retry-After": "30"})
+    return FileResponse(page, headers=headers)
 
 
 def _asset_file(directory: Path, name: str) -> Path:

@@ -17,3 +17,8 @@ class ReviewSettings(BaseSettings):
 
     ui_dist: Path = UI / "dist"
     """The built UI: `index.html` and `assets/`, as `make ui` leaves them."""
+    oidc_client_id: str = "consilium-review"
+    """The page's name at the OIDC server (`CONSILIUM_OIDC_ISSUER`), where it is a public client."""
+    oidc_scope: str = "openid profile"
+    """What the page asks there for: a sign-in, and the person's name to show. Some servers give refresh tokens or the
+    audience only where `offline_access` or a scope of the suite is asked for."""

@@ -195,6 +195,8 @@ ROUTES = (
     Route("ehr", "GET", "/cds-services", CLINICAL),
     Route("ehr", "POST", "/cds-services/{service_id}", CLINICAL, shows=PATIENT),
     Route("ehr", "POST", "/cds-services/{service_id}/feedback", CLINICAL, changes=PATIENT),
+    # Whoever is to sign in has no token yet.
+    Route("review", "GET", "/sign-in-options", EVERYONE),
     Route("review", "GET", "/assets/{name}", EVERYONE),
     Route("review", "GET", "/{path}", EVERYONE),
 )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from services.ehr.fhir.capability import INTERACTIONS
+from services.review.settings import ReviewSettings
 from shared.callers import PEOPLE
 from shared.scopes import parse_scope
 from shared.settings import CommonSettings
@@ -64,9 +65,38 @@ def test_it_holds_no_secret_and_nobody_signs_in_with_a_password_of_ours(realm: d
     assert not any(client["directAccessGrantsEnabled"] or client["implicitFlowEnabled"] for client in realm["clients"])
 
 
-def test_browsers_prove_that_they_began_the_sign_in(realm: dict[str, Any]) -> None:
+def _page(realm: dict[str, Any]) -> dict[str, Any]:
     (page,) = (client for client in realm["clients"] if client["publicClient"])
-    assert page["attributes"]["pkce.code.challenge.method"] == "S256"
+    return dict(page)
+
+
+def test_browsers_prove_that_they_began_the_sign_in(realm: dict[str, Any]) -> None:
+    assert _page(realm)["attributes"]["pkce.code.challenge.method"] == "S256"
+
+
+def test_the_page_signs_in_as_that_client_and_comes_back_to_two_addresses_alone(realm: dict[str, Any]) -> None:
+    page, here = _page(realm), "${CONSILIUM_PUBLIC_URL}"
+    assert page["clientId"] == ReviewSettings().oidc_client_id
+    assert page["redirectUris"] == [f"{here}/signed-in"]
+    assert page["attributes"]["post.logout.redirect.uris"] == f"{here}/signed-out"
+    assert page["webOrigins"] == [here], "the only origin whose scripts may fetch tokens"
+
+
+def test_the_page_may_ask_for_what_it_asks_for(realm: dict[str, Any]) -> None:
+    page = _page(realm)
+    given = {"openid", *page["defaultClientScopes"], *page["optionalClientScopes"]}
+    assert set(ReviewSettings().oidc_scope.split()) <= given
+
+
+def test_the_page_is_renewed_without_a_password_and_each_refresh_token_is_used_once(realm: dict[str, Any]) -> None:
+    assert _page(realm)["attributes"]["use.refresh.tokens"] == "true"
+    assert realm["revokeRefreshToken"]
+    # A renewal keeps the server's own session awake.
+    assert realm["accessTokenLifespan"] < realm["ssoSessionIdleTimeout"]
+
+
+def test_names_of_persons_are_in_no_access_token(realm: dict[str, Any]) -> None:
+    assert _mappers(realm, "profile")["oidc-full-name-mapper"]["access.token.claim"] == "false"
 
 
 def test_compose_imports_it() -> None:

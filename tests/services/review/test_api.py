@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -102,4 +103,73 @@ def test_build_made_while_running_is_picked_up(bed: TestBed, tmp_path: Path) -> 
 
 
 def test_pages_are_no_part_of_the_public_contract(client: TestClient) -> None:
-    assert set(client.get("/openapi.json").json()["paths"]) == {"/healthz", "/readyz", "/metrics"}
+    operations = {"/healthz", "/readyz", "/metrics"}
+    assert set(client.get("/openapi.json").json()["paths"]) == {*operations, "/sign-in-options"}
+
+
+@contextmanager
+def behind(issuer: str, bed: TestBed, dist: Path, **settings: str) -> Iterator[TestClient]:
+    """A browser before a suite that trusts this OIDC server."""
+    common = bed.common.model_copy(update={"oidc_issuer": issuer, "oidc_jwks_url": "http://127.0.0.1:9/jwks"})
+    with TestClient(create_app(ReviewSettings(ui_dist=dist, **settings), common)) as client:  # type: ignore[arg-type]
+        yield client
+
+
+def policy_of(client: TestClient, path: str) -> dict[str, str]:
+    policy = client.get(path).headers["content-security-policy"]
+    return dict(part.strip().split(" ", 1) for part in policy.split(";"))
+
+
+def test_without_an_oidc_server_people_come_with_tokens(client: TestClient) -> None:
+    assert client.get("/sign-in-options").json() == {"oidc": None}
+
+
+def test_the_page_is_told_where_people_sign_in(bed: TestBed, dist: Path) -> None:
+    with behind("https://id.example/realms/h", bed, dist, oidc_scope="openid offline_access") as client:
+        assert client.get("/sign-in-options").json() == {
+            "oidc": {
+                "issuer": "https://id.example/realms/h",
+                "clientId": "consilium-review",
+                "scope": "openid offline_access",
+                "roleClaim": "role",
+            }
+        }
+
+
+@pytest.mark.parametrize(
+    ("issuer", "origin"),
+    [
+        ("https://id.example/realms/h", "https://id.example"),
+        ("https://id.example:8443", "https://id.example:8443"),
+        ("http://127.0.0.1:8081/realms/h", "http://127.0.0.1:8081"),
+        ("https://[2001:DB8::1]/", "https://[2001:db8::1]"),
+        ("https://Klinik-München.example/x", "https://xn--klinik-mnchen-3ob.example"),
+    ],
+)
+def test_the_page_may_reach_that_server_and_no_other(bed: TestBed, dist: Path, issuer: str, origin: str) -> None:
+    with behind(issuer, bed, dist) as client:
+        policy = policy_of(client, "/")
+        assert policy["connect-src"] == policy["form-action"] == f"'self' {origin}"
+        assert [name for name, said in policy.items() if origin in said] == ["connect-src", "form-action"]
+        assert origin not in str(policy_of(client, "/assets/index-a1b2.js"))
+
+
+def test_without_one_it_reaches_nothing_but_the_suite(client: TestClient) -> None:
+    policy = policy_of(client, "/")
+    assert (policy["connect-src"], policy["form-action"]) == ("'self'", "'self'")
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "hospital",
+        "ldap://id.example",
+        "https://id.example; script-src *",
+        "https://a;b/",
+        "https://x/?a=1",
+        "https://u@x/",
+    ],
+)
+def test_an_issuer_that_is_no_web_address_stops_the_service(bed: TestBed, dist: Path, issuer: str) -> None:
+    with pytest.raises(ValueError, match="CONSILIUM_OIDC_ISSUER"), behind(issuer, bed, dist):
+        pass
