@@ -48,15 +48,15 @@ def origin_of(issuer: str) -> str:
 def content_policy(identity_origin: str | None) -> str:
     """A Content-Security-Policy: no inline script or style, nothing from elsewhere.
 
-    Args: identity_origin: of the OIDC server, from which the page fetches tokens and to which it posts a sign-out.
-        Going there to sign in is a navigation, which no directive governs.
+    Args: identity_origin: of the OIDC server, from which the page fetches tokens. Going there to sign in and out is a
+        navigation, which no directive governs.
     """
     elsewhere = f" {identity_origin}" if identity_origin else ""
     return (
         f"default-src 'self'; connect-src 'self'{elsewhere}; "
         # `blob:` are images that the page fetched with its token.
         "img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
-        f"form-action 'self'{elsewhere}; frame-ancestors 'none'"
+        "form-action 'self'; frame-ancestors 'none'"
     )
 
 

@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 
 // `CONSILIUM_API` is a running suite, for `npm run dev`.
 const api = process.env.CONSILIUM_API ?? 'http://127.0.0.1:8080';
-const owned = ['/diagnoses', '/dicomweb', '/notes', '/vitals', '/audit', '/consents', '/models'];
+const owned = ['/diagnoses', '/dicomweb', '/notes', '/vitals', '/audit', '/consents', '/models', '/sign-in-options'];
 
 export default defineConfig({
   plugins: [react()],

@@ -26,9 +26,9 @@ export function Shell({ children }: { children: ReactNode }) {
             <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
           </button>
           <span className="who">
-            {user?.subject} <span className="who-role">{user?.role}</span>
+            {user.name} <span className="who-role">{user.role}</span>
           </span>
-          <button type="button" className="button-quiet" onClick={() => signOut()}>
+          <button type="button" className="button-quiet" onClick={signOut}>
             Sign out
           </button>
         </div>

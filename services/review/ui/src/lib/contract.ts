@@ -33,6 +33,8 @@ export type Feedback = Schemas['FeedbackIn'];
 export type BreakGlass = Schemas['BreakGlassOut'];
 export type BreakGlassList = Schemas['BreakGlassList'];
 export type BreakGlassReview = Schemas['AccessReviewIn'];
+export type SignInOptions = Schemas['SignInOptionsOut'];
+export type HospitalServer = Schemas['OidcClientOut'];
 
 export const MODALITIES: readonly Modality[] = ['image', 'note', 'vitals'];
 export const FINAL: readonly DiagnosisStatus[] = ['succeeded', 'abstained', 'failed'];

@@ -12,12 +12,22 @@ export class Problem extends Error {
   }
 }
 
-const listeners = new Set<() => void>();
+/** What a session does about tokens that a service refuses. */
+export type TokenKeeper = {
+  /** Whether there is another token to try with. Throws Problem when that cannot be known now. */
+  renew: (refused: string) => Promise<boolean>;
+  /** The newest token was refused. */
+  refused: () => void;
+};
 
-/** Calls back whenever a service refuses the token; gives the way to stop. */
-export function onUnauthenticated(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+let keeper: TokenKeeper | null = null;
+
+/** From now on this session keeps the tokens; gives the way to stop. */
+export function keepTokens(session: TokenKeeper): () => void {
+  keeper = session;
+  return () => {
+    if (keeper === session) keeper = null;
+  };
 }
 
 export type RequestOptions = {
@@ -27,13 +37,26 @@ export type RequestOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Sends a request with the session's token. Throws Problem for any answer that is neither 2xx nor 304. */
+/**
+ * Sends a request with the session's token, with a new one if that is refused. Throws Problem for any answer that is
+ * neither 2xx nor 304.
+ */
 export async function request(path: string, options: RequestOptions = {}): Promise<Response> {
-  const headers: Record<string, string> = { Accept: 'application/json', ...options.headers };
   const token = storedToken();
+  let answer = await sendAs(token, path, options);
+  if (answer.status === 401 && token !== null && (await keeper?.renew(token))) {
+    answer = await sendAs(storedToken(), path, options);
+  }
+  if (answer.ok || answer.status === 304) return answer;
+  if (answer.status === 401) keeper?.refused();
+  throw await problemOf(answer);
+}
+
+function sendAs(token: string | null, path: string, options: RequestOptions): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json', ...options.headers };
   if (token !== null) headers.Authorization = `Bearer ${token}`;
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
-  const answer = await send(sameOrigin(path), {
+  return send(sameOrigin(path), {
     method: options.method ?? 'GET',
     headers,
     body: options.body === undefined ? null : JSON.stringify(options.body),
@@ -41,9 +64,6 @@ export async function request(path: string, options: RequestOptions = {}): Promi
     credentials: 'omit',
     signal: options.signal ?? null,
   });
-  if (answer.ok || answer.status === 304) return answer;
-  if (answer.status === 401) for (const listener of listeners) listener();
-  throw await problemOf(answer);
 }
 
 /** The JSON that a path answers with; its shape is the contract's. */

@@ -1,62 +1,41 @@
-import { type ReactNode, useCallback, useEffect, useMemo, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
 
-import { onUnauthenticated } from '@/lib/http';
-import {
-  readUser,
-  type Session,
-  SessionContext,
-  storedToken,
-  storeToken,
-  takeTokenFromUrl,
-  type User,
-} from '@/lib/session';
+import { ErrorState, Loading } from '@/components/states';
+import { getSignInOptions } from '@/features/session/api/get-sign-in-options';
+import { SignInPanel } from '@/features/session/components/sign-in-panel';
+import { TokenSession } from '@/features/session/token-session';
+import { takeTokenFromUrl } from '@/lib/session';
+import { useResource } from '@/lib/use-resource';
 
-const EXPIRED = 'Your session has ended. Sign in again to go on; nothing was lost.';
-// setTimeout takes at most 2^31 - 1 ms.
-const LONGEST_MS = 2 ** 31 - 1;
+// What speaks OIDC is loaded only where it is spoken.
+const HospitalSession = lazy(() =>
+  import('@/features/session/hospital-session').then((found) => ({ default: found.HospitalSession })),
+);
 
-function startUser(): User | null {
-  const fromUrl = takeTokenFromUrl();
-  if (fromUrl !== null) storeToken(fromUrl);
-  const token = storedToken();
-  return token === null ? null : readUser(token);
-}
+const starting = (
+  <SignInPanel>
+    <Loading label="Starting …" lines={2} />
+  </SignInPanel>
+);
 
-/** Holds who is signed in, and ends the session when the token expires or a service refuses it. */
+/** Shows its children to whoever is signed in, and else the way to sign in that this suite has. */
 export function SessionProvider({ children }: { children: ReactNode }) {
-  const [user, setUser] = useState<User | null>(startUser);
-  const [notice, setNotice] = useState<string | null>(null);
-
-  const signOut = useCallback((why?: string) => {
-    storeToken(null);
-    setUser(null);
-    setNotice(why ?? null);
-  }, []);
-
-  const signIn = useCallback((token: string) => {
-    storeToken(token);
-    setUser(readUser(token));
-    setNotice(null);
-  }, []);
-
-  useEffect(() => onUnauthenticated(() => signOut(EXPIRED)), [signOut]);
-
-  useEffect(() => {
-    function followLink() {
-      const token = takeTokenFromUrl();
-      if (token !== null) signIn(token);
-    }
-    window.addEventListener('hashchange', followLink);
-    return () => window.removeEventListener('hashchange', followLink);
-  }, [signIn]);
-
-  useEffect(() => {
-    if (!user?.expiresAt) return;
-    const left = Math.min(user.expiresAt.getTime() - Date.now(), LONGEST_MS);
-    const timer = setTimeout(() => signOut(EXPIRED), Math.max(left, 0));
-    return () => clearTimeout(timer);
-  }, [user, signOut]);
-
-  const session = useMemo<Session>(() => ({ user, notice, signIn, signOut }), [user, notice, signIn, signOut]);
-  return <SessionContext.Provider value={session}>{children}</SessionContext.Provider>;
+  // At once, whatever becomes of it.
+  const [linked] = useState(takeTokenFromUrl);
+  const options = useResource('sign-in-options', getSignInOptions);
+  if (options.data === null) {
+    if (options.error === null) return starting;
+    return (
+      <SignInPanel>
+        <ErrorState error={options.error} retry={options.reload} />
+      </SignInPanel>
+    );
+  }
+  const server = options.data.oidc;
+  if (server === null) return <TokenSession linked={linked}>{children}</TokenSession>;
+  return (
+    <Suspense fallback={starting}>
+      <HospitalSession server={server}>{children}</HospitalSession>
+    </Suspense>
+  );
 }

@@ -31,7 +31,7 @@ const ACCESS: BreakGlass = {
 
 function show(subject: string, role: string, ...items: BreakGlass[]) {
   vi.mocked(listAccesses).mockResolvedValue({ items });
-  const session = { user: { subject, role, expiresAt: null }, notice: null, signIn: vi.fn(), signOut: vi.fn() };
+  const session = { user: { subject, name: subject, role, expiresAt: null }, signOut: vi.fn() };
   const around = ({ children }: { children: ReactNode }) => (
     <SessionContext.Provider value={session}>{children}</SessionContext.Provider>
   );

@@ -1,13 +1,16 @@
 import { type FormEvent, useState } from 'react';
 
-import { Mark } from '@/components/mark';
-import { readUser, useSession } from '@/lib/session';
-import { useTheme } from '@/lib/theme';
+import { SignInPanel } from '@/features/session/components/sign-in-panel';
+import { readUser } from '@/lib/session';
+
+type Props = {
+  /** Why the last session ended. */
+  notice: string | null;
+  signIn: (token: string) => void;
+};
 
 /** Takes a bearer token. The services check it; here only its form is looked at. */
-export function SignIn() {
-  useTheme();
-  const { notice, signIn } = useSession();
+export function TokenSignIn({ notice, signIn }: Props) {
   const [token, setToken] = useState('');
   const [problem, setProblem] = useState<string | null>(null);
 
@@ -21,16 +24,13 @@ export function SignIn() {
   }
 
   return (
-    <main className="sign-in">
-      <form className="panel sign-in-panel" onSubmit={submit} aria-labelledby="sign-in-title">
-        <Mark size={40} />
-        <h1 id="sign-in-title">Consilium</h1>
-        <p className="muted">A second opinion that shows its evidence and says how sure it is.</p>
-        {notice === null ? null : (
-          <p className="callout callout-info" role="status">
-            {notice}
-          </p>
-        )}
+    <SignInPanel>
+      {notice === null ? null : (
+        <p className="callout callout-info" role="status">
+          {notice}
+        </p>
+      )}
+      <form className="sign-in-form" onSubmit={submit}>
         <label htmlFor="token">Access token</label>
         <textarea
           id="token"
@@ -54,8 +54,7 @@ export function SignIn() {
         <button type="submit" className="button button-primary" disabled={token.trim() === ''}>
           Sign in
         </button>
-        <p className="muted small sign-in-foot">Decision support, not a medical device. The model was trained on synthetic data.</p>
       </form>
-    </main>
+    </SignInPanel>
   );
 }
