@@ -122,10 +122,16 @@ def until(probe: Callable[[], T | None], timeout_s: float, what: str) -> T:
 
 @contextmanager
 def running_suite(
-    directory: Path, topology: str = "embedded", environment: Mapping[str, str] | None = None
+    directory: Path,
+    topology: str = "embedded",
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[RunningSuite]:
-    """Start a suite in a directory, wait until it is ready, and stop it with SIGINT at the end."""
-    port = free_port_block(10)
+    """Start a suite in a directory, wait until it is ready, and stop it with SIGINT at the end.
+
+    Args: port: the first of ten that are free, where somebody must know the suite's address before it starts.
+    """
+    port = port or free_port_block(10)
     dimse_port, mllp_port = port + 8, port + 9
     arguments = ["up", "--port", str(port), "--dimse-port", str(dimse_port), "--mllp-port", str(mllp_port)]
     arguments += ["--data-dir", str(directory), "--no-demo"]

@@ -1,6 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 
-import { Loading } from '@/components/states';
 import { HospitalSignIn } from '@/features/session/components/hospital-sign-in';
 import { SignInPanel } from '@/features/session/components/sign-in-panel';
 import { HospitalAccount } from '@/features/session/lib/hospital-account';
@@ -39,7 +38,9 @@ export function HospitalSession({ server, children }: { server: HospitalServer; 
   }
   return (
     <SignInPanel>
-      <Loading label={state.phase === 'busy' ? `${state.doing} …` : ''} lines={2} />
+      <p className="sign-in-doing" role="status">
+        {state.phase === 'busy' && `${state.doing} …`}
+      </p>
     </SignInPanel>
   );
 }

@@ -23,13 +23,15 @@ export function HospitalSignIn({ host, notice, signIn, signOut }: Props) {
           Sign out and use another account
         </button>
       ) : (
-        <button type="button" className="button button-primary button-large" onClick={signIn} autoFocus>
-          Sign in with your hospital account
-        </button>
+        <>
+          <button type="button" className="button button-primary button-large" onClick={signIn} autoFocus>
+            Sign in with your hospital account
+          </button>
+          <p className="muted small">
+            You sign in at <strong>{host}</strong> and come back here. The session is kept in this tab only.
+          </p>
+        </>
       )}
-      <p className="muted small">
-        You sign in at <strong>{host}</strong> and come back here. The session is kept in this tab only.
-      </p>
     </SignInPanel>
   );
 }

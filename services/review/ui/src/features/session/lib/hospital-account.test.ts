@@ -172,7 +172,7 @@ test.each([
 test.each([['admin'], ['clinician', 'auditor'], []])('roles that the page is not for are told so: %s %s', async (...role) => {
   server.access = { sub: 'u-1', role };
   const account = await comeBack();
-  expect(noticeOf(account)).toContain('one of the roles clinician and auditor');
+  expect(noticeOf(account)).toContain('no role for this page');
   expect(storedToken()).toBeNull();
 });
 

@@ -29,7 +29,7 @@ export const SIGNED_OUT_HERE: Notice = {
 };
 export const NO_ROLE: Notice = {
   problem: true,
-  text: 'Your hospital knows you, but your account may not use this page: it needs one of the roles clinician and auditor, and no other of Consilium. Ask your IT department for it, or use another account.',
+  text: 'Your account has no role for this page. It needs one role of Consilium and no second: clinician or auditor. Ask your IT department for it, or use another account.',
   otherAccount: true,
 };
 export const NOT_ACCEPTED: Notice = {
