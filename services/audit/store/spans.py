@@ -10,11 +10,9 @@ from sqlalchemy.orm import Session
 
 from services.audit.store.log import NewLeaf
 from services.audit.store.rows import LeafSpanRow
+from services.audit.store.terms import IndexRange
 from shared.database import insert_into
 from shared.tlog.tiles import WIDTH
-
-IndexRange = tuple[int, int]
-"""From the first index on, up to and without the second."""
 
 
 def saw_leaves(session: Session, leaves: Iterable[NewLeaf]) -> None:
@@ -33,19 +31,12 @@ def saw_leaves(session: Session, leaves: Iterable[NewLeaf]) -> None:
     session.execute(insert.on_conflict_do_update(index_elements=["tile"], set_=wider), values)
 
 
-def ranges_between(
-    session: Session, start: datetime | None, end: datetime | None, within: IndexRange
-) -> list[IndexRange]:
-    """Where in the log entries of [start, end) can stand, in order; each range as long as it can be."""
-    conditions = [LeafSpanRow.tile >= within[0] // WIDTH, LeafSpanRow.tile <= within[1] // WIDTH]
+def tiles_near(start: datetime | None, end: datetime | None, within: IndexRange) -> list[sa.ColumnElement[bool]]:
+    """The tiles of a part of the log in which entries of [start, end) can stand."""
+    tile = LeafSpanRow.tile
+    conditions: list[sa.ColumnElement[bool]] = [tile >= within[0] // WIDTH, tile <= within[1] // WIDTH]
     if start is not None:
         conditions.append(LeafSpanRow.last >= start)
     if end is not None:
         conditions.append(LeafSpanRow.first < end)
-    # Tiles that follow one another have the same difference to their rank.
-    run = LeafSpanRow.tile - sa.func.row_number().over(order_by=LeafSpanRow.tile)
-    near = sa.select(LeafSpanRow.tile, run.label("run")).where(*conditions).subquery()
-    first, last = sa.func.min(near.c.tile), sa.func.max(near.c.tile)
-    found = session.execute(sa.select(first, last).group_by(near.c.run).order_by(first))
-    clipped = [(max(a * WIDTH, within[0]), min((b + 1) * WIDTH, within[1])) for a, b in found]
-    return [(low, high) for low, high in clipped if low < high]
+    return conditions
