@@ -6,7 +6,7 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,10 +140,7 @@ def test_a_long_time_is_looked_for_in_the_tiles_near_it(long: Long, monkeypatch:
     assert len([plan for plan in plans if "leaf_span" in json.dumps(plan)]) == 1
 
 
-Row = Mapping[str, Any]
-
-
-def _asked_by_chance(chance: random.Random, rows: list[Row]) -> tuple[EntryFilter, Page]:
+def _asked_by_chance(chance: random.Random, rows: Sequence[sa.RowMapping]) -> tuple[EntryFilter, Page]:
     """Up to three terms, most of them of one entry, and up to two ends of a time and of a part of the log."""
     one, other = chance.choice(rows), chance.choice(rows)
     names = chance.sample([name for name in COLUMN.values() if one[name] is not None], chance.randrange(4))
@@ -161,7 +158,7 @@ def _asked_by_chance(chance: random.Random, rows: list[Row]) -> tuple[EntryFilte
     return wanted, Page(chance.choice(["newest", "oldest"]), chance.choice([ENTRIES, ENTRIES // 3]), after)
 
 
-def _scanned(rows: list[Row], wanted: EntryFilter, page: Page, limit: int) -> list[int]:
+def _scanned(rows: Sequence[sa.RowMapping], wanted: EntryFilter, page: Page, limit: int) -> list[int]:
     """The indices of what is asked for, by a look at every entry."""
     found = [
         row["idx"]
@@ -189,7 +186,7 @@ def test_every_way_to_an_answer_finds_what_a_look_at_every_entry_finds(
     chance = random.Random(repr(bounds))
     columns = [LeafRow.idx, LeafRow.occurred_at, *(getattr(LeafRow, name) for name in COLUMN.values())]
     with long.sessions() as session:
-        rows: list[Row] = list(session.execute(sa.select(*columns).order_by(LeafRow.idx)).mappings())
+        rows = session.execute(sa.select(*columns).order_by(LeafRow.idx)).mappings().all()
         for _ in range(200):
             wanted, page = _asked_by_chance(chance, rows)
             limit = chance.choice([1, 10, 101])
