@@ -49,6 +49,8 @@ class CommonSettings(FiledSettings):
     databases and of the blobs, and for a short time: a backup that holds a destroyed key undoes its destruction."""
     key_encryption_key_file: Path | None = None
     """32 secret bytes (hex) under which data keys are wrapped."""
+    key_encryption_kms_key: str | None = None
+    """Instead of the file: id, alias or ARN of a symmetric key in a service that speaks the API of AWS KMS."""
     broker_url: str = "redis://127.0.0.1:6379/0"
     """Celery's broker. It carries job ids only and may be lost at any time."""
 

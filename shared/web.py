@@ -29,7 +29,7 @@ from shared.errors import install_error_handlers
 from shared.headers import SecurityHeaders
 from shared.keys.blobs import SealedBlobs
 from shared.keys.store import KeyStore
-from shared.keys.wrapping import FileKeyWrapper
+from shared.keys.wrapping import open_wrapper
 from shared.limits import BodyLimit, RateLimit
 from shared.methods import DeclaredMethods, MethodTable
 from shared.openapi import describe_access_and_refusals
@@ -86,7 +86,9 @@ def build_runtime(
     """Open what the settings name: database, blob store, audit client, outbox relay (not started)."""
     sessions = session_factory(create_engine(database_url))
     audit, events = AuditClient(common), EventWriter.from_settings(service, common)
-    keys = KeyStore(common.keys_database_url, FileKeyWrapper.from_file(common.key_encryption_key_file))
+    keys = KeyStore(
+        common.keys_database_url, open_wrapper(common.key_encryption_key_file, common.key_encryption_kms_key)
+    )
     subject_of = partial(events.pseudonyms.patient, common.tenant)
     return Runtime(
         common=common,

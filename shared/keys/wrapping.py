@@ -1,5 +1,4 @@
-"""Data keys leave memory only wrapped under a key that encrypts keys. It is in a file here; a key management service
-would be another `KeyWrapper`."""
+"""Data keys leave memory only wrapped under a key that encrypts keys: in a file, or in a key management service."""
 
 from __future__ import annotations
 
@@ -42,10 +41,8 @@ class FileKeyWrapper:
         self._cipher = AESGCM(key)
 
     @classmethod
-    def from_file(cls, path: Path | None) -> FileKeyWrapper:
-        """Read the key from a file of hex digits. Raises: ValueError: no file is configured, or it holds no key."""
-        if path is None:
-            raise ValueError("set CONSILIUM_KEY_ENCRYPTION_KEY_FILE to a file with 64 hex digits")
+    def from_file(cls, path: Path) -> FileKeyWrapper:
+        """Read the key from a file of hex digits. Raises: ValueError: it holds no key."""
         return cls(bytes.fromhex(read_secret(path)))
 
     def wrap(self, key: bytes, place: str) -> bytes:
@@ -57,3 +54,17 @@ class FileKeyWrapper:
             return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], place.encode())
         except InvalidTag as error:
             raise CannotUnwrap("a data key cannot be unwrapped with this key") from error
+
+
+def open_wrapper(file: Path | None, kms_key: str | None) -> KeyWrapper:
+    """What wraps data keys here. Raises: ValueError: neither or both are configured, or the file holds no key."""
+    if bool(file) == bool(kms_key):
+        raise ValueError(
+            "set either CONSILIUM_KEY_ENCRYPTION_KEY_FILE to a file with 64 hex digits, or "
+            "CONSILIUM_KEY_ENCRYPTION_KMS_KEY to a key of a key management service"
+        )
+    if file is not None:
+        return FileKeyWrapper.from_file(file)
+    from shared.keys.kms import KmsKeyWrapper
+
+    return KmsKeyWrapper(str(kms_key))

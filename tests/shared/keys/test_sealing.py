@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.keys.sealing import MAGIC, CannotOpen, _derive, is_sealed, open_sealed, seal
 from shared.keys.store import KeyStore
-from shared.keys.wrapping import CannotUnwrap, FileKeyWrapper
+from shared.keys.wrapping import CannotUnwrap, FileKeyWrapper, open_wrapper
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 PLACE = "notes-pat-1/first/sha256:0"
@@ -123,7 +124,8 @@ def test_a_wrapped_key_is_bound_to_its_place_and_to_the_key_around_it() -> None:
 def test_a_key_of_another_length_no_key_and_no_place_for_keys_are_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         FileKeyWrapper(b"short")
-    with pytest.raises(ValueError, match="CONSILIUM_KEY_ENCRYPTION_KEY_FILE"):
-        FileKeyWrapper.from_file(None)
+    for file, kms_key in ((None, None), (Path("key"), "alias/key")):
+        with pytest.raises(ValueError, match="either CONSILIUM_KEY_ENCRYPTION_KEY_FILE"):
+            open_wrapper(file, kms_key)
     with pytest.raises(ValueError, match="CONSILIUM_KEYS_DATABASE_URL"):
         KeyStore("", FileKeyWrapper(bytes(32)))
