@@ -23,6 +23,7 @@ from services.imaging.dimse.handed import HandedAssociationServer
 from services.imaging.dimse.peers import caller_of, turn_strangers_away
 from services.imaging.dimse.reporter import CommitmentReporter
 from services.imaging.dimse.tls import caller_context, listener_context
+from services.imaging.dimse.unasked import end_in_any_state
 from services.imaging.errors import cannot_listen
 from services.imaging.settings import Settings
 from services.imaging.usecases import commitment as commitments
@@ -99,6 +100,7 @@ class DimseServer:
     def _handlers(self) -> list[Any]:
         return [
             (evt.EVT_CONN_OPEN, _send_at_once),
+            (evt.EVT_CONN_OPEN, end_in_any_state),
             (evt.EVT_REQUESTED, turn_strangers_away, [self._settings]),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_N_ACTION, self._on_commitment),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,20 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from services.imaging.app import create_app
 from services.imaging.dicom.syntaxes import SOP_CLASSES, TRANSFER_SYNTAXES
+from services.imaging.dimse.server import ASSOCIATE_S
+from services.imaging.dimse.unasked import PatientStateMachine
 from services.imaging.settings import Settings
 from shared.errors import Unavailable
 from tests.services.imaging.conftest import Imaging, started
 from tests.services.imaging.dimse.associations import SUCCESS, VERIFICATION, association, parsed, send
 from tests.services.imaging.radiographs import DX_PRESENTATION, NATIVE, REPORT, encoded, gradient, radiograph
 from tests.support.common import TestBed
+from tests.support.suite import until
 
 OUT_OF_RESOURCES, PROCESSING_FAILURE = 0xA700, 0x0110
 
@@ -200,6 +206,51 @@ def test_without_the_listener_the_web_part_is_ready(bed: TestBed, database_url: 
     with started(bed, database_url, dimse_enabled=False) as service:
         assert service.app.state.dimse_port is None
         assert service.client.get("/readyz").status_code == 200
+
+
+def silent(imaging: Imaging, n: int) -> list[socket.socket]:
+    """Connections on which nothing is asked for, each with its thread in the service."""
+    connections = [socket.create_connection(("127.0.0.1", imaging.dimse_port)) for _ in range(n)]
+    until(lambda: len([assoc for assoc in acceptors() if assoc.dul.is_alive()]) == n, 10, "a thread of each")
+    return connections
+
+
+def acceptors() -> list[Association]:
+    return [thread for thread in threading.enumerate() if isinstance(thread, Association) and thread.is_acceptor]
+
+
+def test_a_stop_ends_connections_on_which_nothing_was_asked_for(bed: TestBed, database_url: str) -> None:
+    # An exception in one of their threads fails the test.
+    with started(bed, database_url) as imaging:
+        connections = silent(imaging, 8)
+        begun = acceptors()
+    for connection in connections:
+        with connection:
+            assert connection.recv(1) == b""
+    for thread in begun:
+        thread.join(ASSOCIATE_S / 2)
+        assert not thread.is_alive()
+
+
+def test_a_caller_that_hangs_up_without_a_word_takes_nobodys_place(bed: TestBed, database_url: str) -> None:
+    with started(bed, database_url, dimse_max_associations=2) as imaging:
+        for connection in silent(imaging, 2):
+            connection.close()
+        until(lambda: not acceptors(), ASSOCIATE_S / 2, "the end of their threads")
+        assert send(imaging, parsed(radiograph())) == [SUCCESS]
+
+
+@pytest.mark.parametrize("state", ["Sta1", "Sta13"])
+def test_an_abort_after_the_end_is_passed_over(state: str) -> None:
+    # A sender releases in the moment of a stop: what ends anyhow needs no abort.
+    assoc = Association(AE(), "acceptor")
+    machine = PatientStateMachine(assoc.dul)
+    machine.current_state = state
+    assoc.acse.send_abort(0x00)
+    for _ in range(2):  # announced twice, as the reactor does while it is busy
+        machine.do_action("Evt15")
+    assert machine.current_state == state
+    assert assoc.dul.to_provider_queue.empty()
 
 
 @pytest.fixture
