@@ -183,6 +183,19 @@ def test_narrow_screen_needs_no_sideways_scrolling(page: Page, ward: Ward) -> No
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_narrow_work_list_has_all_its_controls_within_the_screen(page: Page, ward: Ward) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, ward.base_url, ward.token())
+    expect(page.get_by_role("button", name="New diagnosis")).to_be_visible()
+    controls = page.locator("button, input, select, a").filter(visible=True).all()
+    assert len(controls) > 5
+    for control in controls:
+        box = control.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(page: Page, ward: Ward, theme: str) -> None:
     """WCAG 2.2 success criterion 1.4.3: 4.5 to 1, for each pair of colours that text is set in."""
