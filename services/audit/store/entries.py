@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,6 +14,8 @@ from services.audit.store.rows import LeafRow, LeafSpanRow
 from services.audit.store.spans import tiles_near
 from services.audit.store.terms import IndexRange, Term, having_all, rarest_first, terms_of, unindexed
 from shared.tlog.tiles import WIDTH
+
+Query = TypeVar("Query", bound=sa.Select[*tuple[Any, ...]])
 
 FEW = 20_000
 """As many indices as are read from the index of times and sorted, before spans of tiles are asked instead."""
@@ -126,17 +128,29 @@ def _few_at(session: Session, asked: _Question, limit: int) -> list[int] | None:
 
 def _near(session: Session, asked: _Question, limit: int) -> list[StoredEntry]:
     """Tile by tile, of those whose times are near."""
-    low, high = asked.within
-    first = LeafSpanRow.tile * WIDTH
-    here = [LeafRow.idx >= first, LeafRow.idx < first + WIDTH, unindexed(LeafRow.idx).between(low, high - 1)]
-    near = tiles_near(asked.start, asked.end, asked.within)
-    entries = _select().where(*here, *asked.driven())
-    if session.get_bind().dialect.name == "postgresql":
+    dialect = session.get_bind().dialect.name
+    if dialect == "sqlite" and not asked.terms:
+        # Place and time stand in one index: of a tile that holds one late entry no other row is read.
+        places = _in_order(asked, sa.select(LeafRow.idx).where(*_in_tile(asked)))
+        return _of_indices(session, asked, list(session.scalars(places.limit(limit))))
+    entries = _select().where(*_in_tile(asked))
+    if dialect == "postgresql":
         # With a limit, so that it stays what is done for each tile.
         found = entries.limit(WIDTH).lateral()
         entries = sa.select(*found.c).select_from(sa.join(LeafSpanRow, found, sa.true()))
-    query = entries.where(*near).order_by(asked.ordered(LeafSpanRow.tile), asked.ordered(entries.selected_columns.idx))
-    return _fetch(session, query.limit(limit))
+    return _fetch(session, _in_order(asked, entries).limit(limit))
+
+
+def _in_tile(asked: _Question) -> list[sa.ColumnElement[bool]]:
+    low, high = asked.within
+    first = LeafSpanRow.tile * WIDTH
+    here = [LeafRow.idx >= first, LeafRow.idx < first + WIDTH, unindexed(LeafRow.idx).between(low, high - 1)]
+    return [*here, *asked.driven()]
+
+
+def _in_order(asked: _Question, entries: Query) -> Query:
+    near = tiles_near(asked.start, asked.end, asked.within)
+    return entries.where(*near).order_by(asked.ordered(LeafSpanRow.tile), asked.ordered(entries.selected_columns.idx))
 
 
 def _of_indices(session: Session, asked: _Question, indices: list[int]) -> list[StoredEntry]:

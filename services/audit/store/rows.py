@@ -34,6 +34,7 @@ class LeafRow(Base):
         sa.Index("ix_leaf_purpose_idx", "purpose", "idx"),
         sa.Index("ix_leaf_model_idx", "model", "idx"),
         sa.Index("ix_leaf_occurred_at", "occurred_at"),
+        sa.Index("ix_leaf_idx_occurred_at", "idx", "occurred_at").ddl_if(dialect="sqlite"),
     )
 
     idx: Mapped[int] = mapped_column(Index, primary_key=True, autoincrement=False)

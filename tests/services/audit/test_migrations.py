@@ -49,8 +49,12 @@ def test_migrations_and_rows_agree(url: str) -> None:
     migrate(url, "audit")
     engine = create_engine(url)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
     engine.dispose()
+    if engine.dialect.name == "sqlite":
+        assert differences == []
+    else:  # the comparison does not know of indexes that one database alone has
+        assert [(kind, index.name) for kind, index in differences] == [("add_index", "ix_leaf_idx_occurred_at")]
 
 
 def test_log_of_the_first_version_goes_on(bed: TestBed, url: str) -> None:
@@ -109,6 +113,7 @@ def _back_to_the_first(url: str) -> None:
         for column in ("reason", "percent"):
             connection.execute(sa.text(f"ALTER TABLE bundle_event DROP COLUMN {column}"))
         if engine.dialect.name == "sqlite":
+            connection.execute(sa.text("DROP INDEX ix_leaf_idx_occurred_at"))
             names = connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
             for name in names:
                 connection.execute(sa.text(f"DROP TRIGGER {name}"))

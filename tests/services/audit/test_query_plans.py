@@ -136,8 +136,9 @@ def test_a_long_time_is_looked_for_in_the_tiles_near_it(long: Long, monkeypatch:
     monkeypatch.setattr(entry_store, "FEW", 0)
     monkeypatch.setattr(terms_store, "SAMPLE", 1)
     plans, _ = _plans(long.sessions, _terms(name), Page("newest", ENTRIES))
-    assert "leaf_span" in json.dumps(plans[-1])
-    assert len([plan for plan in plans if "leaf_span" in json.dumps(plan)]) == 1
+    (by_tile,) = [json.dumps(plan) for plan in plans if "leaf_span" in json.dumps(plan)]
+    if long.sessions.kw["bind"].dialect.name == "sqlite" and "actor" not in name:
+        assert "ix_leaf_idx_occurred_at" in by_tile
 
 
 def _asked_by_chance(chance: random.Random, rows: Sequence[sa.RowMapping]) -> tuple[EntryFilter, Page]:
