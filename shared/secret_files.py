@@ -55,7 +55,7 @@ class SecretFiles(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The content of the field's file, if it is a text and a file is named."""
         name = f"{self._prefix}{field_name}".upper()
-        named = field.annotation is str and os.environ.get(f"{name}_FILE")
+        named = field.annotation in (str, str | None) and os.environ.get(f"{name}_FILE")
         return (from_environment(name) if named else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:

@@ -116,7 +116,6 @@ def common_environment(
         "CONSILIUM_AUTH_JWKS_FILE": str(data.issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(data.service_token),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.secrets / "pseudonym.key"),
-        "CONSILIUM_KEY_ENCRYPTION_KEY_FILE": str(data.secrets / "key-encryption.key"),
         "CONSILIUM_KEYS_DATABASE_URL": os.environ.get("CONSILIUM_KEYS_DATABASE_URL")
         or f"sqlite:///{data.root / 'keys' / 'keys.db'}",
         "CONSILIUM_AUDIT_ERASURE_JOURNAL": os.environ.get("CONSILIUM_AUDIT_ERASURE_JOURNAL")
@@ -139,6 +138,9 @@ def common_environment(
         "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
         "PYTHONUNBUFFERED": "1",
     }
+    # Where a key management service wraps data keys, a file beside it would be refused.
+    if not any(os.environ.get(f"CONSILIUM_KEY_ENCRYPTION_KMS_KEY{suffix}") for suffix in ("", "_FILE")):
+        environment["CONSILIUM_KEY_ENCRYPTION_KEY_FILE"] = str(data.secrets / "key-encryption.key")
     if ports.vitals_mllp is not None:
         environment["CONSILIUM_VITALS_MLLP_ENABLED"] = "true"
         environment["CONSILIUM_VITALS_MLLP_PORT"] = str(ports.vitals_mllp)

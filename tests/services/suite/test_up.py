@@ -12,8 +12,9 @@ from rich.console import Console
 
 from services.diagnosis.domain import NOTHING_ACTIVE
 from services.suite import up
-from services.suite.environment import DataDirectory
+from services.suite.environment import DataDirectory, Ports, common_environment
 from services.suite.processes import Supervisor
+from shared.settings import CommonSettings
 from shared.web import ready_response
 from tests.support.servers import serve
 
@@ -42,3 +43,19 @@ def test_a_suite_that_waits_for_anything_else_does_not_start(tmp_path: Path, mon
     monkeypatch.setattr(up, "READY_TIMEOUT_S", 1.0)
     with pytest.raises(up.CannotStart, match="not ready"):
         _wait(tmp_path, "diagnosis: the broker does not answer", f"diagnosis: {NOTHING_ACTIVE}")
+
+
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+def test_where_a_service_wraps_data_keys_no_file_is_named_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    data = DataDirectory(tmp_path / "data")
+    data.prepare()
+    (tmp_path / "kms").write_text("alias/keys")
+    (tmp_path / "kms").chmod(0o600)
+    value = str(tmp_path / "kms") if suffix else "alias/keys"
+    monkeypatch.setenv(f"CONSILIUM_KEY_ENCRYPTION_KMS_KEY{suffix}", value)
+    for name, set_to in common_environment(data, "redis://127.0.0.1:9/0", "http://x", {}, Ports(0)).items():
+        monkeypatch.setenv(name, set_to)
+    settings = CommonSettings()
+    assert (settings.key_encryption_key_file, settings.key_encryption_kms_key) == (None, "alias/keys")
