@@ -17,7 +17,7 @@ IDLE, AWAITING_REQUEST, AWAITING_CLOSE = "Sta1", "Sta2", "Sta13"
 ABORT_REQUESTED, CONNECTION_CLOSED = "Evt15", "Evt17"
 
 
-class PatientStateMachine(StateMachine):
+class LenientStateMachine(StateMachine):
     """pynetdicom's, which also takes an abort where the standard has none."""
 
     def do_action(self, event: str) -> None:
@@ -36,4 +36,4 @@ class PatientStateMachine(StateMachine):
 
 def end_in_any_state(event: Any) -> None:
     """Prepare a connection that is just open, before its threads run."""
-    event.assoc.dul.state_machine = PatientStateMachine(event.assoc.dul)
+    event.assoc.dul.state_machine = LenientStateMachine(event.assoc.dul)
