@@ -53,6 +53,10 @@ class Job:
     """Grows with each claim; a worker that holds an older number may no longer write."""
     attempts: int
     deferrals: int
+    not_before: datetime | None = None
+    """Until when it was put off."""
+    waits_for: str | None = None
+    """Why; of a queued job."""
     erased_at: datetime | None = None
     """When its patient was erased; `patient` is the pseudonym then."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.diagnosis.bundle.errors import BundleError
+from services.diagnosis.domain import NOTHING_ACTIVE
 from services.diagnosis.errors import NoActiveBundle, NotRegistered
 from services.diagnosis.registry import RegistryClient
 from services.diagnosis.running import Assigned, Loaded, Predictor, ServingStage
@@ -149,7 +150,7 @@ class Follower:
             found = self._loaded.get(serving.active.digest)
             if found is not None:
                 return found
-        raise NoActiveBundle("This worker has no bundle that the model registry calls active.")
+        raise NoActiveBundle(f"Nobody is diagnosed yet: {NOTHING_ACTIVE}.")
 
     def _ensure(self, wanted: ServedBundle) -> None:
         if wanted.digest in self._loaded:

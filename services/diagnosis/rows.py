@@ -63,6 +63,8 @@ class JobRow(Base):
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     deferrals: Mapped[int] = mapped_column(default=0)
+    waits_for: Mapped[str | None] = mapped_column(sa.String(500))
+    """Why it was put off last; says something while the job is queued until `not_before`."""
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the patient was erased: that it was asked for, by whom and when, stays, and nothing of the case."""
 

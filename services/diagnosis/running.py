@@ -293,8 +293,10 @@ def _defer(worker: Worker, job: Job, error: Unavailable) -> None:
         _fail(worker, job, f"Tried {job.deferrals} times: {error.detail}")
         return
     until = worker.runtime.clock() + timedelta(seconds=backoff_s(job.deferrals))
-    log.warning("a neighbour does not answer; the job waits", job=job.id, deferrals=job.deferrals)
-    _unless_lost(worker, job, lambda session: store.defer(session, job.id, job.fence, until=until))
+    log.warning("what the job needs is not there; it waits", job=job.id, problem=error.slug, deferrals=job.deferrals)
+    _unless_lost(
+        worker, job, lambda session: store.defer(session, job.id, job.fence, until=until, reason=error.detail[:500])
+    )
 
 
 def _fail(worker: Worker, job: Job, error: str) -> None:

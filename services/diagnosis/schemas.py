@@ -96,6 +96,7 @@ def diagnosis_out(
             "priority": job.priority,
             "stage": job.stage,
             "error": job.error,
+            "waiting": _waiting(job),
             "outdated": outdated and _outdated(outdated),
         }
     )
@@ -107,6 +108,12 @@ def diagnosis_out(
     if not explained:
         fields["explanation"] = None
     return out.model_copy(update=fields)
+
+
+def _waiting(job: Job) -> wire.Waiting | None:
+    if job.status is not JobStatus.QUEUED or job.waits_for is None or job.not_before is None:
+        return None
+    return wire.Waiting(reason=job.waits_for, tries=job.deferrals, again_at=job.not_before)
 
 
 def _outdated(found: Outdated) -> wire.Outdated:

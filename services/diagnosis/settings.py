@@ -41,7 +41,7 @@ class DiagnosisSettings(ServiceSettings):
     max_attempts: int = 5
     """So many workers may die over one job before it is failed."""
     max_deferrals: int = 120
-    """So often a job is put off because a neighbour does not answer (about an hour) before it is failed."""
+    """So often a job is put off because something it needs is not there (about an hour) before it is failed."""
     vector_index: Literal["exact", "pgvector"] = "exact"
     """Where reference cases are searched: in each worker's memory, or in this service's PostgreSQL with pgvector."""
     replay_nightly: int = Field(default=20, ge=0)

@@ -355,6 +355,16 @@ class DiagnosisResult(Wire):
     timings: Timings
 
 
+class Waiting(Wire):
+    """Why a queued diagnosis is not being worked at: something it needs is not there. Nobody need ask again."""
+
+    reason: str
+    tries: int = Field(ge=1)
+    """So often it was begun and put off."""
+    again_at: datetime
+    """Not before this time is it tried again."""
+
+
 class DiagnosisOut(Wire):
     """`GET /diagnoses/{id}` at any time: the job, and the result's fields beside it once there are any."""
 
@@ -365,6 +375,8 @@ class DiagnosisOut(Wire):
     priority: Literal["stat", "routine"]
     stage: str | None = None
     error: str | None = None
+    waiting: Waiting | None = None
+    """Null while it waits its turn only, or is worked at, or has ended."""
     case: CaseOut | None = None
     model: ModelOut | None = None
     modalities: dict[Source, ModalityOut] | None = None

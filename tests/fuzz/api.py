@@ -137,7 +137,6 @@ def what_is_there(suite: RunningSuite) -> dict[str, str]:
     note = suite.ehr.post("/notes/search", json={"patient": case.patient}).json()["items"][0]
     diagnosis = suite.diagnose(case.patient)
     consent = suite.ehr.get("/consents", params={"patient": case.patient}).json()["items"][0]
-    model = suite.clinician.get("/models").json()["items"][0]
     return {
         "study": str(case.dataset.StudyInstanceUID),
         "series": str(case.dataset.SeriesInstanceUID),
@@ -148,10 +147,20 @@ def what_is_there(suite: RunningSuite) -> dict[str, str]:
         "diagnosis_id": diagnosis["id"],
         "resource_id": diagnosis["id"],
         "consent_id": consent["id"],
-        "model_id": model["id"],
+        "model_id": _model_beside(suite),
         "index": str(diagnosis["audit"]["index"]),
         "service_id": "consilium-acute-chest",
     }
+
+
+def _model_beside(suite: RunningSuite) -> str:
+    """A bundle beside the active one: a request that retires the only bundle that answers leaves nothing to ask."""
+    served = suite.clinician.get("/models").json()["items"][0]
+    card = suite.clinician.get(f"/models/{served['id']}/card", headers={"Accept": "application/json"}).json()
+    another = {"name": served["name"], "version": "fuzzed", "digest": f"sha256:{'f' * 64}", "card": card}
+    registered = suite.client(Role.ADMIN).post("/models", json=another)
+    registered.raise_for_status()
+    return str(registered.json()["id"])
 
 
 def _config(examples: int, seed: int, known: Mapping[str, str]) -> SchemathesisConfig:
@@ -168,7 +177,12 @@ def _config(examples: int, seed: int, known: Mapping[str, str]) -> SchemathesisC
             "suppress-health-check": ["all"],
             "generation": {"mode": "all", "max-examples": examples, "no-shrink": True},
             "parameters": {f"path.{name}": value for name, value in known.items()},
-            "phases": {"stateful": {"enabled": False}},
+            "phases": {
+                "stateful": {"enabled": False},
+                # Ids of answers, the active bundle's among them, are for `what_is_there` to hand out.
+                "fuzzing": {"extra-data-sources": {"responses": False}},
+                "coverage": {"extra-data-sources": {"responses": False}},
+            },
             "checks": {**checks, **{name: {"enabled": False} for name in LEFT_OUT}},
         }
     )

@@ -131,5 +131,7 @@ def job_of(row: JobRow) -> Job:
         fence=row.fence,
         attempts=row.attempts,
         deferrals=row.deferrals,
+        not_before=row.not_before,
+        waits_for=row.waits_for,
         erased_at=row.erased_at,
     )

@@ -36,6 +36,7 @@ def claim(
             claimed_at=now,
             lease_until=now + timedelta(seconds=lease_s),
             worker=worker,
+            waits_for=None,
         ),
     )
     return find_job(session, job_id) if taken else None
@@ -54,8 +55,11 @@ def repoint(session: Session, job_id: str, fence: int, manifest_digest: str) -> 
     held_update(session, job_id, fence, manifest_digest=manifest_digest)
 
 
-def defer(session: Session, job_id: str, fence: int, *, until: datetime) -> None:
-    """Put a job back because a neighbour does not answer; that is no attempt. Raises: FenceLost."""
+def defer(session: Session, job_id: str, fence: int, *, until: datetime, reason: str) -> None:
+    """Put a job back because something it needs is not there; that is no attempt. Raises: FenceLost.
+
+    Args: reason: for whoever asked for the diagnosis; at most 500 characters.
+    """
     held_update(
         session,
         job_id,
@@ -63,6 +67,7 @@ def defer(session: Session, job_id: str, fence: int, *, until: datetime) -> None
         status=JobStatus.QUEUED,
         stage="waiting",
         not_before=until,
+        waits_for=reason,
         sent_at=None,
         lease_until=None,
         attempts=JobRow.attempts - 1,

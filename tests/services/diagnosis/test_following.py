@@ -99,7 +99,11 @@ def test_a_worker_answers_nothing_with_a_bundle_that_is_not_active(house: House)
     eventually(lambda: house.http.get("/readyz").status_code == 503, what="unreadiness")
     eventually(lambda: house.http.get("/readyz").json()["waitingFor"] == [NOTHING_ACTIVE], what="the reason")
     job = house.ask().json()["id"]
-    eventually(lambda: house.read(job)["stage"] == "waiting", what="the wait")
+    waiting = eventually(lambda: house.read(job)["waiting"], what="the wait")
+    assert NOTHING_ACTIVE in waiting["reason"]
+    assert waiting["tries"] >= 1
+    asked = house.http.post("/search", json={"text": "effusion", "target": "image"}, headers=house.headers())
+    assert (asked.status_code, NOTHING_ACTIVE in asked.json()["detail"]) == (503, True)
     house.ward.serving = Serving(active=_first(house))
     assert house.finished(job)["model"]["version"] == "1"
 

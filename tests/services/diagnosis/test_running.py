@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -182,9 +183,12 @@ def test_a_job_waits_while_an_ingest_service_is_down(house: House) -> None:
     job = house.ask().json()["id"]
     house.ward.down.add("imaging")
     house.start_worker()
-    eventually(lambda: house.read(job)["stage"] == "waiting", what="the deferral")
+    waiting = eventually(lambda: house.read(job)["waiting"], what="the deferral")
+    assert "imaging" in waiting["reason"]
+    assert datetime.fromisoformat(waiting["againAt"]) > datetime.fromisoformat(house.read(job)["createdAt"])
     house.ward.down.clear()
-    assert house.finished(job)["status"] == "succeeded"
+    finished = house.finished(job)
+    assert (finished["status"], finished["waiting"]) == ("succeeded", None)
 
 
 def test_an_error_in_the_prediction_fails_the_job_without_its_words(house: House) -> None:

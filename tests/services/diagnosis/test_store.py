@@ -17,7 +17,7 @@ from services.diagnosis.snapshot import Manifest
 from shared.auth import Principal, Role
 from shared.contracts.base import Modality
 from shared.contracts.diagnosis import JobStatus
-from shared.database import Sessions, create_engine, migrate, session_factory
+from shared.database import Sessions, create_engine, migrate, reading, session_factory
 from shared.ids import uuid7
 from tests.support.common import TestBed
 
@@ -148,15 +148,20 @@ def test_of_two_dispatchers_one_sends_a_lost_job(sessions: Sessions) -> None:
 def test_a_deferred_job_is_not_due_before_its_time(sessions: Sessions) -> None:
     job = _claimed(sessions, _queue(sessions))
     with sessions.begin() as session:
-        store.defer(session, job.id, job.fence, until=NOW + timedelta(seconds=8))
+        store.defer(session, job.id, job.fence, until=NOW + timedelta(seconds=8), reason="the log")
     assert _claim(sessions, job.id, NOW + timedelta(seconds=7)) is None
-    assert _claim(sessions, job.id, NOW + timedelta(seconds=9)) is not None
+    with reading(sessions) as session:
+        put_off = store.get_job(session, job.id)
+    assert (put_off.waits_for, put_off.not_before) == ("the log", NOW + timedelta(seconds=8))
+    claimed = _claim(sessions, job.id, NOW + timedelta(seconds=9))
+    assert claimed is not None
+    assert claimed.waits_for is None
 
 
 def test_a_deferral_is_no_attempt(sessions: Sessions) -> None:
     job = _claimed(sessions, _queue(sessions))
     with sessions.begin() as session:
-        store.defer(session, job.id, job.fence, until=NOW)
+        store.defer(session, job.id, job.fence, until=NOW, reason="the log")
     assert _claimed(sessions, job.id).attempts == 1
 
 

@@ -30,6 +30,7 @@ export type DeviceClock = Schemas['DeviceClock'];
 export type VitalsQuestion = Schemas['VitalsQuestion'];
 export type VitalsAnswer = Schemas['VitalsAnswer'];
 export type Feedback = Schemas['FeedbackIn'];
+export type Waiting = Schemas['Waiting'];
 export type BreakGlass = Schemas['BreakGlassOut'];
 export type BreakGlassList = Schemas['BreakGlassList'];
 export type BreakGlassReview = Schemas['AccessReviewIn'];

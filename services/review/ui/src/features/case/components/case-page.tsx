@@ -33,7 +33,7 @@ export function CasePage({ id }: { id: string }) {
             </p>
           )}
           {data.status === 'queued' || data.status === 'running' ? (
-            <InProgress status={data.status} stage={diagnosis.stage} />
+            <InProgress status={data.status} stage={diagnosis.stage} waiting={data.waiting ?? null} />
           ) : (
             <CaseResult diagnosis={data} />
           )}

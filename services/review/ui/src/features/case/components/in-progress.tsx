@@ -1,3 +1,5 @@
+import type { Waiting } from '@/lib/contract';
+
 const STAGES: readonly [string, string][] = [
   ['queued', 'Waiting for a worker'],
   ['fetch', 'Collecting the evidence and its consents'],
@@ -7,8 +9,15 @@ const STAGES: readonly [string, string][] = [
   ['record', 'Writing it to the audit log'],
 ];
 
+interface Props {
+  status: 'queued' | 'running';
+  stage: string | null;
+  /** What it lacks, where it was begun and put off. */
+  waiting: Waiting | null;
+}
+
 /** Where a diagnosis in progress stands. */
-export function InProgress({ status, stage }: { status: 'queued' | 'running'; stage: string | null }) {
+export function InProgress({ status, stage, waiting }: Props) {
   const at = status === 'queued' ? 0 : Math.max(1, STAGES.findIndex(([name]) => name === stage));
   return (
     <section className="panel in-progress" aria-label="Progress">
@@ -20,6 +29,11 @@ export function InProgress({ status, stage }: { status: 'queued' | 'running'; st
           </li>
         ))}
       </ol>
+      {waiting === null || status !== 'queued' ? null : (
+        <p className="callout callout-warn" role="status">
+          It was put off {waiting.tries === 1 ? 'once' : `${waiting.tries} times`} and is tried again by itself. {waiting.reason}
+        </p>
+      )}
       <p className="muted small">This page shows the result as soon as there is one. You can leave it and come back.</p>
     </section>
   );
