@@ -152,6 +152,7 @@ def _register() -> None:
     from services.diagnosis.training.cli import train
     from services.diagnosis.ward.cli import synth
     from services.imaging.cli import export_research
+    from services.suite.keys_cli import app as keys_app
     from services.vitals.cli import import_file
     from services.witness.cli import witness
 
@@ -166,6 +167,7 @@ def _register() -> None:
     app.add_typer(bench_app, name="bench")
     app.add_typer(audit_app, name="audit")
     app.add_typer(models_app, name="models")
+    app.add_typer(keys_app, name="keys")
 
 
 def main() -> None:

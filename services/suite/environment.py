@@ -140,7 +140,9 @@ def common_environment(
     }
     # Where a key management service wraps data keys, a file beside it would be refused.
     if not any(os.environ.get(f"CONSILIUM_KEY_ENCRYPTION_KMS_KEY{suffix}") for suffix in ("", "_FILE")):
-        environment["CONSILIUM_KEY_ENCRYPTION_KEY_FILE"] = str(data.secrets / "key-encryption.key")
+        environment["CONSILIUM_KEY_ENCRYPTION_KEY_FILE"] = os.environ.get("CONSILIUM_KEY_ENCRYPTION_KEY_FILE") or str(
+            data.secrets / "key-encryption.key"
+        )
     if ports.vitals_mllp is not None:
         environment["CONSILIUM_VITALS_MLLP_ENABLED"] = "true"
         environment["CONSILIUM_VITALS_MLLP_PORT"] = str(ports.vitals_mllp)

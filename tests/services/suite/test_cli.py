@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli import _register, app
 from services.suite.doctor import examine
 from services.suite.environment import DataDirectory
 from services.suite.servers import free_port
 from shared.auth import Role, verifier_from
 from shared.settings import CommonSettings
+from tests.support.common import PROJECT_ROOT
 
 
 def test_a_token_of_the_suite_s_issuer_is_believed_by_its_services(tmp_path: Path) -> None:
@@ -80,3 +84,23 @@ def test_every_command_explains_itself(command: str) -> None:
     answer = CliRunner().invoke(app, [command, "--help"])
     assert answer.exit_code == 0
     assert "Usage" in answer.output
+
+
+def _commands(group: TyperGroup, before: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        yield from _commands(command, f"{before} {name}") if isinstance(command, TyperGroup) else [f"{before} {name}"]
+
+
+def test_every_command_stands_in_the_reference() -> None:
+    _register()
+    reference = (PROJECT_ROOT / "docs" / "reference" / "command-line.md").read_text()
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    missing = []
+    for command in _commands(root, "consilium"):
+        # A group's commands may stand in one line: `consilium models list|show|…`.
+        group, _, last = command.rpartition(" ")
+        lines = [line.replace("\\|", " ") for line in reference.splitlines() if line.startswith(f"| `{group} ")]
+        if not any(f" {last} " in f"{line} ".replace("`", " ") for line in lines):
+            missing.append(command)
+    assert missing == []

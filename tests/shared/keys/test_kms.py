@@ -15,8 +15,9 @@ from shared.errors import Unavailable
 from shared.keys import kms
 from shared.keys.blobs import SealedBlobs
 from shared.keys.kms import KmsKeyWrapper
+from shared.keys.rewrapping import Rewrapped, rewrap
 from shared.keys.store import KeyStore
-from shared.keys.wrapping import CannotUnwrap, open_wrapper
+from shared.keys.wrapping import CannotUnwrap, FileKeyWrapper, open_wrapper
 
 KEY = bytes(range(32))
 
@@ -91,4 +92,16 @@ def test_blobs_are_sealed_under_it_and_gone_with_their_key(service: Any, tmp_pat
     blobs.erase("pat-1", "first")
     assert keys.key_of("pat-1/second") is None
     for store in (keys, other):
+        store.close()
+
+
+def test_keys_move_from_a_file_into_the_service_to_another_of_its_keys_and_back(service: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'k.db'}"
+    file, first, second = FileKeyWrapper(KEY), KmsKeyWrapper(_new_key(service)), KmsKeyWrapper(_new_key(service))
+    key = KeyStore(url, file).key_for("a/first")
+    for old, new in ((file, first), (first, second), (second, file)):
+        assert rewrap(url, old, new) == Rewrapped(1, 0)
+        assert rewrap(url, old, new) == Rewrapped(0, 1)
+        store = KeyStore(url, new)
+        assert store.key_of("a/first") == key
         store.close()
