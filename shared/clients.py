@@ -9,6 +9,7 @@ import httpx
 from pydantic import BaseModel
 
 from shared.auth import read_service_token
+from shared.certificates import authorities
 from shared.contracts.audit import (
     AuditEvent,
     BatchReceipt,
@@ -37,7 +38,9 @@ class ServiceAuth(httpx.Auth):
 
 def service_client(settings: CommonSettings, base_url: str) -> httpx.Client:
     """An HTTP client for calling a neighbour; reuse it, and close it with the app."""
-    return httpx.Client(base_url=base_url, auth=ServiceAuth(settings), timeout=TIMEOUT, trust_env=False)
+    return httpx.Client(
+        base_url=base_url, auth=ServiceAuth(settings), timeout=TIMEOUT, verify=authorities(), trust_env=False
+    )
 
 
 REFUSED = (409, 413, 422)

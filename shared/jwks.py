@@ -14,6 +14,7 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from shared.certificates import authorities
 from shared.errors import Unavailable
 
 MAX_AGE_S = 600.0
@@ -105,7 +106,10 @@ class UrlKeys:
 
 
 def _fetch(url: str) -> KeySet:
-    with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as http, http.stream("GET", url) as answer:
+    with (
+        httpx.Client(timeout=TIMEOUT_S, verify=authorities(), trust_env=False) as http,
+        http.stream("GET", url) as answer,
+    ):
         answer.raise_for_status()
         content = b""
         for part in answer.iter_bytes():

@@ -18,6 +18,7 @@ from prometheus_client import Gauge
 from services.audit.store import cosignatures as store
 from services.audit.store import log as log_store
 from services.audit.verify.policy import Policy, Witness
+from shared.certificates import authorities
 from shared.clock import Clock
 from shared.database import Sessions, reading
 from shared.tlog.checkpoint import parse_decimal
@@ -58,7 +59,7 @@ class Witnessing:
     def __init__(self, sessions: Sessions, policy: Policy, *, clock: Clock, halt: Halt) -> None:
         self._sessions, self._clock, self._halt = sessions, clock, halt
         self._witnesses = [witness for witness in policy.witnesses if witness.url]
-        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(timeout=TIMEOUT, verify=authorities(), trust_env=False)
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit-witnessing", daemon=True)
 

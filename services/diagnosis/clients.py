@@ -14,6 +14,7 @@ from services.diagnosis.errors import EvidenceChanged, EvidenceGone
 from services.diagnosis.snapshot import Evidence
 from shared.auditing import actor_of
 from shared.auth import Principal
+from shared.certificates import authorities
 from shared.clients import TIMEOUT, ServiceAuth, answer_of, consent_unknown, service_client
 from shared.contracts.audit import ConsentAnswer, ConsentQuestion, IngestFeed
 from shared.contracts.base import Modality, Purpose
@@ -48,7 +49,9 @@ class Neighbours:
     """
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.AsyncClient(auth=ServiceAuth(settings), timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.AsyncClient(
+            auth=ServiceAuth(settings), timeout=TIMEOUT, verify=authorities(), trust_env=False
+        )
         self._urls, self._audit_url = urls_of(settings), settings.audit_url
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ import httpx
 from services.ehr.fhir.attachments import ATTACHMENT
 from services.ehr.fhir.reading import refuse
 from services.ehr.settings import EhrSettings
+from shared.certificates import authorities
 from shared.errors import Unavailable
 from shared.secret_files import read_secret
 
@@ -33,7 +34,7 @@ class AttachmentClient:
         self._base = base.rstrip("/") + "/" if base else None
         self._token_file, self._limit = settings.attachment_token_file, settings.attachment_max_bytes
         self._seconds = settings.attachment_timeout_s
-        self._http = httpx.Client(timeout=self._seconds, follow_redirects=False, trust_env=False)
+        self._http = httpx.Client(timeout=self._seconds, follow_redirects=False, verify=authorities(), trust_env=False)
 
     def close(self) -> None:
         """Close the connections."""

@@ -15,6 +15,7 @@ import httpx
 
 from services.ehr.domain import ClinicalNote, Sample, StoredNote
 from services.ehr.errors import BY_STATUS
+from shared.certificates import authorities
 from shared.clients import TIMEOUT, answer_of, service_client
 from shared.contracts.diagnosis import DiagnosisOut, ResultsList, ResultsQuestion, Review, ReviewsList, ReviewsQuestion
 from shared.errors import FieldProblem, InvalidInput, Unavailable
@@ -49,7 +50,7 @@ class NotesClient:
     """The notes service, as the caller may use it."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.notes_url, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=settings.notes_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
 
     def create(self, caller: Caller, note: ClinicalNote) -> StoredNote:
         """Store a note.
@@ -75,7 +76,7 @@ class VitalsClient:
     """The vitals service, as the caller may use it."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.vitals_url, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=settings.vitals_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
 
     def add(self, caller: Caller, samples: Sequence[Sample]) -> tuple[int, list[RejectedLine]]:
         """Hand on samples; gives how many were new and which were refused. Line numbers start at 1."""
@@ -109,7 +110,7 @@ class ConsentClient:
     """The audit service's consents, as the caller may use them."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.audit_url, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=settings.audit_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
 
     def give(self, caller: Caller, consent: dict[str, Any]) -> dict[str, Any]:
         """Record a consent. Raises: AppError: what it was refused with."""
