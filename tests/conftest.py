@@ -15,7 +15,9 @@ from hypothesis import settings as hypothesis_settings
 from services.imaging.dicom.decoder_process import Limits
 from services.imaging.dicom.decoders import Decoders
 from services.suite.servers import postgres
+from shared import database
 from tests.support.common import REFERENCE_DATA, TestBed, make_test_bed
+from tests.support.schemas import copying
 
 # As in a worker (ADR 0006): beside another test's process, threads that wait for each other spin, and a prediction of
 # 0.4 seconds takes ten. Read when torch is first imported, here and in every process that a test starts.
@@ -26,6 +28,25 @@ for library in ("OMP", "MKL", "OPENBLAS"):
 # Machines are shared: how long an example takes to draw or to run says nothing of the code.
 hypothesis_settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("shared")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have `--dist loadgroup` run what needs the same suite in one process, where it is started once."""
+    for item in items:
+        if item.get_closest_marker("e2e") is None:
+            continue
+        fixtures: tuple[str, ...] = getattr(item, "fixturenames", ())
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        topology = parameters.get("suite", "embedded" if "embedded_suite" in fixtures else None)
+        item.add_marker(pytest.mark.xdist_group(topology or str(item.path)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _copied_schemas() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_upgrade", copying(database._upgrade))
+        yield
 
 
 @pytest.fixture
