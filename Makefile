@@ -41,15 +41,14 @@ format: $(READY) ## Rewrite the code in the house's style
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
-test: setup ## The tests that every change must pass, end to end included
+test: setup ## Every service and library by itself, with real servers: what to run after each change
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(BIN)/pytest -m e2e -n 2 --dist loadfile
 
 test-slow: setup ## The slow suites: broken models are caught, the shipped bundle's explanations, whole training runs
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 test-e2e: setup ## The whole suite over real sockets, embedded and distributed
-	$(BIN)/pytest -m e2e -n 2 --dist loadfile
+	$(BIN)/pytest -m e2e -n 2 --dist loadgroup
 
 fuzz: setup ## Broken input at every door: make fuzz ARGS='--inputs 20000 --seed 1'
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
@@ -57,7 +56,7 @@ fuzz: setup ## Broken input at every door: make fuzz ARGS='--inputs 20000 --seed
 fuzz-api: setup ## Every documented operation, with fitting and unfitting data: make fuzz-api ARGS='--examples 200 --seed 2'
 	$(BIN)/python -m tests.fuzz.api $(ARGS)
 
-test-all: lint types test test-slow ## Everything
+test-all: lint types test test-e2e test-slow ## Everything: what every change must pass
 
 demo-model: $(READY) ## Train the demo bundle again from its seed (under an hour on two idle cores)
 	$(BIN)/consilium train --recipe demo --out build/demo-bundle

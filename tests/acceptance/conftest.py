@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,25 @@ TOPOLOGIES = ("embedded", "distributed")
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="session")
+def started() -> Iterator[Callable[[str], RunningSuite]]:
+    """Starts the suite of a topology when it is first wanted, and keeps it for the whole run."""
+    with ExitStack() as stack:
+        running: dict[str, RunningSuite] = {}
+
+        def of(topology: str) -> RunningSuite:
+            if topology not in running:
+                directory = stack.enter_context(_reachable_directory())
+                running[topology] = stack.enter_context(running_suite(directory / "data", topology))
+            return running[topology]
+
+        yield of
+
+
 @pytest.fixture(scope="session", params=TOPOLOGIES)
-def suite(request: pytest.FixtureRequest) -> Iterator[RunningSuite]:
+def suite(request: pytest.FixtureRequest, started: Callable[[str], RunningSuite]) -> RunningSuite:
     """The whole suite, started by `consilium up`."""
-    with _reachable_directory() as directory, running_suite(directory / "data", request.param) as running:
-        yield running
+    return started(request.param)
 
 
 @pytest.fixture
@@ -46,10 +60,9 @@ def _reachable_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def embedded_suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+def embedded_suite(started: Callable[[str], RunningSuite]) -> RunningSuite:
     """An embedded suite for what does not depend on the topology."""
-    with running_suite(tmp_path_factory.mktemp("suite-only-embedded")) as running:
-        yield running
+    return started("embedded")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -11,14 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 import redis
 
 from services.diagnosis.ward.patient import WardPatient
-from tests.acceptance.conftest import TOPOLOGIES
 from tests.support.cases import Case, admit, entries_about
-from tests.support.suite import FINAL, RunningSuite, running_suite, until
+from tests.support.suite import FINAL, RunningSuite, until
 
 pytestmark = pytest.mark.e2e
 
@@ -101,36 +98,6 @@ def test_a_killed_web_process_loses_nothing(suite: RunningSuite, ward: NextPatie
     after = suite.clinician.get(f"/diagnoses/{before['id']}").raise_for_status().json()
     assert after["diagnoses"] == before["diagnoses"]
     assert suite.diagnose(case.patient)["diagnoses"] == before["diagnoses"]
-
-
-@pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_a_suite_killed_outright_starts_again_with_everything(
-    topology: str, open_directory: Path, ward: NextPatient
-) -> None:
-    directory = open_directory
-    case = Case.of(ward())
-    with running_suite(directory, topology) as suite:
-        admit(suite, case)
-        result = suite.diagnose(case.patient)
-        pids = suite.pids().values()
-        suite.process.kill()
-        suite.process.wait()
-        until(lambda: not any(map(psutil.pid_exists, pids)) or None, 20, "the children to end")
-    with running_suite(directory, topology) as again:
-        kept = again.clinician.get(f"/diagnoses/{result['id']}").raise_for_status().json()
-        assert kept["diagnoses"] == result["diagnoses"]
-        assert kept["audit"] == result["audit"]
-    assert not [p for p in psutil.process_iter(["cmdline"]) if str(directory) in " ".join(p.info["cmdline"] or ())]
-
-
-def test_one_ctrl_c_stops_everything(tmp_path_factory: pytest.TempPathFactory) -> None:
-    directory = tmp_path_factory.mktemp("stopped")
-    with running_suite(directory) as suite:
-        pids = list(suite.pids().values())
-        suite.process.send_signal(signal.SIGINT)
-        assert suite.process.wait(30) == 0
-    assert not any(map(psutil.pid_exists, pids))
-    assert "Stopped" in (directory.parent / f"{directory.name}-up.log").read_text()
 
 
 def test_a_taken_port_is_told_with_the_remedy(suite: RunningSuite, tmp_path: Path) -> None:

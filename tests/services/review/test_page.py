@@ -97,6 +97,8 @@ def test_page_loads_nothing_from_elsewhere(page: Page, ward: Ward) -> None:
 
 def test_marked_words_are_those_of_the_spans(page: Page, ward: Ward) -> None:
     open_case(page, ward, "full")
+    # What comes late moves the words from under the mouse.
+    expect(page.get_by_test_id("heatmap")).to_be_visible()
     mark = page.locator("mark.span").filter(has_text="rusty sputum")
     mark.hover()
     expect(mark.get_by_role("tooltip")).to_have_text("for +0.27 log-odds")
