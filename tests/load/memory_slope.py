@@ -26,7 +26,8 @@ class Slope:
 def resident_mib(suite: RunningSuite) -> dict[str, float]:
     """MiB by program (`web`, `worker-1`, …), what it started beside it (`web, children`), and `all`.
 
-    Pages that processes share count in each of them; PostgreSQL's children share its buffers, up to 128 MiB each.
+    What children of one program share (files, PostgreSQL's buffers) counts once, as much as the one of them that has
+    touched most.
     """
     found: dict[str, float] = {}
     for name, pid in {**suite.pids(), **_postgres(suite), "consilium up": suite.process.pid}.items():
@@ -34,7 +35,7 @@ def resident_mib(suite: RunningSuite) -> dict[str, float]:
             process = psutil.Process(pid)
             found[name] = process.memory_info().rss / MIB
             # The supervisor's children are the programs themselves.
-            if name != "consilium up" and (children := _children_mib(process)):
+            if name != "consilium up" and (children := children_mib(process)):
                 found[f"{name}, children"] = children
         except psutil.NoSuchProcess:
             continue
@@ -47,14 +48,16 @@ def _postgres(suite: RunningSuite) -> dict[str, int]:
     return {} if found is None else {"postgres": int(found.read_text().split()[0])}
 
 
-def _children_mib(process: psutil.Process) -> float:
-    total = 0.0
+def children_mib(process: psutil.Process) -> float:
+    """MiB of all that a process has started; 0 where it has no children."""
+    own, shared = 0, 0
     for child in process.children(recursive=True):
         try:
-            total += child.memory_info().rss / MIB
+            memory = child.memory_info()
         except psutil.NoSuchProcess:
             continue
-    return total
+        own, shared = own + memory.rss - memory.shared, max(shared, memory.shared)
+    return (own + shared) / MIB
 
 
 def slope_of(hours: ArrayLike, mib: ArrayLike, lags: int) -> Slope:

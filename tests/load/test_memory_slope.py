@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
+import psutil
 import pytest
 from scipy.stats import linregress
 
-from tests.load.memory_slope import slope_of
+from tests.load.memory_slope import children_mib, slope_of
 
 HOURS = np.arange(120) * 15 / 3600
 
@@ -40,3 +45,36 @@ def test_in_most_runs_of_steady_noise_the_interval_holds_the_truth() -> None:
 def test_two_samples_are_too_few() -> None:
     with pytest.raises(ValueError, match="three are needed"):
         slope_of([0, 1], [1, 2], 0)
+
+
+CHILD = """
+import mmap, sys
+with open(sys.argv[1], "r+b") as file:
+    memory = mmap.mmap(file.fileno(), 0)
+memory.write(b"x" * len(memory))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+PARENT = """
+import subprocess, sys
+children = [
+    subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdin=sys.stdin, stdout=subprocess.PIPE) for _ in range(3)
+]
+for child in children:
+    child.stdout.readline()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_children_share_counts_once(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.write_bytes(bytes(200 * 2**20))
+    command = [sys.executable, "-c", PARENT, CHILD, str(shared)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        found = children_mib(psutil.Process(parent.pid))
+        assert parent.stdin is not None
+        parent.stdin.close()
+    assert 200 < found < 400
