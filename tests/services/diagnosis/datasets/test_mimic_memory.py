@@ -6,8 +6,12 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from services.diagnosis.datasets.mimic import Mimic
 from tests.services.diagnosis.datasets.mimic_fixture import PNEUMONIA, MimicFolder, Row, write_table
+
+pytestmark = pytest.mark.slow  # reads long tables, to see what memory they take
 
 NOTES, NOTE_CHARACTERS, READINGS = 16_000, 8_000, 60_000
 PEAK_BYTES = 25e6

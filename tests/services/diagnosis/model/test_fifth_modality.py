@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # trains a whole ensemble, if a tiny one
+
 SCRIPT = """
 import json
 from datetime import datetime, UTC

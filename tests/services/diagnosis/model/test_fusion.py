@@ -139,6 +139,7 @@ def test_untrained_opinions_are_not_trained() -> None:
     assert {"priors.first", "priors.standard.mean"} <= set(member.state_dict())
 
 
+@pytest.mark.slow
 def test_members_disagree_far_from_all_cases() -> None:
     """Two heads taught the same answers to the same cases: their opinions differ where nobody taught them."""
     torch.set_num_threads(1)  # threads that wait for each other's work take longer than the work

@@ -25,6 +25,8 @@ from tests.services.diagnosis.training.tiny_research import (
     write_research_cohort,
 )
 
+pytestmark = pytest.mark.slow  # trains a whole bundle, if a tiny one
+
 CODES = {NO_ACUTE_DISEASE.code, COVID_19_PNEUMONIA.code, PNEUMONIA.code}
 
 

@@ -21,6 +21,8 @@ from services.diagnosis.evaluation.baselines.learned import Budget
 from services.diagnosis.evaluation.baselines.network import Setting
 from tests.services.diagnosis.evaluation.baselines.problems import QUICK, SHAPE, accuracy, redundant, synergy
 
+pytestmark = pytest.mark.slow  # trains every baseline for each fold
+
 SHORT = Budget(epochs=30, members=2, grid=(Setting(24, 1e-2, 0.0),))
 
 

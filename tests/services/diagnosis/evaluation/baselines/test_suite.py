@@ -15,6 +15,8 @@ from services.diagnosis.evaluation.baselines.suite import BaselineSuite, count_s
 from tests.services.diagnosis.evaluation.baselines.conftest import fitted
 from tests.services.diagnosis.evaluation.baselines.problems import QUICK, accuracy, redundant, synergy, unique
 
+pytestmark = pytest.mark.slow  # trains every baseline several times
+
 NAMES = {
     "image-alone", "note-alone", "vitals-alone", "early-concatenation", "late-average", "logistic-stacking",
     "zero-imputation", "lstm-medfuse", "gate-drfuse", "naive-bayes-log-odds",
