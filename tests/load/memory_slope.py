@@ -24,10 +24,8 @@ class Slope:
 
 
 def resident_mib(suite: RunningSuite) -> dict[str, float]:
-    """MiB by program (`web`, `worker-1`, …), what it started beside it (`web, children`), and `all`.
-
-    What children of one program share (files, PostgreSQL's buffers) counts once, as much as the one of them that has
-    touched most.
+    """MiB by program (`web`, `worker-1`, …), of what it started beside it (`web, children`, and `web, shared by
+    children`), and `all`.
     """
     found: dict[str, float] = {}
     for name, pid in {**suite.pids(), **_postgres(suite), "consilium up": suite.process.pid}.items():
@@ -35,8 +33,8 @@ def resident_mib(suite: RunningSuite) -> dict[str, float]:
             process = psutil.Process(pid)
             found[name] = process.memory_info().rss / MIB
             # The supervisor's children are the programs themselves.
-            if name != "consilium up" and (children := children_mib(process)):
-                found[f"{name}, children"] = children
+            if name != "consilium up" and any(children := children_mib(process)):
+                found[f"{name}, children"], found[f"{name}, shared by children"] = children
         except psutil.NoSuchProcess:
             continue
     return {**found, "all": sum(found.values())}
@@ -48,8 +46,10 @@ def _postgres(suite: RunningSuite) -> dict[str, int]:
     return {} if found is None else {"postgres": int(found.read_text().split()[0])}
 
 
-def children_mib(process: psutil.Process) -> float:
-    """MiB of all that a process has started; 0 where it has no children."""
+def children_mib(process: psutil.Process) -> tuple[float, float]:
+    """MiB that all which a process has started have of their own, and that they share: files, and PostgreSQL's buffers,
+    which fill for hours. What is shared counts once, as much as the one of them that has touched most.
+    """
     own, shared = 0, 0
     for child in process.children(recursive=True):
         try:
@@ -57,7 +57,7 @@ def children_mib(process: psutil.Process) -> float:
         except psutil.NoSuchProcess:
             continue
         own, shared = own + memory.rss - memory.shared, max(shared, memory.shared)
-    return (own + shared) / MIB
+    return own / MIB, shared / MIB
 
 
 def slope_of(hours: ArrayLike, mib: ArrayLike, lags: int) -> Slope:

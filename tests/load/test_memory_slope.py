@@ -74,7 +74,8 @@ def test_what_children_share_counts_once(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        found = children_mib(psutil.Process(parent.pid))
+        own, together = children_mib(psutil.Process(parent.pid))
         assert parent.stdin is not None
         parent.stdin.close()
-    assert 200 < found < 400
+    assert 200 < together < 250
+    assert 3 < own < 150
