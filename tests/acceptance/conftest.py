@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +20,6 @@ from tests.support.cases import rename
 from tests.support.suite import RunningSuite, running_suite
 
 TOPOLOGIES = ("embedded", "distributed")
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -66,21 +66,28 @@ def embedded_suite(started: Callable[[str], RunningSuite]) -> RunningSuite:
 
 
 @pytest.fixture(scope="session")
-def ward() -> Callable[[], WardPatient]:
-    """A new synthetic patient each time, with all three modalities and an identifier nobody else has.
+def shipped() -> Predictor:
+    """The bundle that a suite comes with."""
+    torch.set_num_threads(1)  # a second thread would only take time from the suite under test
+    return Predictor.load(DEMO_BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def ward(request: pytest.FixtureRequest, shipped: Predictor) -> Callable[[], WardPatient]:
+    """A new synthetic patient each time, with all three modalities and an identifier nobody else has; those of a file
+    are the same in each run, in whatever order and by however many processes the files are run.
 
     The shipped bundle finds one of a hundred of its own ward's inputs strange, by design: those patients are passed
     over, so that a test which expects a modality to be used does not depend on which patient it happens to get.
     """
-    torch.set_num_threads(1)  # a second thread would only take time from the suite under test
-    predictor = Predictor.load(DEMO_BUNDLE)
+    numbers = itertools.count(zlib.crc32(request.path.name.encode()) % 10_000 * 100)
 
     def next_patient() -> WardPatient:
         while True:
-            number = next(_numbers)
+            number = next(numbers)
             patient = generate_patient(4242, number)
-            if all(m.used for m in predictor.predict(patient.case()).modalities.values()):
-                return rename(patient, f"ACC-{number:04d}")
+            if all(m.used for m in shipped.predict(patient.case()).modalities.values()):
+                return rename(patient, f"ACC-{number:06d}")
 
     return next_patient
 

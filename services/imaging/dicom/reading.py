@@ -113,7 +113,7 @@ def _read_dataset(content: bytes, start: int, transfer_syntax_uid: str) -> Datas
     try:
         ds = pydicom.dcmread(BytesIO(content))
     except (EOFError, OSError) as error:
-        raise _truncated("data set") from error
+        raise _truncated(_cut_off(content)) from error
     except Exception as error:
         # Whatever else the parser raises at these bytes, they are what is wrong.
         raise NotDicom(
@@ -121,8 +121,18 @@ def _read_dataset(content: bytes, start: int, transfer_syntax_uid: str) -> Datas
         ) from error
     if not ds and start < len(content):
         # pydicom drops everything when the file ends inside a value of undefined length.
-        raise _truncated("data set")
+        raise _truncated(_cut_off(content))
     return ds
+
+
+def _cut_off(content: bytes) -> str:
+    """What a file that ends inside of a value of undefined length ends in: mostly compressed pixel data."""
+    try:
+        # Where it ends before the pixel data, pydicom drops everything here too.
+        has_more = bool(pydicom.dcmread(BytesIO(content), stop_before_pixels=True))
+    except Exception:
+        has_more = False
+    return "PixelData" if has_more else "data set"
 
 
 def _explicit_meta() -> bytes:

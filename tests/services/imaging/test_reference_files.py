@@ -53,7 +53,7 @@ REFUSED = {
     "no_meta.dcm": NOT_DICOM,
     "MR_truncated.dcm": truncated("PixelData"),
     "rtplan_truncated.dcm": truncated("BeamSequence"),
-    "emri_small_jpeg_2k_lossless_too_short.dcm": truncated("data set"),
+    "emri_small_jpeg_2k_lossless_too_short.dcm": truncated("PixelData"),
     # Deflated Image Frame Compression, of segmentations; no transfer syntax at all.
     "liver_deflate.dcm": SYNTAX,
     "meta_missing_tsyntax.dcm": SYNTAX,

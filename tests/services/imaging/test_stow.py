@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydicom import Dataset
+from pydicom.uid import RLELossless
 
 from services.imaging.store import InstanceRow
 from shared.auth import Role
@@ -118,6 +120,21 @@ def test_a_truncated_file_is_refused(imaging: Imaging, kept: int) -> None:
     assert answer.status_code in (400, 409)
     assert refusal(answer)["field"]
     assert imaging.instances() == []
+
+
+def test_compressed_pixel_data_that_is_cut_off_is_told_as_such(imaging: Imaging) -> None:
+    dataset = radiograph()
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    answer = imaging.stow(encoded(dataset)[:-40])
+    assert (answer.status_code, refusal(answer)["field"]) == (400, "PixelData")
+
+
+def test_a_file_that_ends_in_a_sequence_is_not_told_of_its_pixel_data(imaging: Imaging) -> None:
+    dataset = radiograph(ReferencedStudySequence=[Dataset()])
+    dataset["ReferencedStudySequence"].is_undefined_length = True
+    content = encoded(dataset)
+    answer = imaging.stow(content[: content.index(b"\x08\x00\x10\x11SQ") + 16])
+    assert (answer.status_code, refusal(answer)["field"]) == (400, "data set")
 
 
 def test_a_value_representation_that_dicom_does_not_know_is_refused_by_element(imaging: Imaging) -> None:
