@@ -37,10 +37,13 @@ class ServiceAuth(httpx.Auth):
 
 
 def service_client(settings: CommonSettings, base_url: str) -> httpx.Client:
-    """An HTTP client for calling a neighbour; reuse it, and close it with the app."""
-    return httpx.Client(
-        base_url=base_url, auth=ServiceAuth(settings), timeout=TIMEOUT, verify=authorities(), trust_env=False
-    )
+    """An HTTP client for calling a neighbour with the suite's own token; reuse it, and close it with the app."""
+    return neighbour_client(base_url, ServiceAuth(settings))
+
+
+def neighbour_client(base_url: str, auth: httpx.Auth | None = None) -> httpx.Client:
+    """The same with the token that each call brings along, where there is no `auth`."""
+    return httpx.Client(base_url=base_url, auth=auth, timeout=TIMEOUT, verify=authorities(), trust_env=False)
 
 
 REFUSED = (409, 413, 422)

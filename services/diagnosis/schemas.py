@@ -111,7 +111,7 @@ def diagnosis_out(
 
 
 def _waiting(job: Job) -> wire.Waiting | None:
-    if job.status is not JobStatus.QUEUED or job.waits_for is None or job.not_before is None:
+    if job.waits_for is None or job.not_before is None:
         return None
     return wire.Waiting(reason=job.waits_for, tries=job.deferrals, again_at=job.not_before)
 

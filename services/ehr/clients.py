@@ -15,8 +15,7 @@ import httpx
 
 from services.ehr.domain import ClinicalNote, Sample, StoredNote
 from services.ehr.errors import BY_STATUS
-from shared.certificates import authorities
-from shared.clients import TIMEOUT, answer_of, service_client
+from shared.clients import TIMEOUT, answer_of, neighbour_client, service_client
 from shared.contracts.diagnosis import DiagnosisOut, ResultsList, ResultsQuestion, Review, ReviewsList, ReviewsQuestion
 from shared.errors import FieldProblem, InvalidInput, Unavailable
 from shared.settings import CommonSettings
@@ -50,7 +49,7 @@ class NotesClient:
     """The notes service, as the caller may use it."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.notes_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
+        self._http = neighbour_client(settings.notes_url)
 
     def create(self, caller: Caller, note: ClinicalNote) -> StoredNote:
         """Store a note.
@@ -76,7 +75,7 @@ class VitalsClient:
     """The vitals service, as the caller may use it."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.vitals_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
+        self._http = neighbour_client(settings.vitals_url)
 
     def add(self, caller: Caller, samples: Sequence[Sample]) -> tuple[int, list[RejectedLine]]:
         """Hand on samples; gives how many were new and which were refused. Line numbers start at 1."""
@@ -110,7 +109,7 @@ class ConsentClient:
     """The audit service's consents, as the caller may use them."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.audit_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
+        self._http = neighbour_client(settings.audit_url)
 
     def give(self, caller: Caller, consent: dict[str, Any]) -> dict[str, Any]:
         """Record a consent. Raises: AppError: what it was refused with."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-
 from services.ehr.clients import Caller, ask
-from shared.certificates import authorities
-from shared.clients import TIMEOUT
+from shared.clients import neighbour_client
 from shared.settings import CommonSettings
 
 
@@ -16,7 +13,7 @@ class LogClient:
     """Entries of the log. Patients are pseudonyms here, in URLs too."""
 
     def __init__(self, settings: CommonSettings) -> None:
-        self._http = httpx.Client(base_url=settings.audit_url, timeout=TIMEOUT, verify=authorities(), trust_env=False)
+        self._http = neighbour_client(settings.audit_url)
 
     def find(self, caller: Caller, terms: dict[str, Any], limit: int) -> list[dict[str, Any]]:
         """At most `limit` entries that match the terms of `GET /audit/entries`, newest first."""

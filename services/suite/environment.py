@@ -77,15 +77,30 @@ class DataDirectory:
         """The token with which the services call one another."""
         return self.secrets / "service.token"
 
+    @property
+    def pseudonym_key(self) -> Path:
+        """The key that patients' pseudonyms are made with."""
+        return self.secrets / "pseudonym.key"
+
+    @property
+    def key_encryption_key(self) -> Path:
+        """The key that wraps data keys, where no other is named."""
+        return self.secrets / "key-encryption.key"
+
+    @property
+    def keys_database(self) -> Path:
+        """The database of data keys, where no other is named."""
+        return self.root / "keys" / "keys.db"
+
     def prepare(self) -> None:
         """Make directories and secrets that are not there yet."""
         for directory in (self.root, self.databases, self.logs):
             directory.mkdir(parents=True, exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)
         self.issuer.create()
-        for name in ("pseudonym.key", "key-encryption.key"):
-            if not (self.secrets / name).exists():
-                write_secret(self.secrets / name, secrets.token_hex(32))
+        for path in (self.pseudonym_key, self.key_encryption_key):
+            if not path.exists():
+                write_secret(path, secrets.token_hex(32))
         self.renew_service_token()
 
     def renew_service_token(self) -> None:
@@ -115,9 +130,9 @@ def common_environment(
     environment = {
         "CONSILIUM_AUTH_JWKS_FILE": str(data.issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(data.service_token),
-        "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.secrets / "pseudonym.key"),
+        "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.pseudonym_key),
         "CONSILIUM_KEYS_DATABASE_URL": os.environ.get("CONSILIUM_KEYS_DATABASE_URL")
-        or f"sqlite:///{data.root / 'keys' / 'keys.db'}",
+        or f"sqlite:///{data.keys_database}",
         "CONSILIUM_AUDIT_ERASURE_JOURNAL": os.environ.get("CONSILIUM_AUDIT_ERASURE_JOURNAL")
         or str(data.root / "erasures.jsonl"),
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(data.secrets / "log-signing.key"),
@@ -141,7 +156,7 @@ def common_environment(
     # Where a key management service wraps data keys, a file beside it would be refused.
     if not any(os.environ.get(f"CONSILIUM_KEY_ENCRYPTION_KMS_KEY{suffix}") for suffix in ("", "_FILE")):
         environment["CONSILIUM_KEY_ENCRYPTION_KEY_FILE"] = os.environ.get("CONSILIUM_KEY_ENCRYPTION_KEY_FILE") or str(
-            data.secrets / "key-encryption.key"
+            data.key_encryption_key
         )
     if ports.vitals_mllp is not None:
         environment["CONSILIUM_VITALS_MLLP_ENABLED"] = "true"

@@ -50,12 +50,11 @@ def rewrap(
     from shared.keys.rewrapping import NeitherOpens, count
     from shared.keys.rewrapping import rewrap as rewrap_all
 
-    root = data_dir.expanduser().resolve()
-    data = DataDirectory(root)
-    if database is None and not (root / "keys" / "keys.db").is_file():
+    data = DataDirectory(data_dir.expanduser().resolve())
+    if database is None and not data.keys_database.is_file():
         _stop(f"There are no data keys in {data_dir}: name --data-dir, or --database.")
-    url = database or f"sqlite:///{root / 'keys' / 'keys.db'}"
-    before, after = _wrapper(old or f"file:{data.secrets / 'key-encryption.key'}", "--from"), _wrapper(to, "--to")
+    url = database or f"sqlite:///{data.keys_database}"
+    before, after = _wrapper(old or f"file:{data.key_encryption_key}", "--from"), _wrapper(to, "--to")
     try:
         # A database elsewhere has no such lock: whoever names it knows what runs on it.
         with data.lock() if database is None else nullcontext(), Progress() as progress:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from shared.database import change_rows, create_engine, forget_older_pages, migrate, reading, session_factory
+from shared.database import change_rows, forget_older_pages, reading, session_factory
 from shared.errors import Unavailable
-from shared.keys.store import DataKeyRow
+from shared.keys.store import DataKeyRow, open_keys
 from shared.keys.wrapping import CannotUnwrap, KeyWrapper
 
 PAGE = 200
@@ -37,8 +37,7 @@ def rewrap(url: str, old: KeyWrapper, new: KeyWrapper, on_key: Callable[[], None
         on_key: called after each key.
     Raises: NeitherOpens. Unavailable: a key management service does not answer. What is done by then stays done.
     """
-    migrate(url, "keys", "shared.keys.migrations")
-    engine = create_engine(url)
+    engine = open_keys(url)
     try:
         anew, already, last = 0, 0, ""
         while page := _page(engine, last):
@@ -64,8 +63,7 @@ def rewrap(url: str, old: KeyWrapper, new: KeyWrapper, on_key: Callable[[], None
 
 def count(url: str) -> int:
     """How many data keys there are that were not destroyed."""
-    migrate(url, "keys", "shared.keys.migrations")
-    engine = create_engine(url)
+    engine = open_keys(url)
     try:
         with reading(session_factory(engine)) as session:
             query = sa.select(sa.func.count()).where(DataKeyRow.wrapped.is_not(None))

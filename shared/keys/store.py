@@ -48,6 +48,12 @@ _KEYS = DataKeyRow.__table__.c
 _WRAPPED = sa.select(_KEYS.wrapped).where(_KEYS.place == sa.bindparam("place"))
 
 
+def open_keys(url: str) -> sa.Engine:
+    """The database of data keys, brought to its newest migration."""
+    migrate(url, "keys", "shared.keys.migrations")
+    return create_engine(url)
+
+
 def place_of(owner: str, scope: str) -> str:
     """How the key of one scope is named."""
     return f"{owner}/{scope}"
@@ -116,8 +122,7 @@ class KeyStore:
     def _opened(self) -> sa.Engine:
         with self._lock:
             if self._engine is None:
-                migrate(self._url, "keys", "shared.keys.migrations")
-                self._engine = create_engine(self._url)
+                self._engine = open_keys(self._url)
             return self._engine
 
 
