@@ -123,16 +123,26 @@ class DataDirectory:
         return file
 
 
+def key_settings(data: DataDirectory) -> dict[str, str]:
+    """Where data keys lie and, unless a key management service does, what wraps them: a file beside one is refused."""
+    settings = {
+        "CONSILIUM_KEYS_DATABASE_URL": os.environ.get("CONSILIUM_KEYS_DATABASE_URL")
+        or f"sqlite:///{data.keys_database}"
+    }
+    if not any(os.environ.get(f"CONSILIUM_KEY_ENCRYPTION_KMS_KEY{suffix}") for suffix in ("", "_FILE")):
+        named = os.environ.get("CONSILIUM_KEY_ENCRYPTION_KEY_FILE")
+        settings["CONSILIUM_KEY_ENCRYPTION_KEY_FILE"] = named or str(data.key_encryption_key)
+    return settings
+
+
 def common_environment(
     data: DataDirectory, broker_url: str, public_url: str, urls: dict[str, str], ports: Ports
 ) -> dict[str, str]:
     """`CONSILIUM_*` settings that every process of a suite gets."""
-    environment = {
+    environment = key_settings(data) | {
         "CONSILIUM_AUTH_JWKS_FILE": str(data.issuer.jwks_file),
         "CONSILIUM_SERVICE_TOKEN_FILE": str(data.service_token),
         "CONSILIUM_PSEUDONYM_KEY_FILE": str(data.pseudonym_key),
-        "CONSILIUM_KEYS_DATABASE_URL": os.environ.get("CONSILIUM_KEYS_DATABASE_URL")
-        or f"sqlite:///{data.keys_database}",
         "CONSILIUM_AUDIT_ERASURE_JOURNAL": os.environ.get("CONSILIUM_AUDIT_ERASURE_JOURNAL")
         or str(data.root / "erasures.jsonl"),
         "CONSILIUM_AUDIT_SIGNING_KEY_FILE": str(data.secrets / "log-signing.key"),
@@ -153,11 +163,6 @@ def common_environment(
         "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
         "PYTHONUNBUFFERED": "1",
     }
-    # Where a key management service wraps data keys, a file beside it would be refused.
-    if not any(os.environ.get(f"CONSILIUM_KEY_ENCRYPTION_KMS_KEY{suffix}") for suffix in ("", "_FILE")):
-        environment["CONSILIUM_KEY_ENCRYPTION_KEY_FILE"] = os.environ.get("CONSILIUM_KEY_ENCRYPTION_KEY_FILE") or str(
-            data.key_encryption_key
-        )
     if ports.vitals_mllp is not None:
         environment["CONSILIUM_VITALS_MLLP_ENABLED"] = "true"
         environment["CONSILIUM_VITALS_MLLP_PORT"] = str(ports.vitals_mllp)

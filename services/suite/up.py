@@ -18,16 +18,21 @@ from types import FrameType
 import httpx
 from rich.console import Console
 from rich.rule import Rule
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.diagnosis.bundle.errors import BundleError
 from services.diagnosis.bundle.location import DEMO_BUNDLE
 from services.diagnosis.bundle.verification import verify_bundle
 from services.diagnosis.domain import NOTHING_ACTIVE
 from services.suite import topology
-from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory, Ports
+from services.suite.environment import DEFAULT_DATA_DIR, TOKEN_RENEWAL_S, DataDirectory, Ports, key_settings
 from services.suite.processes import Supervisor
 from services.suite.servers import port_is_free
 from shared.auth import PEOPLE, Role
+from shared.errors import Unavailable
+from shared.keys.store import KeyStore
+from shared.keys.wrapping import open_wrapper
+from shared.secret_files import from_environment
 
 READY_TIMEOUT_S = 180.0
 
@@ -55,6 +60,7 @@ def run(options: Options, console: Console) -> None:
     _check_bundle()
     with data.lock():
         data.prepare()
+        _check_keys(data)
         with _topology(options, data) as plan, _supervised(plan, data, console) as supervisor:
             stop = _stop_on_signal()
             can_diagnose = wait_until_ready(plan.address, supervisor, data, console, stop)
@@ -72,6 +78,30 @@ def _check_bundle() -> None:
         verify_bundle(Path(os.environ.get("CONSILIUM_DIAGNOSIS_BUNDLE_DIR", DEMO_BUNDLE)))
     except BundleError as error:
         raise CannotStart(f"{error.title}. {error.detail}") from error
+
+
+def _check_keys(data: DataDirectory) -> None:
+    """Said before anything runs; with another key every image and every note would fail by itself, in a suite that
+    says that it is ready."""
+    settings = key_settings(data)
+    file = settings.get("CONSILIUM_KEY_ENCRYPTION_KEY_FILE")
+    kms_key = None if file else from_environment("CONSILIUM_KEY_ENCRYPTION_KMS_KEY")
+    try:
+        store = KeyStore(settings["CONSILIUM_KEYS_DATABASE_URL"], open_wrapper(Path(file) if file else None, kms_key))
+        try:
+            opens = store.opens()
+        finally:
+            store.close()
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"the key that encrypts data keys cannot be read: {error}") from error
+    except (Unavailable, SQLAlchemyError):
+        return  # The services wait for what is away, and answer 503 meanwhile.
+    if not opens:
+        raise CannotStart(
+            f"what is stored was not sealed under {file or 'this key of the key management service'}: set "
+            "CONSILIUM_KEY_ENCRYPTION_KEY_FILE or CONSILIUM_KEY_ENCRYPTION_KMS_KEY to the key of the last "
+            "`consilium keys rewrap`"
+        )
 
 
 def _check_ports(options: Options) -> None:

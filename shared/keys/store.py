@@ -22,7 +22,7 @@ from shared.database import (
     reading,
     session_factory,
 )
-from shared.keys.wrapping import KEY_BYTES, KeyWrapper
+from shared.keys.wrapping import KEY_BYTES, CannotUnwrap, KeyWrapper
 
 
 class Base(DeclarativeBase):
@@ -100,6 +100,19 @@ class KeyStore:
         if key is None:
             raise RuntimeError("a key that was made is not there")
         return key
+
+    def opens(self) -> bool:
+        """Whether a key that is stored here can be unwrapped; True where there is none yet.
+
+        Raises: Unavailable: a key management service does not answer.
+        """
+        stored = sa.select(DataKeyRow.place, DataKeyRow.wrapped).where(DataKeyRow.wrapped.is_not(None)).limit(1)
+        with reading(session_factory(self._opened())) as session:
+            row = session.execute(stored).one_or_none()
+        try:
+            return row is None or bool(self._wrapper.unwrap(row.wrapped, row.place))
+        except CannotUnwrap:
+            return False
 
     def destroy(self, place: str) -> bool:
         """Destroy the key of a place for ever; False where it had none, or none any more."""
